@@ -1,0 +1,1 @@
+"""Reads exchanges against a constitution: `classify(exchanges) -> verdicts`. Knows nothing of the gateway."""

@@ -1,0 +1,71 @@
+"""Where things lie in the data folder. Every process writes only the files that carry its own name."""
+
+from pathlib import Path
+
+import msgspec
+
+FORMAT = 1
+"""Version of everything under the data folder."""
+
+
+class DataFolder(msgspec.Struct, frozen=True):
+    """Paths under one data folder; nothing here touches the disk."""
+
+    root: Path
+
+    @property
+    def format(self) -> Path:
+        """Holds FORMAT as decimal digits."""
+        return self.root / "format"
+
+    @property
+    def lock(self) -> Path:
+        """Held with flock by whoever supervises the processes that write here."""
+        return self.root / "lock"
+
+    @property
+    def table(self) -> Path:
+        """The routing table, JSON, replaced atomically by the controller, polled by the proxies."""
+        return self.root / "table.json"
+
+    @property
+    def unit_key(self) -> Path:
+        """The unit key made here when no `unit_key_file` is given."""
+        return self.root / "keys" / "unit.key"
+
+    @property
+    def log(self) -> Path:
+        """Root of the event log: <stream>/<producer>/ segments."""
+        return self.root / "log"
+
+    @property
+    def texts(self) -> Path:
+        """Redacted text, kept as long and as much as `retention` says: <producer>/ segments."""
+        return self.root / "texts"
+
+    @property
+    def state(self) -> Path:
+        """The controller's StateStore."""
+        return self.root / "controller" / "state.sqlite"
+
+    @property
+    def index(self) -> Path:
+        """The controller's list of exchanges, made anew from verdicts when it is lost."""
+        return self.root / "controller" / "index.sqlite"
+
+    @property
+    def counters(self) -> Path:
+        """All counter files."""
+        return self.root / "counters"
+
+    def counter_file(self, process: str) -> Path:
+        """Numbers of one process that survive its death (`gateway.telemetry.counterfile`)."""
+        return self.counters / f"{process}.bin"
+
+    def status(self, process: str) -> Path:
+        """What a process says of itself, JSON, replaced atomically about once a second."""
+        return self.root / "status" / f"{process}.json"
+
+    def mark(self, process: str) -> Path:
+        """What a scorer is working on, so that an exchange that kills it is known afterwards."""
+        return self.root / "status" / f"{process}.mark"

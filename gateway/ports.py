@@ -1,0 +1,128 @@
+"""The seams: every part that has, or will have, more than one implementation. app.py fills them in."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from classifiers.exchange import Exchange
+from classifiers.verdict import Verdict
+from gateway.core.routing import RoutingTable
+from gateway.events.schema import DecisionV1, Event, Stream
+
+Positions = Mapping[str, int]
+"""Producer -> how many of its events have been read: the sequence of the next one. Absent means 0."""
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now_us(self) -> int:
+        """Wall clock, microseconds since the epoch, UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, from an arbitrary start."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One event in a log: `time_us` is canonical, strictly growing per producer; sequences start at 0."""
+
+    producer: str
+    sequence: int
+    time_us: int
+    event: Event
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What one read returned: entries in order per producer, where to read on, and how far time is known.
+
+    `watermarks`: producer -> microseconds; every later entry of that producer has a later canonical time.
+    """
+
+    entries: tuple[Entry, ...]
+    positions: dict[str, int]
+    watermarks: dict[str, int]
+
+
+class LogFull(Exception):
+    """The log cannot take more: the disk is full or its byte bound is reached. Nothing was appended."""
+
+
+class EventLog(Protocol):
+    """Streams of events on durable storage. One object per process, one writer per producer name.
+
+    Blocking: call it from a thread where a loop must not wait. Every implementation passes
+    `tests.contract.event_log.EventLogContract`.
+    """
+
+    producer: str
+
+    def append(
+        self, stream: Stream, events: Sequence[Event], consumed: Mapping[Stream, Positions] | None = None
+    ) -> tuple[int, ...]:
+        """Append all of `events` and set what this process has consumed, in one atomic, durable step.
+
+        Returns each event's canonical time in microseconds. Raises LogFull, having changed nothing.
+        """
+
+    def tick(self, stream: Stream) -> None:
+        """Record "nothing before now is missing" for this producer's stream, durable or not."""
+
+    def read(self, stream: Stream, after: Positions, limit: int) -> Batch:
+        """At most `limit` entries that follow `after`, from all producers; an empty batch when there are none."""
+
+    def appended(self, stream: Stream) -> int:
+        """How many events this producer has ever appended to `stream`; survives restarts and purges."""
+
+    def consumed(self, stream: Stream) -> dict[str, int]:
+        """What this process last recorded as consumed from `stream`."""
+
+    def close(self) -> None:
+        """Flush and let go; a second call does nothing."""
+
+
+class Classifier(Protocol):
+    """Reads exchanges against one constitution. Every implementation passes the classifier contract."""
+
+    constitution: str
+    """Content hash of the constitution that verdicts are made under."""
+
+    def classify(self, exchanges: Sequence[Exchange]) -> Sequence[Verdict]:
+        """One verdict per exchange, in order. May raise: the caller then records "not evaluated, failed"."""
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What a store is at: compare-and-swap runs on (epoch, version)."""
+
+    store_id: str
+    epoch: int
+    version: int
+
+
+class StaleHead(Exception):
+    """Someone else moved the head first: read again before writing."""
+
+
+class StateStore(Protocol):
+    """The controller's state. Each call is one transaction. Passes `StateStoreContract`."""
+
+    def head(self) -> Head:
+        """Where the store is now."""
+
+    def table(self) -> RoutingTable | None:
+        """The last routing table saved; None in a new store."""
+
+    def save(
+        self,
+        expected: Head,
+        table: RoutingTable,
+        decisions: Sequence[DecisionV1],
+        positions: Positions | None = None,
+    ) -> Head:
+        """Save table, decisions (into the outbox) and verdict positions, and move the head, or raise StaleHead."""
+
+    def decisions(self, after: int, limit: int) -> list[tuple[int, DecisionV1]]:
+        """(number, decision), oldest first, with numbers above `after`."""
+
+    def close(self) -> None:
+        """Let go; a second call does nothing."""

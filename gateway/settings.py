@@ -1,0 +1,318 @@
+"""The configuration: one YAML file, environment variables over it, validated whole or refused.
+
+`TIPSTAFF__LISTEN=0.0.0.0:80` sets `listen`; two underscores go one level down
+(`TIPSTAFF__LIMITS__BODY_BYTES=1MiB`). Secrets are files or environment variables, never values in the YAML.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+_UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
+_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGT]iB|B)?\s*$", re.IGNORECASE)
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+_PREFIX = "TIPSTAFF__"
+
+
+def _size(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.match(value)
+    if match is None:
+        raise ValueError("a size is a number of bytes or like 64MiB, 2GiB")
+    return int(float(match[1]) * _UNITS[(match[2] or "").upper()])
+
+
+def _address(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise ValueError("an address is host:port, like 127.0.0.1:8080; port 0 takes a free one")
+    if not host:
+        raise ValueError("the host is missing: 127.0.0.1 for this machine only, 0.0.0.0 for all addresses")
+    return value
+
+
+def _endpoint(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an endpoint is a URL like http://127.0.0.1:8000")
+    if parts.username or parts.password:
+        raise ValueError("no password in a URL: put the key in a file and name it in api_key_file")
+    if parts.path.rstrip("/") or parts.query or parts.fragment:
+        raise ValueError("an endpoint is a server, without a path: clients' paths are passed on as they are")
+    return value.rstrip("/")
+
+
+def _unit_source(value: str) -> str:
+    kind, _, name = value.partition(":")
+    if kind not in ("header", "body", "conversation") or not name:
+        raise ValueError("a unit source is header:NAME, body:KEY or conversation:first-turn")
+    if kind == "conversation" and name != "first-turn":
+        raise ValueError("the only conversation source is conversation:first-turn")
+    return f"header:{name.lower()}" if kind == "header" else value
+
+
+Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
+Address = Annotated[str, AfterValidator(_address)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+UnitSource = Annotated[str, AfterValidator(_unit_source)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Arm(_Part):
+    """One deployed version of a model."""
+
+    endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
+    weight: Annotated[float, Field(ge=0, le=100)] | None = None
+    """Percent of units; the first arm takes the rest."""
+    version: str = ""
+    """Revision or image digest."""
+    model: str = ""
+    """The name that the arm's server knows; empty: the client's, or the only one that the server lists."""
+    api_key_file: Path | None = None
+    """The key sent to the endpoints; such an arm never sees the client's Authorization."""
+    ca: Path | None = None
+    tls_verify: bool = True
+    fail_over: str = ""
+    """The arm that serves when no endpoint of this one can."""
+
+
+class Model(_Part):
+    """A name that clients ask for, and the arms behind it."""
+
+    arms: Annotated[dict[str, Arm], Field(min_length=1)]
+    unit: tuple[UnitSource, ...] = (
+        "header:x-user-id",
+        "body:safety_identifier",
+        "body:user",
+        "header:x-session-id",
+        "conversation:first-turn",
+    )
+    record: Literal["full", "metadata"] = "full"
+
+    @property
+    def baseline(self) -> str:
+        """The first arm: it takes the rest of the traffic."""
+        return next(iter(self.arms))
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The wished shares in [0, 1] of the arms after the first."""
+        return {name: (arm.weight or 0.0) / 100 for name, arm in list(self.arms.items())[1:]}
+
+    @model_validator(mode="after")
+    def _arms_fit(self) -> Self:
+        for name, arm in self.arms.items():
+            _check_name("arm", name)
+            if arm.fail_over and (arm.fail_over == name or arm.fail_over not in self.arms):
+                raise ValueError(f"arm {name!r} fails over to {arm.fail_over!r}: name another arm of this model")
+        given = sum(self.weights.values()) * 100
+        if given > 100:
+            raise ValueError(f"the weights add up to {given:g} %: at most 100 can be given away")
+        first = self.arms[self.baseline].weight
+        if first is not None and abs(first - (100 - given)) > 1e-6:
+            raise ValueError(
+                f"{self.baseline!r} is the first arm and takes the rest, {100 - given:g} %: leave it out"
+            )
+        if sum(weight > 0 for weight in self.weights.values()) > 1:
+            raise ValueError("at most two arms can have traffic: the first and one more; set the others to 0")
+        return self
+
+
+class Deadlines(_Part):
+    """Seconds. `first_byte`: until the arm's answer starts; `idle`: between two pieces of it."""
+
+    header: Seconds = 10
+    connect: Seconds = 2
+    first_byte: Seconds = 300
+    idle: Seconds = 60
+    total: Seconds = 1800
+    drain: Seconds = 60
+    keep_alive: Seconds = 75
+    """How long an idle client connection stays open."""
+
+
+class Limits(_Part):
+    """Bounds that nothing grows over."""
+
+    header_bytes: Size = 64 << 10
+    body_bytes: Size = 32 << 20
+    buffered_bytes: Size = 1 << 30
+    """All request bodies held at once, so that a retry can send them again."""
+    connections: Annotated[int, Field(ge=1)] = 20_000
+    record_bytes: Size = 8 << 20
+    """What a record keeps of each body."""
+    queue_bytes: Size = 64 << 20
+    """Records that wait for the writer thread."""
+
+
+class Tls(_Part):
+    """Certificate chain and key, PEM; read again when the files change."""
+
+    cert: Path
+    key: Path
+
+
+class Retention(_Part):
+    """How long, and how much, redacted text is kept."""
+
+    days: Annotated[float, Field(gt=0, le=3650)] = 7
+    bytes: Size = 2 << 30
+
+
+class Proxy(_Part):
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+class Scoring(_Part):
+    sample: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of units whose exchanges are scored, the same on every arm."""
+
+
+class Settings(_Part):
+    """The whole configuration."""
+
+    models: Annotated[dict[str, Model], Field(min_length=1)]
+    listen: Address = "127.0.0.1:8080"
+    admin: Address = "127.0.0.1:9191"
+    data: Path = Path("data")
+    constitution: Path | None = None
+    """None: the default constitution that ships."""
+    classifiers: tuple[Literal["rules"], ...] = ("rules",)
+    audit: Literal["batched", "strict"] = "batched"
+    """When the log cannot take a record: `batched` drops it and counts, `strict` refuses new traffic."""
+    expose_arm: bool = False
+    admin_token_file: Path | None = None
+    unit_key_file: Path | None = None
+    """None: a key is made in the data folder."""
+    deadlines: Deadlines = Deadlines()
+    limits: Limits = Limits()
+    retention: Retention = Retention()
+    proxy: Proxy = Proxy()
+    scoring: Scoring = Scoring()
+    tls: Tls | None = None
+
+    @field_validator("models")
+    @classmethod
+    def _names_fit(cls, models: dict[str, Model]) -> dict[str, Model]:
+        for name in models:
+            if not name or len(name) > 256 or any(ord(char) < 33 or char in '"\\' for char in name):
+                raise ValueError(f"{name!r} is no model name: 1 to 256 visible characters without quotes")
+        return models
+
+    @model_validator(mode="after")
+    def _admin_is_guarded(self) -> Self:
+        host = self.admin.rpartition(":")[0].strip("[]")
+        if self.admin_token_file is None and host not in ("localhost", "::1") and not host.startswith("127."):
+            raise ValueError(f"admin listens on {self.admin} for others: set admin_token_file, or use 127.0.0.1")
+        return self
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; `problems` has one line for each reason."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def load(path: Path, environment: dict[str, str] | None = None) -> Settings:
+    """Read, override from `environment` (default: the process's), validate, and make paths absolute.
+
+    Relative paths in the file are relative to the file. Raises ConfigError.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read ({error.strerror}); `tipstaff init URL` writes one"]) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: not YAML: {' '.join(str(error).split())}"]) from error
+    if not isinstance(raw, dict):
+        raise ConfigError([f"{path}: expected keys like `models:`, found {type(raw).__name__}"])
+    return parse(raw, path.parent, dict(os.environ) if environment is None else environment)
+
+
+def parse(raw: dict[str, Any], folder: Path, environment: dict[str, str]) -> Settings:
+    """Validate `raw` under the overrides in `environment`; relative paths start at `folder`."""
+    try:
+        settings = Settings.model_validate(_overridden(raw, environment))
+    except ValidationError as error:
+        raise ConfigError([_line(problem) for problem in error.errors()]) from error
+    return _absolute(settings, folder.resolve())
+
+
+def _overridden(raw: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
+    merged: dict[str, Any] = dict(raw)
+    for name, value in environment.items():
+        if not name.startswith(_PREFIX):
+            continue
+        *parents, last = name.removeprefix(_PREFIX).lower().split("__")
+        level = merged
+        for parent in parents:
+            child = level.get(parent)
+            level[parent] = level = dict(child) if isinstance(child, dict) else {}
+        level[last] = yaml.safe_load(value)
+    return merged
+
+
+def _line(problem: Any) -> str:  # noqa: ANN401 - pydantic's own ErrorDetails
+    key = ".".join(str(part) for part in problem["loc"]) or "config"
+    words = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: no such key; `tipstaff check --keys` lists them all"
+    if problem["type"] == "missing":
+        return f"{key}: missing, and it has no default"
+    given = problem["input"]
+    shown = "" if isinstance(given, dict | list) else f" (given: {given!r})"
+    return f"{key}: {words}{shown}"
+
+
+def _absolute(settings: Settings, folder: Path) -> Settings:
+    def under(path: Path | None) -> Path | None:
+        return None if path is None else folder / path.expanduser()
+
+    models = {
+        name: model.model_copy(
+            update={
+                "arms": {
+                    arm_name: arm.model_copy(update={"api_key_file": under(arm.api_key_file), "ca": under(arm.ca)})
+                    for arm_name, arm in model.arms.items()
+                }
+            }
+        )
+        for name, model in settings.models.items()
+    }
+    tls = settings.tls and Tls(cert=folder / settings.tls.cert, key=folder / settings.tls.key)
+    return settings.model_copy(
+        update={
+            "models": models,
+            "tls": tls,
+            "data": folder / settings.data.expanduser(),
+            "constitution": under(settings.constitution),
+            "admin_token_file": under(settings.admin_token_file),
+            "unit_key_file": under(settings.unit_key_file),
+        }
+    )
+
+
+def _check_name(what: str, name: str) -> None:
+    if not _NAME.match(name):
+        raise ValueError(f"{name!r} is no {what} name: letters, digits, dot, dash, underscore, at most 63")

