@@ -1,0 +1,92 @@
+# Needs python3 (3.11 or newer) and nothing else; `make help` lists what it can do.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKER := .lock-venv
+# MODEL=vllm: the demo talks to real vLLM servers instead of simulated models.
+MODEL ?=
+# Further arguments for demo, test and bench.
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test check static bench components lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/installed ## make .venv from the hash-locked requirements
+
+demo: install ## a canary rollout with simulated models (MODEL=vllm: with real ones on the CPU)
+ifeq ($(MODEL),vllm)
+	@$(PYTHON) -m tests.components --strict vllm tiny-model
+endif
+	@$(BIN)/tipstaff demo $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+test: static components ## every check and every test, with real servers (see docs/components.md)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: static ## lint, types, architecture, unit and property tests: under two minutes
+	@$(BIN)/python -m pytest tests/unit tests/property $(ARGS)
+
+static: $(VENV)/tests-installed
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy -p gateway -p classifiers -p tests
+	@$(BIN)/lint-imports
+	@$(BIN)/vulture
+
+bench: $(VENV)/tests-installed components ## measure against nginx on one pinned core
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+components: ## install the real servers that tests use, as far as they can be had here
+	@$(PYTHON) -m tests.components
+
+COMPILE = $(LOCKER)/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-emit-index-url
+lock: $(LOCKER)/bin/uv ## resolve the newest versions into requirements.txt and tests/requirements.txt
+	@$(COMPILE) --output-file requirements.txt
+	@$(COMPILE) --group dev --constraint requirements.txt --output-file tests/requirements.txt
+
+clean: ## remove .venv and caches of this clone (the components stay: docs/components.md)
+	@rm -rf $(VENV) $(LOCKER) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What is missing is said in one line.
+REQUIRE = { echo "tipstaff: $(1)" >&2; exit 1; }
+VERSION = $$($(PYTHON) --version 2>&1)
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || $(call REQUIRE,$(PYTHON) is not on PATH: install Python 3.11 or newer)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || $(call REQUIRE,\
+	Python 3.11 or newer is needed$(COMMA) this is $(VERSION): name another one with make PYTHON=python3.11)
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(call REQUIRE,\
+	$(VERSION) lacks venv or ensurepip: install them (Debian: apt-get install python3-venv))
+	@$(PYTHON) -m venv $(VENV)
+
+COMMA := ,
+PIP = $(BIN)/python -m pip --disable-pip-version-check --log $(VENV)/pip.log
+LOCKED = $(PIP) install --require-hashes --only-binary :all:
+NO_WHEEL = $(VERSION) on $$(uname -sm) has no wheel for a locked package: use CPython 3.11 to 3.14 on x86_64 or aarch64
+PIP_FAILED = if grep -q 'No matching distribution' $(VENV)/pip.log; then echo "tipstaff: $(NO_WHEEL)" >&2; \
+	else echo "tipstaff: pip failed, its reason is above: check the way to the package index and repeat" >&2; \
+	fi; exit 1
+
+$(VENV)/locked: requirements.txt $(BIN)/python
+	@rm -f $(VENV)/pip.log
+	@$(LOCKED) -r requirements.txt || { $(PIP_FAILED); }
+	@touch $@
+
+$(VENV)/installed: pyproject.toml $(VENV)/locked
+	@$(PIP) install --quiet --no-deps --editable . || { $(PIP_FAILED); }
+	@touch $@
+
+$(VENV)/tests-installed: tests/requirements.txt $(VENV)/installed
+	@rm -f $(VENV)/pip.log
+	@$(LOCKED) -r tests/requirements.txt || { $(PIP_FAILED); }
+	@touch $@
+
+$(LOCKER)/bin/uv:
+	@$(PYTHON) -m venv $(LOCKER)
+	@$(LOCKER)/bin/python -m pip install --quiet --disable-pip-version-check uv
