@@ -57,6 +57,12 @@ def _endpoint(value: str) -> str:
     return value.rstrip("/")
 
 
+def _some(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("expected at least one URL like http://127.0.0.1:8000")
+    return value
+
+
 def _unit_source(value: str) -> str:
     kind, _, name = value.partition(":")
     if kind not in ("header", "body", "conversation") or not name:
@@ -80,7 +86,7 @@ class _Part(BaseModel):
 class Arm(_Part):
     """One deployed version of a model."""
 
-    endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
+    endpoints: Annotated[tuple[Endpoint, ...], AfterValidator(_some)]
     weight: Annotated[float, Field(ge=0, le=100)] | None = None
     """Percent of units; the first arm takes the rest."""
     version: str = ""
@@ -222,7 +228,7 @@ class Settings(_Part):
     def _admin_is_guarded(self) -> Self:
         host = self.admin.rpartition(":")[0].strip("[]")
         if self.admin_token_file is None and host not in ("localhost", "::1") and not host.startswith("127."):
-            raise ValueError(f"admin listens on {self.admin} for others: set admin_token_file, or use 127.0.0.1")
+            raise ValueError(f"admin: {self.admin} is open to others: set admin_token_file, or listen on 127.0.0.1")
         return self
 
 
@@ -260,22 +266,31 @@ def parse(raw: dict[str, Any], folder: Path, environment: dict[str, str]) -> Set
 
 
 def _overridden(raw: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
-    merged: dict[str, Any] = dict(raw)
+    merged = dict(raw)
     for name, value in environment.items():
         if not name.startswith(_PREFIX):
             continue
-        *parents, last = name.removeprefix(_PREFIX).lower().split("__")
+        *parents, last = name.removeprefix(_PREFIX).split("__")
         level = merged
         for parent in parents:
-            child = level.get(parent)
-            level[parent] = level = dict(child) if isinstance(child, dict) else {}
-        level[last] = yaml.safe_load(value)
+            key = _key_for(parent, level)
+            child = level.get(key)
+            level[key] = level = dict(child) if isinstance(child, dict) else {}
+        level[_key_for(last, level)] = yaml.safe_load(value)
     return merged
 
 
+def _key_for(spelled: str, level: dict[str, Any]) -> str:
+    """The key of `level` that an environment variable can only spell in capitals, digits and underscores."""
+    wanted = spelled.upper()
+    return next((key for key in level if re.sub(r"[^A-Z0-9]", "_", str(key).upper()) == wanted), spelled.lower())
+
+
 def _line(problem: Any) -> str:  # noqa: ANN401 - pydantic's own ErrorDetails
-    key = ".".join(str(part) for part in problem["loc"]) or "config"
-    words = problem["msg"].removeprefix("Value error, ")
+    key = ".".join(str(part) for part in problem["loc"])
+    words = str(problem["msg"]).removeprefix("Value error, ")
+    if not key:
+        return words
     if problem["type"] == "extra_forbidden":
         return f"{key}: no such key; `tipstaff check --keys` lists them all"
     if problem["type"] == "missing":

@@ -1,0 +1,124 @@
+"""The configuration that must work as written, and what a wrong one gets."""
+
+import copy
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.settings import ConfigError, Settings, load, parse
+
+TWO_LINES = {"models": {"assistant": {"arms": {"stable": {"endpoints": ["http://127.0.0.1:8001"]}}}}}
+
+AS_WRITTEN = """
+listen: 127.0.0.1:8080
+admin: 127.0.0.1:9191
+data: ./data
+models:
+  assistant:
+    unit: [header:x-user-id, body:user]
+    arms:
+      stable: {endpoints: [http://127.0.0.1:8001]}
+      canary: {endpoints: [http://127.0.0.1:8002], weight: 10}
+"""
+
+
+def read(text: str, **environment: str) -> Settings:
+    return parse(yaml.safe_load(dedent(text)), Path("/etc/tipstaff"), environment)
+
+
+def refused(raw: dict[str, Any]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(raw, Path("/etc/tipstaff"), {})
+    return caught.value.problems
+
+
+def test_the_config_of_the_readme_works_as_written(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(AS_WRITTEN)
+    settings = load(path, {})
+    model = settings.models["assistant"]
+    assert model.baseline == "stable"
+    assert model.weights == {"canary": 0.1}
+    assert model.unit == ("header:x-user-id", "body:user")
+    assert settings.data == tmp_path / "data"
+
+
+def test_two_lines_are_enough() -> None:
+    settings = parse(TWO_LINES, Path("/etc/tipstaff"), {})
+    assert settings.listen == "127.0.0.1:8080"
+    assert settings.models["assistant"].weights == {}
+
+
+def test_environment_overrides_and_reaches_names_that_it_cannot_spell() -> None:
+    settings = read(
+        AS_WRITTEN.replace("assistant", "acme/Assist-7B"),
+        TIPSTAFF__LISTEN="0.0.0.0:80",
+        TIPSTAFF__LIMITS__BODY_BYTES="1MiB",
+        TIPSTAFF__MODELS__ACME_ASSIST_7B__ARMS__CANARY__WEIGHT="25",
+    )
+    assert settings.listen == "0.0.0.0:80"
+    assert settings.limits.body_bytes == 1 << 20
+    assert settings.models["acme/Assist-7B"].weights == {"canary": 0.25}
+
+
+def test_an_environment_variable_that_is_no_key_is_refused() -> None:
+    with pytest.raises(ConfigError, match="lisen: no such key"):
+        read(AS_WRITTEN, TIPSTAFF__LISEN="0.0.0.0:80")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("models.assistant.arms.stable.endpoints", ["127.0.0.1:8001"], "URL like http"),
+        ("models.assistant.arms.stable.endpoints", ["http://u:p@h:1"], "api_key_file"),
+        ("models.assistant.arms.stable.endpoints", ["http://h:1/v1"], "without a path"),
+        ("models.assistant.arms.stable.endpoints", [], "at least one URL"),
+        ("models.assistant.arms.stable.weight", 30, "takes the rest, 100 %"),
+        ("models.assistant.arms.stable.fail_over", "nobody", "name another arm"),
+        ("models.assistant.unit", ["cookie:sid"], "header:NAME"),
+        ("listen", "8080", "host:port"),
+        ("listen", ":8080", "the host is missing"),
+        ("admin", "0.0.0.0:9191", "admin_token_file"),
+        ("limits", {"body_bytes": "lots"}, "64MiB"),
+        ("audit", "never", "'batched' or 'strict'"),
+        ("colour", "red", "no such key"),
+    ],
+)
+def test_one_line_that_names_key_and_fix(path: str, value: object, words: str) -> None:
+    raw: dict[str, Any] = copy.deepcopy(TWO_LINES)
+    level = raw
+    *parents, last = path.split(".")
+    for parent in parents:
+        level = level[parent]
+    level[last] = value
+    problems = refused(raw)
+    assert len(problems) == 1
+    assert words in problems[0]
+    assert problems[0].startswith(path.split(".")[0])
+
+
+def test_every_problem_has_its_line() -> None:
+    raw = {**TWO_LINES, "listen": "x", "admin": "y", "colour": 1}
+    assert len(refused(raw)) == 3
+
+
+def test_more_than_two_arms_with_traffic_are_refused() -> None:
+    arms = {name: {"endpoints": ["http://127.0.0.1:1"], "weight": 10} for name in ("b", "c")}
+    raw = {"models": {"m": {"arms": {"a": {"endpoints": ["http://127.0.0.1:1"]}, **arms}}}}
+    assert "at most two arms" in refused(raw)[0]
+
+
+@pytest.mark.parametrize("text", ["- a list", "a: [", "", "\x00"])
+def test_what_is_no_mapping_is_refused_with_the_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"config\.yaml"):
+        load(path, {})
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="tipstaff init"):
+        load(tmp_path / "none.yaml", {})
