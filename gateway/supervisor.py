@@ -1,0 +1,169 @@
+"""`tipstaff serve`: starts proxies, scorer and controller, keeps them running, ends them in order.
+
+A child that dies is started again, after a pause that doubles from 0.5 to 10 seconds while it keeps dying.
+At the end the data still flows downhill: first the proxies drain, then the scorer stops, then the controller.
+"""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from gateway.process import READY, Exit
+from gateway.supervise import Tasks
+from gateway.telemetry.metrics import RESTARTS, Meters
+
+log = structlog.get_logger(__name__)
+
+_FATAL = (Exit.CONFIG, Exit.PORT_TAKEN, Exit.DATA_FOLDER)
+_SETTLED = 30.0
+"""A child that ran this many seconds is taken to be well: its pause starts from the shortest again."""
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """One child: its command line (after the interpreter), the sockets it inherits, its place at the end.
+
+    `grace`: seconds it may take to end after SIGTERM. Lower `rank` ends first.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    descriptors: tuple[int, ...]
+    grace: float
+    rank: int
+
+
+class Child:
+    """Keeps one process running until told to stop."""
+
+    def __init__(self, spec: Spec, meters: Meters, on_fatal: Callable[[int], None]) -> None:
+        self.spec = spec
+        self.ready = asyncio.Event()
+        self._restarts = meters.counter(RESTARTS, spec.name)
+        self._on_fatal = on_fatal
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Start, wait for its end, start again. Returns when it ended after `stop`, or fatally."""
+        loop = asyncio.get_running_loop()
+        pause = 0.5
+        while not self._stopping.is_set():
+            began = loop.time()
+            code = await self._once()
+            if self._stopping.is_set():
+                return
+            if code in _FATAL:
+                self._on_fatal(code)
+                return
+            self._restarts.inc()
+            pause = 0.5 if loop.time() - began > _SETTLED else min(pause * 2, 10.0)
+            log.error("process ended, starting it again", process=self.spec.name, code=code, seconds=pause)
+            await self._pause(pause)
+
+    async def _once(self) -> int:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "gateway.cli",
+                *self.spec.arguments,
+                "--parent-fd",
+                str(theirs.fileno()),
+                pass_fds=(*self.spec.descriptors, theirs.fileno()),
+                process_group=0,
+            )
+            theirs.close()
+            await self._until_ready(ours)
+            return await self._process.wait()
+        finally:
+            ours.close()
+
+    async def _until_ready(self, link: socket.socket) -> None:
+        said = await asyncio.get_running_loop().sock_recv(link, 1)
+        if said == READY:
+            self.ready.set()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def stop(self) -> int:
+        """SIGTERM, then its grace, then SIGKILL. Returns its exit code (0 when it did not run)."""
+        self._stopping.set()
+        process = self._process
+        if process is None:
+            return 0
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), self.spec.grace)
+            except TimeoutError:
+                log.warning("process did not end in time, killing it", process=self.spec.name)
+                process.kill()
+                await process.wait()
+        return process.returncode or 0
+
+    def kill(self) -> None:
+        """At once, for the second Ctrl-C."""
+        self._stopping.set()
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+
+class Supervisor:
+    """All children of one `tipstaff serve`."""
+
+    def __init__(self, specs: Sequence[Spec], meters: Meters) -> None:
+        self._stop = asyncio.Event()
+        self._fatal = 0
+        self._tasks = Tasks(self._task_died)
+        self._children = [Child(spec, meters, self._fail) for spec in specs]
+
+    def _fail(self, code: int) -> None:
+        self._fatal = self._fatal or code
+        self._stop.set()
+
+    def _task_died(self, name: str, error: BaseException) -> None:
+        log.error("supervision failed, stopping", task=name, error=repr(error))
+        self._fail(Exit.FAILED)
+
+    async def run(self, when_ready: Callable[[], Coroutine[Any, Any, None]]) -> int:
+        """Until SIGTERM, SIGINT or a fatal child; returns the exit code. Once all are ready, runs `when_ready`."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled)
+        for child in self._children:
+            self._tasks.spawn(child.spec.name, child.run())
+        self._tasks.spawn("ready", self._announce(when_ready))
+        await self._stop.wait()
+        code = await self._end()
+        await self._tasks.close()
+        return self._fatal or code
+
+    def _signalled(self) -> None:
+        if self._stop.is_set():
+            for child in self._children:
+                child.kill()
+        self._stop.set()
+
+    async def _announce(self, when_ready: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        for child in self._children:
+            await child.ready.wait()
+        await when_ready()
+
+    async def _end(self) -> int:
+        worst = 0
+        for rank in sorted({child.spec.rank for child in self._children}):
+            ending = [child.stop() for child in self._children if child.spec.rank == rank]
+            worst = max(worst, *(abs(code) for code in await asyncio.gather(*ending)))
+        return Exit.FAILED if worst else Exit.OK
