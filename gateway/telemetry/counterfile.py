@@ -6,8 +6,11 @@ appends the key before it moves the header's "in use", so a reader never sees ha
 slot is one aligned 8-byte write, which the kernel keeps when the process dies.
 
 One writer per file. Within it, one thread per series: `+=` on a slot is not atomic between threads.
+The writer holds a shared flock on its file, so that a reader can tell numbers of the living from those of
+the dead (`alive`): the kernel lets go of it however the process ends.
 """
 
+import fcntl
 import mmap
 import os
 import struct
@@ -55,9 +58,17 @@ class CounterFileFull(Exception):
 class CounterFile:
     """A writer's own numbers. Opening an existing file goes on where it stopped."""
 
-    def __init__(self, path: Path, mapping: mmap.mmap, known: dict[tuple[str, Labels], Series], used: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        mapping: mmap.mmap,
+        known: dict[tuple[str, Labels], Series],
+        used: int,
+        descriptor: int,
+    ) -> None:
         self.path = path
         self._mapping = mapping
+        self._descriptor = descriptor
         self._known = known
         self._used = used
         self._next = sum(series.width for series in known.values())
@@ -72,16 +83,18 @@ class CounterFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)  # waits at most for a reader's look in `alive`
             size = _HEADER_BYTES + _SLOTS * 8 + _KEY_BYTES
             if os.fstat(descriptor).st_size < size:
                 os.ftruncate(descriptor, size)
             mapping = mmap.mmap(descriptor, size)
-        finally:
+        except BaseException:
             os.close(descriptor)
+            raise
         if mapping[:8] != _MAGIC:
             mapping[: _HEADER.size] = _HEADER.pack(_MAGIC, _FORMAT, _SLOTS, _KEY_BYTES, 0)
         known = {(series.name, series.labels): series for series in _series(mapping)}
-        return cls(path, mapping, known, _used(mapping))
+        return cls(path, mapping, known, _used(mapping), descriptor)
 
     def series(self, name: str, kind: Kind, labels: Labels = (), bounds: tuple[float, ...] = ()) -> Series:
         """The series of that name and labels, made at 0 when it is new. Raises CounterFileFull."""
@@ -107,6 +120,7 @@ class CounterFile:
             self._keys.release()
             self._view.release()
             self._mapping.close()
+            os.close(self._descriptor)
 
 
 class Counter:
@@ -173,6 +187,16 @@ class Histogram:
         values = self._values
         values[place] += 1.0
         values[self._sum] += value
+
+
+def alive(path: Path) -> bool:
+    """True while a writer has the file open. Ask from one thread at a time: the look itself is a lock."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 def read(path: Path) -> Iterator[tuple[Series, list[float]]]:

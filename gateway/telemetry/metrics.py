@@ -4,6 +4,8 @@ Names are stable. `Meters` gives a process its own children, kept in its counter
 all the files and answers one scrape (`gateway.telemetry.exposition`).
 """
 
+from typing import Literal
+
 import msgspec
 
 from gateway.telemetry.counterfile import Counter, CounterFile, Gauge, Histogram, Kind, Labels
@@ -31,13 +33,18 @@ OVERHEAD = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """A metric's definition. Prometheus's `_total` is part of a counter's name."""
+    """A metric's definition. Prometheus's `_total` is part of a counter's name.
+
+    `across`: how the gauges of several living processes become one. Counters and histograms are summed, over
+    ended processes too.
+    """
 
     name: str
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
     bounds: tuple[float, ...] = ()
+    across: Literal["sum", "max", "min"] = "sum"
 
 
 REQUESTS = Metric(
@@ -131,7 +138,12 @@ CLASSIFIER_SECONDS = Metric(
     ("stage",),
     SECONDS,
 )
-SCORER_LAG = Metric("tipstaff_scorer_lag_seconds", "gauge", "Age of the oldest exchange that has no verdict yet.")
+SCORER_LAG = Metric(
+    "tipstaff_scorer_lag_seconds",
+    "gauge",
+    "Age of the oldest exchange that has no verdict yet; of several scorers the furthest behind.",
+    across="max",
+)
 WEIGHT = Metric(
     "tipstaff_rollout_weight_ratio",
     "gauge",
@@ -139,13 +151,52 @@ WEIGHT = Metric(
     ("model", "arm"),
 )
 TABLE_VERSION = Metric(
-    "tipstaff_routing_table_version", "gauge", "Version of the routing table that a process acts on."
+    "tipstaff_routing_table_version",
+    "gauge",
+    "Version of the routing table that the proxies act on; of several the furthest behind.",
+    across="min",
 )
 RESTARTS = Metric(
     "tipstaff_process_restarts_total",
     "counter",
     "Starts of a process after one that ended badly.",
     ("process",),
+)
+PROCESS_UP = Metric(
+    "tipstaff_process_up",
+    "gauge",
+    "1 while a process that ever kept numbers here runs, 0 after its end.",
+    ("process",),
+)
+DELIVERED = Metric(
+    "tipstaff_events_delivered_total",
+    "counter",
+    "Events that a consumer has taken over.",
+    ("stream", "consumer"),
+)
+SPOOLED = Metric(
+    "tipstaff_events_spooled",
+    "gauge",
+    "Events in the log that a consumer has not taken over yet.",
+    ("stream", "consumer"),
+)
+SIGN_IN_FAILURES = Metric(
+    "tipstaff_sign_in_failures_total",
+    "counter",
+    "Requests to the admin port that were refused for want of a right token, by reason.",
+    ("reason",),
+)
+VERDICT_ERRORS = Metric(
+    "tipstaff_verdict_index_errors_total",
+    "counter",
+    "Failed attempts to take verdicts into the index of exchanges; each is tried again.",
+)
+BUILD_INFO = Metric(
+    "tipstaff_build_info",
+    "gauge",
+    "Always 1; its labels say what runs: version, and content hash of constitution, and classifiers.",
+    ("version", "constitution", "classifier"),
+    across="max",
 )
 
 ALL: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
