@@ -97,7 +97,7 @@ def test_one_line_that_names_key_and_fix(path: str, value: object, words: str) -
     problems = refused(raw)
     assert len(problems) == 1
     assert words in problems[0]
-    assert problems[0].startswith(path.split(".")[0])
+    assert problems[0].startswith(path.split(".", maxsplit=1)[0])
 
 
 def test_every_problem_has_its_line() -> None:

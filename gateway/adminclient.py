@@ -1,0 +1,64 @@
+"""A small client of the admin API, for the command line and the demo."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+
+class AdminError(Exception):
+    """The admin API could not be reached or refused; the message is its own."""
+
+
+class AdminClient:
+    """Talks to one controller. Every call has a deadline and raises AdminError."""
+
+    def __init__(self, address: str, token_file: Path | None = None, deadline: float = 10.0) -> None:
+        headers = {}
+        if token_file is not None:
+            try:
+                headers["authorization"] = f"Bearer {token_file.read_text(encoding='utf-8').strip()}"
+            except OSError as error:
+                raise AdminError(f"{token_file}: {error.strerror}; give the admin token's file") from error
+        self._address = address.rstrip("/")
+        self._http = httpx.Client(base_url=f"{self._address}/api/v1", headers=headers, timeout=deadline)
+
+    def weights(self, model: str) -> dict[str, Any]:
+        """The split of a model's units: `weights` in percent, `decided_by`, `reason`."""
+        return self._call("GET", _weights(model))
+
+    def set_weights(self, model: str, percent: dict[str, float], reason: str) -> dict[str, Any]:
+        """Set it as the operator; the first arm takes the rest."""
+        return self._call("PUT", _weights(model), {"weights": percent, "reason": reason})
+
+    def get(self, path: str, **parameters: str | int) -> dict[str, Any]:
+        """Any other read under /api/v1."""
+        return self._call("GET", path, parameters=parameters)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
+
+    def _call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, parameters: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        try:
+            answer = self._http.request(method, path, json=body, params=parameters)
+        except httpx.HTTPError as error:
+            raise AdminError(f"{self._address}: no answer ({error}); is `tipstaff serve` running there?") from error
+        if answer.is_error:
+            raise AdminError(_problem(answer))
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+def _weights(model: str) -> str:
+    return f"/models/{quote(model, safe='/')}/weights"
+
+
+def _problem(answer: httpx.Response) -> str:
+    if answer.headers.get("content-type", "").startswith("application/problem+json"):
+        problem = answer.json()
+        return f"{problem.get('title', answer.status_code)}: {problem.get('detail', '')}"
+    return f"{answer.request.url}: {answer.status_code} {answer.reason_phrase}"
