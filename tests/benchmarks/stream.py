@@ -1,0 +1,80 @@
+"""CPU per streamed chunk: 200 streams, paced by the upstream, through nginx and tipstaff in turn."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from tests.benchmarks.procs import LOAD_CORE, cpu_seconds, free_port, running
+from tests.benchmarks.servers import MODEL, Target, nginx_proxy, tipstaff_proxy
+from tests.benchmarks.table import Row
+
+STREAMS = 200
+CHUNKS = 160
+EVERY = 0.05
+ROUNDS = 5
+_TARGET = 1.15
+
+
+@contextmanager
+def paced_upstream(folder: Path) -> Iterator[int]:
+    """A server that streams `CHUNKS` chunks of 239 bytes, one each `EVERY` seconds. Yields its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.benchmarks.paced", str(port), str(CHUNKS), str(EVERY)]
+    with running(command, LOAD_CORE, port, folder / "paced.log"):
+        yield port
+
+
+def measure(folder: Path) -> list[Row]:
+    """Pairs of rounds; only whole streams count, so that opening them weighs the same on both sides."""
+    with (
+        paced_upstream(folder) as upstream,
+        nginx_proxy(folder, upstream) as nginx,
+        tipstaff_proxy(folder, upstream) as ours,
+    ):
+        pairs = [(_timed(nginx), _timed(ours)) for _ in range(ROUNDS)]
+    return [
+        Row(f"CPU per chunk, {STREAMS} streams: nginx", median(pair[0] for pair in pairs), "µs"),
+        Row(f"CPU per chunk, {STREAMS} streams: tipstaff", median(pair[1] for pair in pairs), "µs"),
+        Row(
+            f"CPU per chunk, {STREAMS} streams: ratio",
+            median(pair[1] / pair[0] for pair in pairs),
+            "x nginx",
+            at_most=_TARGET,
+        ),
+    ]
+
+
+def _timed(target: Target) -> float:
+    before = cpu_seconds(target.pid)
+    asyncio.run(_read_streams(target.port))
+    return (cpu_seconds(target.pid) - before) / (STREAMS * CHUNKS) * 1e6
+
+
+async def _read_streams(port: int) -> None:
+    sizes = await asyncio.gather(*(_read_one(port, number) for number in range(STREAMS)))
+    short = [size for size in sizes if size < CHUNKS * 200]
+    if short:
+        raise RuntimeError(f"{len(short)} of {STREAMS} streams broke off")
+
+
+async def _read_one(port: int, number: int) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    body = msgspec.json.encode(
+        {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "Tell me of the sea."}]}
+    )
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\nx-user-id: user-{number}\r\nconnection: close\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    writer.write(head.encode() + body)
+    size = 0
+    async with asyncio.timeout(CHUNKS * EVERY * 3 + 30):
+        while data := await reader.read(65536):
+            size += len(data)
+    writer.close()
+    return size
