@@ -86,13 +86,13 @@ class TableWatch:
             self._warn()
         elif found.store_id != taken.store_id:
             self._warn(
-                f"the routing table on disk is of store {found.store_id!r}, the one in force of {taken.store_id!r}: "
-                "not taken; restart with --adopt if it is the right one"
+                f"the routing table on disk is of store {found.store_id!r}, the one in force of "
+                f"{taken.store_id!r}: not taken; restart with --adopt if it is the right one"
             )
         elif found != taken:
             self._warn(
-                f"the routing table on disk (epoch {found.epoch}, version {found.version}) is not newer than the one "
-                f"in force (epoch {taken.epoch}, version {taken.version}): not taken"
+                f"the routing table on disk (epoch {found.epoch}, version {found.version}) is not newer than "
+                f"the one in force (epoch {taken.epoch}, version {taken.version}): not taken"
             )
         else:
             self._warn()
