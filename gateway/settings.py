@@ -80,13 +80,14 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Arm(_Part):
     """One deployed version of a model."""
 
     endpoints: Annotated[tuple[Endpoint, ...], AfterValidator(_some)]
+    """Servers of this version, each a URL without a path."""
     weight: Annotated[float, Field(ge=0, le=100)] | None = None
     """Percent of units; the first arm takes the rest."""
     version: str = ""
@@ -96,7 +97,9 @@ class Arm(_Part):
     api_key_file: Path | None = None
     """The key sent to the endpoints; such an arm never sees the client's Authorization."""
     ca: Path | None = None
+    """Certificate authorities (PEM) that the endpoints are checked against; None: the system's."""
     tls_verify: bool = True
+    """False: the endpoints' certificates are not checked. For a lab only."""
     fail_over: str = ""
     """The arm that serves when no endpoint of this one can."""
 
@@ -105,6 +108,7 @@ class Model(_Part):
     """A name that clients ask for, and the arms behind it."""
 
     arms: Annotated[dict[str, Arm], Field(min_length=1)]
+    """The versions behind the name; the first is the baseline."""
     unit: tuple[UnitSource, ...] = (
         "header:x-user-id",
         "body:safety_identifier",
@@ -112,7 +116,9 @@ class Model(_Part):
         "header:x-session-id",
         "conversation:first-turn",
     )
+    """Where the unit comes from, first match first: header:NAME, body:KEY, conversation:first-turn."""
     record: Literal["full", "metadata"] = "full"
+    """`metadata`: no text of this model reaches a disk; without text nothing is evaluated."""
 
     @property
     def baseline(self) -> str:
@@ -147,11 +153,17 @@ class Deadlines(_Part):
     """Seconds. `first_byte`: until the arm's answer starts; `idle`: between two pieces of it."""
 
     header: Seconds = 10
+    """From a request's first byte to the end of its headers."""
     connect: Seconds = 2
+    """For a connection to an endpoint."""
     first_byte: Seconds = 300
+    """From the request's last byte to the first of its answer."""
     idle: Seconds = 60
+    """Between two pieces of an answer, or of a request's body."""
     total: Seconds = 1800
+    """For the whole exchange."""
     drain: Seconds = 60
+    """At the end: how long running answers may still take."""
     keep_alive: Seconds = 75
     """How long an idle client connection stays open."""
 
@@ -160,10 +172,13 @@ class Limits(_Part):
     """Bounds that nothing grows over."""
 
     header_bytes: Size = 64 << 10
+    """Request line and headers together."""
     body_bytes: Size = 32 << 20
+    """One request's body."""
     buffered_bytes: Size = 1 << 30
     """All request bodies held at once, so that a retry can send them again."""
     connections: Annotated[int, Field(ge=1)] = 20_000
+    """Open client connections per worker."""
     record_bytes: Size = 8 << 20
     """What a record keeps of each body."""
     queue_bytes: Size = 64 << 20
@@ -174,21 +189,30 @@ class Tls(_Part):
     """Certificate chain and key, PEM; read again when the files change."""
 
     cert: Path
+    """The certificate chain."""
     key: Path
+    """Its private key."""
 
 
 class Retention(_Part):
     """How long, and how much, redacted text is kept."""
 
     days: Annotated[float, Field(gt=0, le=3650)] = 7
+    """Age at which it goes."""
     bytes: Size = 2 << 30
+    """Size over which the oldest goes."""
 
 
 class Proxy(_Part):
+    """The data plane's processes."""
+
     workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that share the data port."""
 
 
 class Scoring(_Part):
+    """How exchanges are scored."""
+
     sample: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of units whose exchanges are scored, the same on every arm."""
 
@@ -197,24 +221,37 @@ class Settings(_Part):
     """The whole configuration."""
 
     models: Annotated[dict[str, Model], Field(min_length=1)]
+    """The names that clients ask for."""
     listen: Address = "127.0.0.1:8080"
+    """The data port, host:port."""
     admin: Address = "127.0.0.1:9191"
+    """The admin port; beyond loopback it needs `admin_token_file`."""
     data: Path = Path("data")
+    """The folder for everything that is kept."""
     constitution: Path | None = None
     """None: the default constitution that ships."""
     classifiers: tuple[Literal["rules"], ...] = ("rules",)
+    """What reads the answers."""
     audit: Literal["batched", "strict"] = "batched"
     """When the log cannot take a record: `batched` drops it and counts, `strict` refuses new traffic."""
     expose_arm: bool = False
+    """True: answers carry x-tipstaff-arm."""
     admin_token_file: Path | None = None
+    """The admin token; None: loopback clients need none."""
     unit_key_file: Path | None = None
     """None: a key is made in the data folder."""
     deadlines: Deadlines = Deadlines()
+    """Seconds."""
     limits: Limits = Limits()
+    """Sizes and counts."""
     retention: Retention = Retention()
+    """How long redacted text stays."""
     proxy: Proxy = Proxy()
+    """The data plane."""
     scoring: Scoring = Scoring()
+    """The scorer."""
     tls: Tls | None = None
+    """TLS on the data port."""
 
     @field_validator("models")
     @classmethod

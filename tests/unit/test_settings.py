@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.check import key_list
 from gateway.settings import ConfigError, Settings, load, parse
 
 TWO_LINES = {"models": {"assistant": {"arms": {"stable": {"endpoints": ["http://127.0.0.1:8001"]}}}}}
@@ -122,3 +123,10 @@ def test_what_is_no_mapping_is_refused_with_the_file(tmp_path: Path, text: str) 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="tipstaff init"):
         load(tmp_path / "none.yaml", {})
+
+
+def test_every_key_says_what_it_is_for() -> None:
+    undocumented = [
+        line for line in key_list() if ": " not in line.partition(")")[2] and not line.partition(": ")[2]
+    ]
+    assert undocumented == []

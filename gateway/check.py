@@ -1,0 +1,118 @@
+"""`tipstaff check`: everything that can be known of a configuration without starting it."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway.process import Exit
+from gateway.settings import ConfigError, Settings, load
+
+_MEASURED_FOR = 0.5
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What was found. `scored_per_second`: exchanges of 1 KB that one scorer reads here; None: not measured."""
+
+    config: str
+    problems: list[str]
+    models: dict[str, dict[str, float]] = {}
+    principles: int = 0
+    scored_per_second: float | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 2 with problems."""
+        return Exit.CONFIG if self.problems else Exit.OK
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        return {**msgspec.structs.asdict(self), "exit_code": int(self.exit_code)}
+
+    def lines(self) -> Iterator[str]:
+        """For people; problems are printed apart."""
+        if self.problems:
+            return
+        yield f"{self.config} is fine"
+        for name, weights in self.models.items():
+            split = ", ".join(f"{arm} {weight * 100:g} %" for arm, weight in weights.items())
+            yield f"  model {name}: {split}"
+        yield f"  constitution: {self.principles} principles"
+        yield f"  this machine scores about {self.scored_per_second:,.0f} exchanges of 1 KB a second per scorer"
+
+
+def check_config(path: Path) -> Report:
+    """Validate the file and every file that it names; measure the classifiers."""
+    from gateway.app import make_classifier
+
+    try:
+        settings = load(path)
+        problems = list(_files(settings))
+        constitution, classifier = make_classifier(settings)
+    except ConfigError as error:
+        return Report(str(path), error.problems)
+    if problems:
+        return Report(str(path), problems)
+    models = {
+        name: {model.baseline: 1 - sum(model.weights.values()), **model.weights}
+        for name, model in settings.models.items()
+    }
+    return Report(str(path), [], models, len(constitution.principles), _rate(classifier))
+
+
+def _files(settings: Settings) -> Iterator[str]:
+    named: list[tuple[str, Path | None]] = [
+        ("admin_token_file", settings.admin_token_file),
+        ("unit_key_file", settings.unit_key_file),
+        ("tls.cert", settings.tls and settings.tls.cert),
+        ("tls.key", settings.tls and settings.tls.key),
+    ]
+    for name, model in settings.models.items():
+        for arm_name, arm in model.arms.items():
+            place = f"models.{name}.arms.{arm_name}"
+            named += [(f"{place}.api_key_file", arm.api_key_file), (f"{place}.ca", arm.ca)]
+    for key, path in named:
+        if path is not None and not path.is_file():
+            yield f"{key}: {path} is no file that can be read"
+
+
+def _rate(classifier: Any) -> float:  # noqa: ANN401 - gateway.ports.Classifier; imported only when it is needed
+    from classifiers.exchange import Answer, Exchange, Turn
+
+    sample = Exchange("0" * 32, (Turn("user", "Tell me of the sea. " * 10),), (Answer("It is wide. " * 65),))
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < _MEASURED_FOR:
+        classifier.classify([sample] * 16)
+        count += 16
+    return count / (time.perf_counter() - start)
+
+
+def key_list() -> Iterator[str]:
+    """Every key with its default and what it is for, from the settings' own definition."""
+    schema = Settings.model_json_schema()
+    yield from _keys(schema, schema["$defs"], "")
+
+
+def _keys(part: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Iterator[str]:
+    for name, spec in part["properties"].items():
+        inner, placeholder = _target(spec, definitions)
+        key = f"{prefix}{name}{placeholder}"
+        if inner is None:
+            default = "" if "default" not in spec else f" (default: {spec['default']})"
+            yield f"{key}{default}: {spec.get('description', '')}".rstrip(": ")
+        else:
+            yield from _keys(inner, definitions, f"{key}.")
+
+
+def _target(spec: dict[str, Any], definitions: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    """The definition that a key leads into, and `.<name>` when it does so through a mapping."""
+    choices = [spec, *spec.get("anyOf", [])]
+    for choice in choices:
+        mapped = choice.get("additionalProperties")
+        if isinstance(mapped, dict) and "$ref" in mapped:
+            return definitions[mapped["$ref"].rsplit("/", 1)[1]], ".<name>"
+        if "$ref" in choice:
+            return definitions[choice["$ref"].rsplit("/", 1)[1]], ""
+    return None, ""
