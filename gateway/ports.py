@@ -123,7 +123,14 @@ class StateStore(Protocol):
         decisions: Sequence[DecisionV1],
         positions: Positions | None = None,
     ) -> Head:
-        """Save table, decisions (into the outbox) and verdict positions, and move the head, or raise StaleHead."""
+        """Save table, decisions (into the outbox) and verdict positions, and move the head, or raise StaleHead.
+
+        `table` is the stored one, or carries the version that the head moves to (else ValueError). The store
+        sets each decision's `previous`.
+        """
+
+    def positions(self) -> dict[str, int]:
+        """The verdict positions saved last."""
 
     def decisions(self, after: int, limit: int) -> list[tuple[int, DecisionV1]]:
         """(number, decision), oldest first, with numbers above `after`."""

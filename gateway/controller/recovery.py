@@ -1,0 +1,31 @@
+"""Opens the controller's state. A lost one carries on from the table that it had published, if that is there."""
+
+from collections.abc import Callable
+from os import urandom
+
+import structlog
+
+from gateway.controller.state import SqliteStateStore
+from gateway.core.ids import exchange_id
+from gateway.core.routing import RoutingTable
+from gateway.layout import DataFolder
+from gateway.ports import Clock
+from gateway.tablefile import BadTable, read_table
+
+log = structlog.get_logger(__name__)
+
+
+def open_state(data: DataFolder, clock: Clock, entropy: Callable[[int], bytes] = urandom) -> SqliteStateStore:
+    """The store in `data`, made when it is missing. Raises FormatError, sqlite3.Error, OSError."""
+    found = None if data.state.exists() else _published(data)
+    if found is not None:
+        log.warning("the controller's state is gone, going on from the published table", version=found.version)
+    return SqliteStateStore.open(data.state, exchange_id(clock.now_us(), entropy(10)), found)
+
+
+def _published(data: DataFolder) -> RoutingTable | None:
+    try:
+        return read_table(data.table)
+    except BadTable as error:
+        log.warning("no use in the published table", error=str(error))
+        return None

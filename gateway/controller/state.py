@@ -1,0 +1,159 @@
+"""`gateway.ports.StateStore` on SQLite: what the controller must not forget, one transaction per call.
+
+Each opening claims the next epoch. Whoever had the store open before is fenced: it can look, but every
+further `save` of it raises StaleHead.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from gateway.controller import chain
+from gateway.controller.database import open_database
+from gateway.core.routing import RoutingTable
+from gateway.events.schema import DecisionV1
+from gateway.ports import Head, Positions, StaleHead
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE head (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    store_id TEXT NOT NULL, epoch INTEGER NOT NULL, version INTEGER NOT NULL, routing BLOB
+);
+CREATE TABLE decisions (number INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL, hash TEXT NOT NULL);
+CREATE TABLE positions (producer TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID
+"""
+
+
+class SqliteStateStore:
+    """See the module. Safe to call from any thread."""
+
+    def __init__(self, connection: sqlite3.Connection, epoch: int) -> None:
+        self._connection = connection
+        self._epoch = epoch
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @classmethod
+    def open(cls, path: Path, new_id: str, found: RoutingTable | None = None) -> Self:
+        """Open the store and claim its next epoch.
+
+        A new one gets the id `new_id`, or carries on from `found`, a table that a lost store had published.
+        Raises FormatError, sqlite3.Error.
+        """
+        connection = open_database(path, _SCHEMA, _VERSION)
+        born = Head(new_id, 0, 0) if found is None else Head(found.store_id, found.epoch, found.version)
+        routing = None if found is None else msgspec.json.encode(found)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(
+                "INSERT OR IGNORE INTO head VALUES (1, ?, ?, ?, ?)",
+                (born.store_id, born.epoch, born.version, routing),
+            )
+            connection.execute("UPDATE head SET epoch = epoch + 1")
+            (epoch,) = connection.execute("SELECT epoch FROM head").fetchone()
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.close()
+            raise
+        return cls(connection, epoch)
+
+    @contextmanager
+    def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute(f"BEGIN {kind}")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def head(self) -> Head:
+        """Where the store is now."""
+        with self._transaction("DEFERRED") as connection:
+            return _head(connection)
+
+    def table(self) -> RoutingTable | None:
+        """The last routing table saved; None in a new store."""
+        with self._transaction("DEFERRED") as connection:
+            return _table(connection)
+
+    def positions(self) -> dict[str, int]:
+        """The verdict positions saved last."""
+        with self._transaction("DEFERRED") as connection:
+            return dict(connection.execute("SELECT producer, position FROM positions"))
+
+    def decisions(self, after: int, limit: int) -> list[tuple[int, DecisionV1]]:
+        """(number, decision), oldest first, with numbers above `after`; the first one's number is 1."""
+        query = "SELECT number, body FROM decisions WHERE number > ? ORDER BY number LIMIT ?"
+        with self._transaction("DEFERRED") as connection:
+            rows = connection.execute(query, (after, limit)).fetchall()
+        return [(number, msgspec.json.decode(body, type=DecisionV1)) for number, body in rows]
+
+    def save(
+        self,
+        expected: Head,
+        table: RoutingTable,
+        decisions: Sequence[DecisionV1],
+        positions: Positions | None = None,
+    ) -> Head:
+        """Save all of it and move the head one version on. Each decision's `previous` is set here.
+
+        `table` is the stored one, or carries the version that the head moves to. Raises StaleHead, having
+        changed nothing, and ValueError for a table of another store or version.
+        """
+        with self._transaction("IMMEDIATE") as connection:
+            current = _head(connection)
+            if current != expected or current.epoch != self._epoch:
+                raise StaleHead(
+                    f"the state is at {current}, not at {expected} in epoch {self._epoch}: read it again"
+                )
+            moved = Head(current.store_id, current.epoch, current.version + 1)
+            _check(table, moved, _table(connection))
+            connection.execute(
+                "UPDATE head SET version = ?, routing = ?", (moved.version, msgspec.json.encode(table))
+            )
+            _append(connection, decisions)
+            connection.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?)", (positions or {}).items())
+        return moved
+
+    def close(self) -> None:
+        """Let go; a second call does nothing."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._connection.close()
+
+
+def _head(connection: sqlite3.Connection) -> Head:
+    return Head(*connection.execute("SELECT store_id, epoch, version FROM head").fetchone())
+
+
+def _table(connection: sqlite3.Connection) -> RoutingTable | None:
+    (routing,) = connection.execute("SELECT routing FROM head").fetchone()
+    return None if routing is None else msgspec.json.decode(routing, type=RoutingTable)
+
+
+def _check(table: RoutingTable, moved: Head, stored: RoutingTable | None) -> None:
+    if table != stored and (table.store_id, table.epoch, table.version) != (
+        moved.store_id,
+        moved.epoch,
+        moved.version,
+    ):
+        raise ValueError(
+            f"a changed table must carry {moved}, not {table.store_id!r}, {table.epoch}, {table.version}"
+        )
+
+
+def _append(connection: sqlite3.Connection, decisions: Sequence[DecisionV1]) -> None:
+    last = connection.execute("SELECT hash FROM decisions ORDER BY number DESC LIMIT 1").fetchone()
+    for decision in chain.link(decisions, last[0] if last else chain.GENESIS):
+        row = (chain.canonical(decision), chain.decision_hash(decision))
+        connection.execute("INSERT INTO decisions (body, hash) VALUES (?, ?)", row)

@@ -1,0 +1,127 @@
+"""The routing table's owner: decides it at the start, changes it on an operator's word, publishes every one."""
+
+import threading
+from collections.abc import Callable, Mapping
+from os import urandom
+
+import structlog
+
+from gateway.controller import weights
+from gateway.controller.known_stores import KnownStores
+from gateway.controller.weights import Change, Wish
+from gateway.core.ids import exchange_id
+from gateway.core.routing import RoutingTable
+from gateway.layout import DataFolder
+from gateway.ports import Clock, StateStore
+from gateway.settings import Model
+from gateway.tablefile import write_table
+
+log = structlog.get_logger(__name__)
+
+
+class UnknownModel(Exception):
+    """No such model in the routing table."""
+
+
+class Conflict(Exception):
+    """The table moved on since the caller looked."""
+
+
+def wishes(models: Mapping[str, Model]) -> dict[str, Wish]:
+    """What the configuration says, model by model."""
+    return {name: Wish(tuple(model.arms), model.weights) for name, model in models.items()}
+
+
+class RoutingTables:
+    """The current table, in the state store and in the file that proxies poll. Safe to call from any thread."""
+
+    def __init__(
+        self,
+        store: StateStore,
+        data: DataFolder,
+        known: KnownStores,
+        clock: Clock,
+        entropy: Callable[[int], bytes] = urandom,
+    ) -> None:
+        self._store = store
+        self._data = data
+        self._known = known
+        self._clock = clock
+        self._entropy = entropy
+        self._lock = threading.Lock()
+        self._published: RoutingTable | None = None
+
+    def start(self, models: Mapping[str, Wish]) -> RoutingTable:
+        """Settle what this run starts with, by the order of precedence, and publish it.
+
+        Raises OSError when the file cannot be written and StateStore's errors.
+        """
+        with self._lock:
+            stored, now = self._store.table(), self._clock.now_us()
+            lost = stored is None and self._was_known_otherwise()
+            changes = weights.at_start(stored, models, now, lambda: self._entropy(16), lost=lost)
+            if lost:
+                log.warning("the state of this data folder was lost: arms wait at 0 % until an operator speaks")
+            if changes or stored is None:
+                self._save(stored, changes)
+            self._known.remember(self._data.root, self._store.head().store_id, now)
+            return self._publish()
+
+    def _was_known_otherwise(self) -> bool:
+        known = self._known.find(self._data.root)
+        return known is not None and known.store_id != self._store.head().store_id
+
+    def current(self) -> RoutingTable:
+        """The table in force. Raises UnknownModel before `start`."""
+        table = self._store.table()
+        if table is None:
+            raise UnknownModel("there is no routing table yet: the controller is starting")
+        return table
+
+    def set_weights(
+        self,
+        model: str,
+        shares: Mapping[str, float],
+        reason: str,
+        actor: str = "operator",
+        expected_version: int | None = None,
+    ) -> RoutingTable:
+        """Give `model` these shares in [0, 1], as an operator, and publish the table.
+
+        Raises UnknownModel, ValueError for weights that cannot be, Conflict or StaleHead when the table moved,
+        OSError when it is decided and stored but could not be published yet (`publish` tries again).
+        """
+        with self._lock:
+            table = self.current()
+            route = table.models.get(model)
+            if route is None:
+                raise UnknownModel(f"no model {model!r}: there are {', '.join(sorted(table.models))}")
+            if expected_version is not None and expected_version != table.version:
+                raise Conflict(f"the table is at version {table.version}, not {expected_version}: look again")
+            now = self._clock.now_us()
+            change = weights.by_operator(model, route, shares, now, actor=actor, reason=reason)
+            self._save(table, [change])
+            return self._publish()
+
+    def publish(self) -> None:
+        """Write the table's file where an earlier attempt failed, or where the file is gone. Raises OSError."""
+        with self._lock:
+            if self._published != self._store.table() or not self._data.table.exists():
+                self._publish()
+
+    def _save(self, stored: RoutingTable | None, changes: list[Change]) -> None:
+        head, now = self._store.head(), self._clock.now_us()
+        table = weights.revised(stored, changes, head)
+        decisions = [
+            weights.decision(change, exchange_id(now, self._entropy(10)), now, table.version) for change in changes
+        ]
+        self._store.save(head, table, decisions)
+        for change in changes:
+            after = None if change.after is None else {share.arm: share.weight for share in change.after.arms}
+            log.info("weights", model=change.model, after=after, by=change.decided_by, reason=change.reason)
+
+    def _publish(self) -> RoutingTable:
+        table = self.current()
+        write_table(self._data.table, table)
+        self._published = table
+        return table

@@ -1,0 +1,119 @@
+"""Who decides the weights: operator > decision > config. Pure: from what is stored and wished to a new table.
+
+`safety` stands where a store was lost: every arm but the first waits at 0 until an operator speaks, for nobody
+can say any more whether an arm had been rolled back.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from gateway.core.routing import ArmShare, DecidedBy, ModelRoute, RoutingTable, split
+from gateway.events.schema import DecisionV1, WeightChanged
+from gateway.ports import Head
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What the configuration says of one model: its arms, the baseline first, and shares in [0, 1]."""
+
+    arms: tuple[str, ...]
+    weights: dict[str, float]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One model's new route; None: the model is gone. `actor` is who made the change, for the decision."""
+
+    model: str
+    before: ModelRoute | None
+    after: ModelRoute | None
+    decided_by: DecidedBy
+    actor: str
+    reason: str
+
+
+def at_start(
+    stored: RoutingTable | None, wishes: Mapping[str, Wish], now_us: int, salt: Callable[[], bytes], *, lost: bool
+) -> list[Change]:
+    """What must change before the first table of this run is published; empty: the stored one stays.
+
+    `lost`: a store lived at this data path and is gone. `salt` makes a new one, random, per model.
+    """
+    routes = {} if stored is None else stored.models
+    gone = [_removed(model, route) for model, route in routes.items() if model not in wishes]
+    changes = (
+        _first(model, wish, now_us, salt(), lost=lost)
+        if (route := routes.get(model)) is None
+        else _again(model, route, wish, now_us)
+        for model, wish in wishes.items()
+    )
+    return [*gone, *(change for change in changes if change is not None)]
+
+
+def by_operator(
+    model: str, route: ModelRoute, weights: Mapping[str, float], now_us: int, *, actor: str, reason: str
+) -> Change:
+    """An operator's word: shares in [0, 1] of all arms that shall have any. The salt stays, so raising moves
+    units onto an arm and none off it. Raises ValueError as `core.routing.split` does.
+    """
+    arms = split(tuple(share.arm for share in route.arms), dict(weights))
+    after = ModelRoute(route.salt, arms, "operator", now_us, reason)
+    return Change(model, route, after, "operator", actor, reason)
+
+
+def revised(stored: RoutingTable | None, changes: Sequence[Change], head: Head) -> RoutingTable:
+    """`stored` with `changes`, under the version that `head` moves to."""
+    models = {} if stored is None else dict(stored.models)
+    for change in changes:
+        if change.after is None:
+            models.pop(change.model, None)
+        else:
+            models[change.model] = change.after
+    return RoutingTable(head.store_id, head.epoch, head.version + 1, models)
+
+
+def decision(change: Change, identifier: str, now_us: int, table_version: int) -> DecisionV1:
+    """The record of a change; its `previous` is set by the store."""
+    return DecisionV1(
+        id=identifier,
+        time_us=now_us,
+        model=change.model,
+        decided_by=change.decided_by,
+        actor=change.actor,
+        reason=change.reason,
+        weights=WeightChanged(_shares(change.before), _shares(change.after)),
+        table_version=table_version,
+        previous="",
+    )
+
+
+def _shares(route: ModelRoute | None) -> dict[str, float]:
+    return {} if route is None else {share.arm: share.weight for share in route.arms}
+
+
+def _first(model: str, wish: Wish, now_us: int, salt: bytes, *, lost: bool) -> Change:
+    if lost and len(wish.arms) > 1:
+        reason = "the state of this data folder was lost: an operator sets the weights"
+        route = ModelRoute(salt, split(wish.arms, {}), "safety", now_us, reason)
+        return Change(model, None, route, "safety", "tipstaff", reason)
+    reason = "first start with this model"
+    route = ModelRoute(salt, split(wish.arms, wish.weights), "config", now_us, reason)
+    return Change(model, None, route, "config", "config", reason)
+
+
+def _again(model: str, route: ModelRoute, wish: Wish, now_us: int) -> Change | None:
+    changed = "the configuration changed"
+    if route.decided_by == "config":
+        after = ModelRoute(route.salt, split(wish.arms, wish.weights), "config", now_us, changed)
+    else:
+        # The config takes arms away and adds them; whose word the weights are, and since when, stays.
+        after = msgspec.structs.replace(route, arms=_fitted(route, wish.arms))
+    return None if after.arms == route.arms else Change(model, route, after, "config", "config", changed)
+
+
+def _fitted(route: ModelRoute, arms: tuple[str, ...]) -> tuple[ArmShare, ...]:
+    """`route` for other arms: who stays keeps the weight, who is new gets 0, the first takes the rest."""
+    return split(arms, {arm: route.weight(arm) for arm in arms[1:]})
+
+
+def _removed(model: str, route: ModelRoute) -> Change:
+    return Change(model, route, None, "config", "config", "the configuration no longer has this model")
