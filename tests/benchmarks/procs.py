@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,17 +9,11 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.ports import listening
 from tests.support.wait import until
 
 PROXY_CORE = 0
 LOAD_CORE = 1
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -45,13 +38,6 @@ def running(arguments: Sequence[str | Path], core: int, port: int, log: Path, gr
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def listening(port: int) -> bool:
-    """Whether a connection to 127.0.0.1:`port` is taken."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def cpu_seconds(pid: int) -> float:

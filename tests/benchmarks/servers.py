@@ -9,7 +9,8 @@ import msgspec
 
 from gateway.core.routing import ArmShare, ModelRoute, RoutingTable
 from gateway.tablefile import write_table
-from tests.benchmarks.procs import LOAD_CORE, PROXY_CORE, free_port, running
+from tests.benchmarks.procs import LOAD_CORE, PROXY_CORE, running
+from tests.support.ports import free_port
 
 MODEL = "assistant"
 ANSWER = msgspec.json.encode(
@@ -58,7 +59,7 @@ def nginx_proxy(folder: Path, upstream: int) -> Iterator[Target]:
 @contextmanager
 def tipstaff_proxy(folder: Path, upstream: int) -> Iterator[Target]:
     """The data plane alone, as one pod runs it: assignment 10 %, tap, durable log and metrics on."""
-    port, admin = free_port(), free_port()
+    port, admin = free_port()()
     config = folder / "config.yaml"
     arms = f"stable: {{endpoints: ['http://127.0.0.1:{upstream}']}}"
     canary = f"canary: {{endpoints: ['http://127.0.0.1:{upstream}'], weight: 10}}"

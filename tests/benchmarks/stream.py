@@ -9,9 +9,10 @@ from statistics import median
 
 import msgspec
 
-from tests.benchmarks.procs import LOAD_CORE, cpu_seconds, free_port, running
+from tests.benchmarks.procs import LOAD_CORE, cpu_seconds, running
 from tests.benchmarks.servers import MODEL, Target, nginx_proxy, tipstaff_proxy
 from tests.benchmarks.table import Row
+from tests.support.ports import free_port
 
 STREAMS = 200
 CHUNKS = 160
