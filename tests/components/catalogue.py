@@ -1,0 +1,27 @@
+"""Every component there is, in the order of installation; a new one is one entry here."""
+
+from tests.components.component import Component
+from tests.components.debian import DebianPackages
+from tests.components.vllm import TinyModel, Vllm
+
+COMPONENTS: tuple[Component, ...] = (
+    DebianPackages("nginx", ("nginx",), ("nginx",), services=("nginx",)),
+    DebianPackages("wrk", ("wrk",), ("wrk",)),
+    DebianPackages(
+        "prometheus",
+        ("prometheus",),
+        ("prometheus", "promtool"),
+        services=("prometheus", "prometheus-node-exporter"),
+    ),
+    Vllm(),
+    TinyModel(),
+)
+
+
+def component(name: str) -> Component:
+    """The component called `name`; KeyError, naming all, when there is none."""
+    for each in COMPONENTS:
+        if each.name == name:
+            return each
+    names = ", ".join(each.name for each in COMPONENTS)
+    raise KeyError(f"no component {name!r}: expected one of {names}")
