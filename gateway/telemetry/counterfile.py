@@ -93,7 +93,7 @@ class CounterFile:
             raise
         if mapping[:8] != _MAGIC:
             mapping[: _HEADER.size] = _HEADER.pack(_MAGIC, _FORMAT, _SLOTS, _KEY_BYTES, 0)
-        known = {(series.name, series.labels): series for series in _series(mapping)}
+        known = {(series.name, series.labels): series for series in _series(mapping, 0, _used(mapping))}
         return cls(path, mapping, known, _used(mapping), descriptor)
 
     def series(self, name: str, kind: Kind, labels: Labels = (), bounds: tuple[float, ...] = ()) -> Series:
@@ -199,25 +199,47 @@ def alive(path: Path) -> bool:
         return False
 
 
+class Reader:
+    """Reads one writer's file again and again, also while its writer runs. What it saw of keys it remembers."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: list[Series] = []
+        self._seen = 0
+        self._inode = 0
+
+    def read(self) -> Iterator[tuple[Series, list[float]]]:
+        """Every series with its numbers, in the order in which they were made.
+
+        A file that holds none yet has none. Raises OSError, and ValueError for one that is no counter file.
+        """
+        with self._path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapping:
+            if mapping[:8] != _MAGIC:
+                return
+            inode, used = os.fstat(file.fileno()).st_ino, _used(mapping)
+            if inode != self._inode or used < self._seen:  # another file has taken its place
+                self._known, self._seen, self._inode = [], 0, inode
+            self._known.extend(_series(mapping, self._seen, used))
+            self._seen = used
+            taken = self._known[-1].slot + self._known[-1].width if self._known else 0
+            numbers = list(struct.unpack_from(f"<{taken}d", mapping, _HEADER_BYTES))
+        for series in self._known:
+            yield series, numbers[series.slot : series.slot + series.width]
+
+
 def read(path: Path) -> Iterator[tuple[Series, list[float]]]:
-    """Every series of a file with its numbers, also while its writer runs. A file that is not one has none."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapping:
-        if mapping[:8] != _MAGIC:
-            return
-        for series in _series(mapping):
-            start = _HEADER_BYTES + series.slot * 8
-            yield series, list(struct.unpack_from(f"<{series.width}d", mapping, start))
+    """Every series of a file with its numbers: one look of a `Reader`."""
+    return Reader(path).read()
 
 
 def _used(mapping: mmap.mmap) -> int:
     return int(_HEADER.unpack_from(mapping)[4])
 
 
-def _series(mapping: mmap.mmap) -> Iterator[Series]:
-    position = _HEADER_BYTES + _SLOTS * 8
-    end = position + _used(mapping)
-    while position < end:
-        (length,) = _LENGTH.unpack_from(mapping, position)
-        position += _LENGTH.size
-        yield msgspec.json.decode(mapping[position : position + length], type=Series)
-        position += length
+def _series(mapping: mmap.mmap, start: int, end: int) -> Iterator[Series]:
+    keys = _HEADER_BYTES + _SLOTS * 8
+    while start < end:
+        (length,) = _LENGTH.unpack_from(mapping, keys + start)
+        start += _LENGTH.size
+        yield msgspec.json.decode(mapping[keys + start : keys + start + length], type=Series)
+        start += length
