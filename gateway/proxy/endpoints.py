@@ -8,7 +8,7 @@ when not even one, the arm is down: None, at once.
 """
 
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 OVERLOAD_RATIO = 1.5
 OVERLOAD_ROOM = 4
+
+Listing = tuple[dict[str, object], ...]
+"""What a server's /v1/models lists: objects with at least a string `id`."""
 
 Chance = Callable[[], float]
 """A random source: the next number in [0, 1)."""
@@ -58,9 +61,9 @@ class Endpoint:
         "health",
         "host",
         "in_flight",
+        "listing",
         "port",
         "seed",
-        "served_models",
         "server_version",
         "ssl",
         "tls",
@@ -86,12 +89,17 @@ class Endpoint:
         self.authorization = authorization
         self.in_flight = 0
         self.health: ejection.Health = ejection.IN_SERVICE
-        self.served_models: tuple[str, ...] = ()
+        self.listing: Listing = ()
         self.server_version = ""
         self.seed: bytes = blake2b(url.encode(), digest_size=16).digest()
         self._failures = failures
         self._clock = clock
         self._chance = chance
+
+    @property
+    def listed(self) -> list[str]:
+        """The names under which its server serves models, as far as that is known."""
+        return [str(entry["id"]) for entry in self.listing]
 
     def failed(self, kind: str) -> None:
         """A request failed through the server's fault: `refused`, `connect_timeout`, `reset`, `timeout`, ..."""
@@ -124,15 +132,27 @@ class Endpoint:
             in_flight=self.in_flight,
             ejected_for=self.health.ejected_for,
             returns_at_us=returns_at_us,
-            served_models=self.served_models,
+            served_models=tuple(self.listed),
             server_version=self.server_version,
         )
 
 
 class ArmEndpoints:
-    """An arm's endpoints. `served_name` is the model name that its server knows; empty: leave the client's."""
+    """An arm's endpoints. `served_name` is the model name that its server knows; empty: leave the client's.
 
-    __slots__ = ("_clock", "_turn", "arm", "endpoints", "fail_over", "model", "served_name")
+    It starts as the configured one; discovery sets it when there is none and the server knows another.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_turn",
+        "arm",
+        "configured_name",
+        "endpoints",
+        "fail_over",
+        "model",
+        "served_name",
+    )
 
     def __init__(
         self,
@@ -141,13 +161,14 @@ class ArmEndpoints:
         endpoints: Sequence[Endpoint],
         clock: Clock,
         *,
-        served_name: str = "",
+        configured_name: str = "",
         fail_over: str = "",
     ) -> None:
         self.model = model
         self.arm = arm
         self.endpoints = tuple(endpoints)
-        self.served_name = served_name
+        self.configured_name = configured_name
+        self.served_name = configured_name
         self.fail_over = fail_over
         self._clock = clock
         self._turn = 0
@@ -197,7 +218,3 @@ def _ranked(endpoints: list[Endpoint], affinity: bytes) -> Endpoint:
     bound = OVERLOAD_RATIO * mean + OVERLOAD_ROOM
     free = [endpoint for endpoint in endpoints if endpoint.in_flight <= bound]
     return max(free, key=lambda endpoint: blake2b(affinity, key=endpoint.seed, digest_size=8).digest())
-
-
-Arms = Mapping[tuple[str, str], ArmEndpoints]
-"""Every arm of every model, by (model, arm)."""

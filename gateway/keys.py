@@ -1,0 +1,92 @@
+"""Secrets: the key that hides who a unit is, an arm's API key, the token of an administrator."""
+
+import hmac
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+from gateway import atomicfile
+from gateway.settings import ConfigError
+
+_FEWEST, _MOST = 16, 64
+_MADE = 32
+_SHORTEST_TOKEN = 8
+
+
+def load_unit_key(path: Path) -> bytes:
+    """The key in `path`: 32 to 128 hex digits (16 to 64 bytes). Raises ConfigError."""
+    text = read_secret("unit_key_file", path)
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if not _FEWEST <= len(key) <= _MOST:
+        expected = f"{2 * _FEWEST} to {2 * _MOST} hex digits, as `openssl rand -hex 32` makes them"
+        raise ConfigError([f"unit_key_file: {path} holds no unit key: expected {expected}"])
+    return key
+
+
+def ensure_unit_key(path: Path, entropy: Callable[[int], bytes] = os.urandom) -> bytes:
+    """The key in `path`, made there, mode 0600, when there is none. Safe when several processes start at once.
+
+    Raises ConfigError when the file cannot be used, OSError when none can be made.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        own = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            atomicfile.write(own, entropy(_MADE).hex().encode() + b"\n", durable=True)
+            _link(own, path)
+        finally:
+            own.unlink(missing_ok=True)
+    return load_unit_key(path)
+
+
+def _link(own: Path, path: Path) -> None:
+    try:
+        path.hardlink_to(own)  # unlike a rename it fails when another process was first: its key is the key
+    except FileExistsError:
+        return
+    atomicfile.sync_folder(path.parent)
+
+
+def read_secret(key: str, path: Path) -> str:
+    """What the file named by the configuration key `key` holds, without white space around it.
+
+    Raises ConfigError, which names both.
+    """
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError([f"{key}: {path} cannot be read ({error.strerror})"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{key}: {path} is not text"]) from error
+    if not text:
+        raise ConfigError([f"{key}: {path} is empty"])
+    if any(ord(char) < 33 or ord(char) > 126 for char in text):
+        raise ConfigError([f"{key}: {path} must hold one word of visible ASCII characters, and nothing else"])
+    return text
+
+
+class AdminToken:
+    """The administrator's token, kept as a hash."""
+
+    __slots__ = ("_digest",)
+
+    def __init__(self, token: str) -> None:
+        self._digest = sha256(token.encode()).digest()
+
+    @classmethod
+    def read(cls, path: Path) -> "AdminToken":
+        """The token in `path`, at least 8 characters. Raises ConfigError."""
+        token = read_secret("admin_token_file", path)
+        if len(token) < _SHORTEST_TOKEN:
+            raise ConfigError(
+                [f"admin_token_file: the token in {path} is too short; `openssl rand -hex 32` makes one"]
+            )
+        return cls(token)
+
+    def matches(self, given: bytes) -> bool:
+        """True when `given` is the token; takes the same time whatever differs."""
+        return hmac.compare_digest(sha256(given).digest(), self._digest)
