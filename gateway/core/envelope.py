@@ -1,0 +1,223 @@
+"""What the proxy reads of a request's body: the model, whether to stream, the unit's keys. Nothing else.
+
+JSON that two parsers could read in two ways where it decides the way of a request is refused: a routing key
+that stands twice, or a body that is not one valid object in UTF-8.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from gateway.core import jsonscan, multipart
+from gateway.core.errors import GatewayError, invalid_body
+
+Span = tuple[int, int]
+
+MODEL: Final = "model"
+STREAM: Final = "stream"
+PREVIOUS: Final = "previous_response_id"
+
+_PLAIN: Final = "Send plain UTF-8 text without a file name."
+_BULKY: Final = ("messages", "input", "prompt", "tools")
+_BIG: Final = 2048
+_ABSENT: Final = msgspec.Raw(b"")
+_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
+_FIRST_KEY = re.compile(
+    rb'[ \t\r\n]*\{[ \t\r\n]*"model"[ \t\r\n]*:[ \t\r\n]*("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL
+)
+_ONLY_KEY = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """What decides the way of a request.
+
+    `units`: the values of the configured body keys that are there: a string as it is, a number or boolean as
+    its JSON text (so 42 is "42"); null, "", arrays and objects are nobody. `previous_response_id`: "" for none.
+    """
+
+    model: str
+    stream: bool
+    units: dict[str, str]
+    previous_response_id: str
+
+
+class EnvelopeReader:
+    """Reads envelopes with the given body keys: top-level names, or dotted ones like `metadata.user_id`.
+
+    Raises ValueError for a key with other characters than letters, digits, `_` and `-` between its dots.
+    """
+
+    def __init__(self, body_keys: Iterable[str] = ()) -> None:
+        self._units = tuple(dict.fromkeys(body_keys))
+        wrong = [key for key in self._units if _KEY.fullmatch(key) is None]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is no body key: expected names like user or metadata.user_id")
+        self._fields = frozenset((MODEL, STREAM, PREVIOUS, *self._units))
+        self._level = _Level("", [tuple(key.split(".")) for key in self._fields], _BULKY)
+
+    def read(self, body: bytes, content_type: str) -> Envelope:
+        """The envelope of `body`. Raises GatewayError (400) where it cannot be read in exactly one way."""
+        if multipart.is_multipart(content_type):
+            values = {name: body[start:end] for name, (start, end) in self._form(body, content_type).items()}
+            return self._envelope({name: _form_text(name, value) for name, value in values.items()})
+        return self._envelope({name: _json_text(name, raw) for name, raw in self._json(body).items()})
+
+    def model_span(self, body: bytes, content_type: str) -> Span:
+        """Where the model's value lies in a body that `read` took: a JSON string with its quotes, a form's text.
+
+        What `replacement` returns can stand there instead. Raises GatewayError (400): too complex to find it.
+        """
+        if multipart.is_multipart(content_type):
+            return self._form(body, content_type)[MODEL]
+        first = _FIRST_KEY.match(body)
+        if first is not None:
+            return first.span(1)
+        at = body.rfind(b'"model"')
+        if at >= 0 and body.rfind(b'"model"', 0, at) < 0 and (only := _ONLY_KEY.match(body, at)) is not None:
+            return only.span(1)
+        return next((member.start, member.end) for member in _members(body) if member.key == MODEL)
+
+    def _envelope(self, values: dict[str, str]) -> Envelope:
+        model = values.get(MODEL, "")
+        if not model:
+            raise invalid_body("The body names no model.", 'Send "model": "<name>".', param=MODEL)
+        units = {key: values[key] for key in self._units if values.get(key)}
+        return Envelope(model, values.get(STREAM) == "true", units, values.get(PREVIOUS, ""))
+
+    def _json(self, body: bytes) -> dict[str, bytes]:
+        try:
+            if not body.isascii():
+                body.decode()
+            return dict(self._level.read(body))
+        except RecursionError as error:
+            raise invalid_body("The JSON body is nested too deeply.", "Send it flatter.") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise invalid_body(f"The body is not a JSON object in UTF-8: {error}.", "Send one.") from error
+
+    def _form(self, body: bytes, content_type: str) -> dict[str, Span]:
+        spans: dict[str, Span] = {}
+        for part in multipart.parts(body, content_type):
+            if part.name not in self._fields:
+                continue
+            if part.name in spans:
+                raise _twice(part.name)
+            if part.filename is not None or part.encoded:
+                raise invalid_body(f"The form field {part.name!r} is not plain text.", _PLAIN, param=part.name)
+            spans[part.name] = (part.start, part.end)
+        return spans
+
+
+def replacement(model: str, content_type: str) -> bytes:
+    """What stands at the model's span when the arm's server knows it as `model`."""
+    return model.encode() if multipart.is_multipart(content_type) else msgspec.json.encode(model)
+
+
+class _Level:
+    """The wanted members of one object: fast where nothing is ambiguous, exact where something might be."""
+
+    def __init__(self, prefix: str, paths: Iterable[tuple[str, ...]], bulky: tuple[str, ...] = ()) -> None:
+        below: dict[str, list[tuple[str, ...]]] = {}
+        for path in paths:
+            below.setdefault(path[0], []).append(path[1:])
+        self._prefix = prefix
+        self._names = tuple(below)
+        self._leaves = tuple(() in rests for rests in below.values())
+        self._children = tuple(
+            _Level(f"{prefix}{name}.", inner) if (inner := [rest for rest in rests if rest]) else None
+            for name, rests in below.items()
+        )
+        self._bulky = tuple(_key_pattern((name,)) for name in bulky if name not in below)
+        self._keys = _key_pattern(self._names)
+        self._escape = _escapes(self._names)
+        fields = {f"f{number}": name for number, name in enumerate((*below, *(b for b in bulky if b not in below)))}
+        struct = msgspec.defstruct("Level", [(field, msgspec.Raw, _ABSENT) for field in fields], rename=fields)
+        self._decoder = msgspec.json.Decoder(struct)
+
+    def read(self, body: bytes) -> Iterator[tuple[str, bytes]]:
+        """(dotted name, JSON text) of what is there. Raises GatewayError, or what msgspec raises."""
+        values = msgspec.structs.astuple(self._decoder.decode(body))
+        self._refuse_ambiguous(self._without_bulk(body, values[len(self._names) :]))
+        for name, value, leaf, child in zip(self._names, values, self._leaves, self._children, strict=False):
+            if value is _ABSENT:
+                continue
+            text = bytes(value)
+            if leaf:
+                yield self._prefix + name, text
+            if child is not None and text.startswith(b"{"):
+                yield from child.read(text)
+
+    def _without_bulk(self, body: bytes, values: tuple[msgspec.Raw, ...]) -> bytes:
+        """`body` with 0 for its big values, so that messages need not be searched for keys.
+
+        Only a whole value, right behind a key, is ever cut out: no key of this object can go with it.
+        """
+        if len(body) < _BIG:
+            return body
+        for key, value in zip(self._bulky, values, strict=True):
+            text = bytes(value)
+            if len(text) >= _BIG and (match := key.search(body)) is not None:
+                start = match.end()
+                if body.startswith(text, start):
+                    body = body[:start] + b"0" + body[start + len(text) :]
+        return body
+
+    def _refuse_ambiguous(self, body: bytes) -> None:
+        """Raise where a wanted key stands twice or is spelled with escapes; looks closer only where it might."""
+        found = self._keys.findall(body)
+        disguised = body.rfind(b"\\u00") >= 0 and self._escape.search(body) is not None
+        if len(found) == len(set(found)) and not disguised:
+            return
+        seen: set[str] = set()
+        for member in _members(body):
+            if member.key not in self._names:
+                continue
+            name = self._prefix + member.key
+            if member.key in seen:
+                raise _twice(name)
+            if member.escaped:
+                raise invalid_body(f"The key {name!r} is spelled with escapes.", "Spell it plainly.", param=name)
+            seen.add(member.key)
+
+
+def _key_pattern(names: Iterable[str]) -> re.Pattern[bytes]:
+    """Finds `"name":` and the blanks behind it. In valid JSON that is a key, or the end of one: never mere text."""
+    return re.compile(rf'"({"|".join(names)})"[ \t\r\n]*:[ \t\r\n]*'.encode())
+
+
+def _escapes(names: Iterable[str]) -> re.Pattern[bytes]:
+    """Finds a JSON escape of any character that the names have."""
+    codes = sorted({f"{ord(char):02x}" for name in names for char in name})
+    return re.compile(rf"\\u00(?:{'|'.join(codes)})".encode(), re.IGNORECASE)
+
+
+def _members(body: bytes) -> Iterator[jsonscan.Member]:
+    try:
+        yield from jsonscan.members(body)
+    except jsonscan.TooComplex as error:
+        fix = "Keep the names of routing keys out of nested objects, or send fewer of those."
+        raise invalid_body(f"The body cannot be searched for repeated keys: {error}.", fix) from error
+    except jsonscan.NotObject as error:
+        raise invalid_body(f"The body is not a JSON object: {error}.", "Send valid JSON in UTF-8.") from error
+
+
+def _twice(name: str) -> GatewayError:
+    return invalid_body(f"The key {name!r} stands twice.", "Send it once.", param=name)
+
+
+def _json_text(name: str, raw: bytes) -> str:
+    """A string's text, a number's or boolean's JSON text; "" for null, arrays and objects."""
+    first = raw[:1]
+    if first == b'"':
+        return msgspec.json.decode(raw, type=str)
+    if name in (MODEL, PREVIOUS) and raw != b"null":
+        raise invalid_body(f"{name!r} is not a string.", f'Send "{name}": "...".', param=name)
+    return "" if first in (b"n", b"{", b"[") else raw.decode()
+
+
+def _form_text(name: str, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise invalid_body(f"The form field {name!r} is not UTF-8.", _PLAIN, param=name) from error
