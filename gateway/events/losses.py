@@ -1,0 +1,73 @@
+"""Which events were appended and are gone: ranges of sequences, with the reason."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """Sequences from `first` up to, not including, `end`."""
+
+    first: int
+    end: int
+    reason: str
+
+    @property
+    def count(self) -> int:
+        """How many events."""
+        return self.end - self.first
+
+
+class Losses:
+    """A small JSON file of losses that do not overlap, replaced as a whole at each change."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.all = read(path)
+
+    def add(self, first: int, end: int, reason: str) -> int:
+        """Record a range; returns how many of its events were not recorded as lost before."""
+        fresh = [Loss(start, stop, reason) for start, stop in _without(first, end, self.all)]
+        if not fresh:
+            return 0
+        self.all = _joined([*self.all, *fresh])
+        self._path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        draft = self._path.with_name(f".{self._path.name}.draft")
+        with draft.open("wb") as file:
+            file.write(msgspec.json.encode(self.all))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._path)
+        return sum(loss.count for loss in fresh)
+
+
+def read(path: Path) -> list[Loss]:
+    """The losses recorded at `path`, ascending; none when there is no such file."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[Loss])
+    except FileNotFoundError:
+        return []
+
+
+def _without(first: int, end: int, known: list[Loss]) -> list[tuple[int, int]]:
+    pieces = []
+    for loss in known:
+        if loss.end <= first or loss.first >= end:
+            continue
+        if loss.first > first:
+            pieces.append((first, loss.first))
+        first = max(first, loss.end)
+    if first < end:
+        pieces.append((first, end))
+    return pieces
+
+
+def _joined(losses: list[Loss]) -> list[Loss]:
+    result: list[Loss] = []
+    for loss in sorted(losses, key=lambda each: each.first):
+        if result and result[-1].end == loss.first and result[-1].reason == loss.reason:
+            result[-1] = Loss(result[-1].first, loss.end, loss.reason)
+        else:
+            result.append(loss)
+    return result

@@ -1,0 +1,113 @@
+"""Unlinking segments: once consumed and old enough, or once consumed and the room is needed."""
+
+import sqlite3
+
+import structlog
+
+from gateway.events.folder import ProducerFolder
+from gateway.events.policy import StreamPolicy
+from gateway.events.positions import PublishedPositions
+
+log = structlog.get_logger(__name__)
+
+_EVERY_US = 1_000_000
+_LAST_US = "SELECT first_us + count - 1 FROM groups ORDER BY first DESC LIMIT 1"
+
+
+class Purge:
+    """Knows the closed segments of one producer's part of a stream, and who still has to read them."""
+
+    def __init__(
+        self,
+        folder: ProducerFolder,
+        policy: StreamPolicy,
+        consumers: frozenset[str],
+        positions: PublishedPositions,
+    ) -> None:
+        self._folder = folder
+        self._policy = policy
+        self._consumers = consumers
+        self._positions = positions
+        self._sizes: dict[int, int] = {}
+        self._last_us: dict[int, int] = {}
+        self._ran_us = 0
+
+    def slowest(self) -> int | None:
+        """The position of the configured consumer that is furthest behind; None when none is configured."""
+        folder = self._folder
+        return min(
+            (self._positions.position(name, folder.stream, folder.producer) for name in self._consumers),
+            default=None,
+        )
+
+    def furthest(self) -> int:
+        """The highest position that anyone has ever published: no sequence below it may be given again."""
+        folder = self._folder
+        names = self._positions.consumers(folder.stream)
+        return max((self._positions.position(name, folder.stream, folder.producer) for name in names), default=0)
+
+    def closed_bytes(self) -> int:
+        """What the closed segments take, as of the last `look`."""
+        return sum(self._sizes.values())
+
+    def look(self, current: int | None) -> None:
+        """Take stock of the closed segments: all but the one that starts at `current`."""
+        closed = [first for first in self._folder.segments() if first != current]
+        self._sizes = {first: self._sizes.get(first) or self._folder.bytes(first) for first in closed}
+        self._last_us = {first: at for first, at in self._last_us.items() if first in self._sizes}
+
+    def run(self, now_us: int, current: int | None, end: int) -> None:
+        """At most once a second: unlink what is consumed and older than the policy keeps.
+
+        `end`: the sequence after the last closed segment.
+        """
+        if abs(now_us - self._ran_us) < _EVERY_US:
+            return
+        self._ran_us = now_us
+        self.look(current)
+        for first in self._passed(end):
+            if now_us - self._ended_us(first) < self._policy.keep_seconds * 1e6:
+                break
+            self._unlink(first)
+        self._folder.sweep(now_us, self._policy.aside_seconds)
+
+    def make_room(self, wanted: int, current: int | None, end: int) -> bool:
+        """Unlink consumed segments, oldest first, until `wanted` bytes are free; False when that cannot be."""
+        self.look(current)
+        for first in self._passed(end):
+            if wanted <= 0:
+                break
+            wanted -= self._sizes[first]
+            self._unlink(first)
+        return wanted <= 0
+
+    def _passed(self, end: int) -> list[int]:
+        slowest = self.slowest()
+        firsts = sorted(self._sizes)
+        ends = [*firsts[1:], end][: len(firsts)]
+        return [first for first, after in zip(firsts, ends, strict=True) if slowest is None or after <= slowest]
+
+    def _ended_us(self, first: int) -> int:
+        if not self._policy.keep_seconds:
+            return 0
+        if first not in self._last_us:
+            self._last_us[first] = _last_us(f"{self._folder.segment(first).absolute().as_uri()}?mode=ro")
+        return self._last_us[first]
+
+    def _unlink(self, first: int) -> None:
+        self._folder.unlink(first)
+        del self._sizes[first]
+        log.debug("segment unlinked", stream=self._folder.stream, producer=self._folder.producer, first=first)
+
+
+def _last_us(uri: str) -> int:
+    """When the last event was appended; 0 where nobody can tell, so that what is damaged is not kept for ever."""
+    try:
+        database = sqlite3.connect(uri, uri=True)
+        try:
+            row = database.execute(_LAST_US).fetchone()
+        finally:
+            database.close()
+    except sqlite3.DatabaseError:
+        return 0
+    return int(row[0]) if row else 0

@@ -1,0 +1,189 @@
+"""One SQLite file of a stream as its writer sees it: groups of events, and what their writer has consumed."""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from gateway.events.codec import Group
+from gateway.events.schema import Stream
+from gateway.ports import LogFull
+
+_FORMAT = 1
+_PAGE_BYTES = 16_384
+_CHECKPOINT_PAGES = 256
+_BUSY_SECONDS = 10.0
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE groups (
+    first INTEGER PRIMARY KEY, first_us INTEGER NOT NULL, count INTEGER NOT NULL,
+    codec INTEGER NOT NULL, size INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE consumed (
+    stream TEXT, producer TEXT, position INTEGER NOT NULL,
+    PRIMARY KEY (stream, producer)) WITHOUT ROWID;
+"""
+_INSERT = "INSERT INTO groups VALUES (?, ?, ?, ?, ?, ?, ?)"
+_CONSUME = "INSERT OR REPLACE INTO consumed VALUES (?, ?, ?)"
+_LAST = "SELECT first + count, first_us + count - 1 FROM groups ORDER BY first DESC LIMIT 1"
+_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_ROW_BYTES = 64
+
+
+class SegmentDamaged(Exception):
+    """The file is not what was written: torn, cut or overwritten by something else."""
+
+
+class SegmentUnborn(Exception):
+    """The file was made, but its writer died before the first transaction: it holds nothing."""
+
+
+ConsumedTable = Mapping[tuple[Stream, str], int]
+"""(stream, producer) of an input -> position."""
+
+
+def damage(error: sqlite3.Error) -> bool:
+    """True when SQLite says that the file's content is broken."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        if damage(error):
+            raise SegmentDamaged(f"{path}: {error}") from error
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_ROOM:
+            raise LogFull(f"{path} cannot be written: {error}") from error
+        raise
+    except OSError as error:
+        raise LogFull(f"{path} cannot be written: {error.strerror}") from error
+
+
+class SegmentWriter:
+    """The segment that a stream's writer appends to. Not for two threads at once."""
+
+    def __init__(self, path: Path, first: int, database: sqlite3.Connection) -> None:
+        self.path = path
+        self.first = first
+        self.end = first
+        self.last_us = 0
+        self.created_us = 0
+        self.bytes = 0
+        self.consumed: dict[tuple[Stream, str], int] = {}
+        self._database = database
+        self._born = False
+
+    @classmethod
+    def create(cls, path: Path, first: int, created_us: int, consumed: ConsumedTable) -> Self:
+        """A new file; its tables and `consumed` come with the first append. Raises LogFull."""
+        with _explained(path):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            database = _connect(path)
+            try:
+                database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+                database.execute("PRAGMA journal_mode = WAL")
+                _tune(database)
+            except sqlite3.Error:
+                database.close()
+                raise
+        segment = cls(path, first, database)
+        segment.created_us = created_us
+        segment.consumed.update(consumed)
+        return segment
+
+    @classmethod
+    def open(cls, path: Path, first: int) -> Self:
+        """Go on with an existing file, checked whole. Raises SegmentUnborn, SegmentDamaged, LogFull."""
+        with _explained(path):
+            database = _connect(path)
+            try:
+                segment = cls(path, first, database)
+                segment._load()
+                _tune(database)
+            except (sqlite3.Error, SegmentUnborn, SegmentDamaged):
+                database.close()
+                raise
+        return segment
+
+    def append(self, groups: Sequence[Group], first_us: int, consumed: ConsumedTable) -> None:
+        """All of it, durably, or nothing. Raises LogFull, SegmentDamaged."""
+        with _explained(self.path):
+            try:
+                self._transact(groups, first_us, consumed)
+            except sqlite3.Error:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+        self._born = True
+        self.consumed.update(consumed)
+        count = sum(group.count for group in groups)
+        if count:
+            self.end += count
+            self.last_us = first_us + count - 1
+            self.bytes += sum(len(group.body) + _ROW_BYTES for group in groups)
+
+    def _transact(self, groups: Sequence[Group], first_us: int, consumed: ConsumedTable) -> None:
+        database = self._database
+        database.execute("BEGIN IMMEDIATE")
+        if not self._born:
+            self._be_born()
+        first = self.end
+        for group in groups:
+            row = (first, first_us, group.count, group.codec, group.size, group.crc, group.body)
+            database.execute(_INSERT, row)
+            first += group.count
+            first_us += group.count
+        if consumed:
+            database.executemany(_CONSUME, _rows(consumed))
+        database.execute("COMMIT")
+
+    def _be_born(self) -> None:
+        for statement in _SCHEMA.split(";"):
+            self._database.execute(statement)
+        meta = {"format": _FORMAT, "created_us": self.created_us}
+        self._database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+        self._database.executemany(_CONSUME, _rows(self.consumed))
+
+    def _load(self) -> None:
+        if not self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            raise SegmentUnborn(str(self.path))
+        problems = self._database.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if problems != "ok":
+            raise SegmentDamaged(f"{self.path}: {problems}")
+        meta = dict(self._database.execute("SELECT name, value FROM meta"))
+        if meta["format"] != _FORMAT:
+            raise SegmentDamaged(f"{self.path} has format {meta['format']}, this tipstaff writes {_FORMAT}")
+        self.created_us = meta["created_us"]
+        for stream, producer, position in self._database.execute("SELECT * FROM consumed"):
+            self.consumed[stream, producer] = position
+        self.end, self.last_us = self._database.execute(_LAST).fetchone() or (self.first, 0)
+        self.bytes = self._database.execute("SELECT coalesce(sum(length(body)), 0) FROM groups").fetchone()[0]
+        self._born = True
+
+    def close(self) -> None:
+        """Check in what the WAL holds, and let go; a second call does nothing."""
+        self._database.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Every call is made under the log's own lock, from whichever thread.
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        timeout=_BUSY_SECONDS,
+        check_same_thread=False,
+    )
+
+
+def _tune(database: sqlite3.Connection) -> None:
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+
+
+def _rows(consumed: ConsumedTable) -> Iterator[tuple[str, str, int]]:
+    return ((stream, producer, position) for (stream, producer), position in consumed.items())

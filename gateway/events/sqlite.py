@@ -1,0 +1,188 @@
+"""The event log of one machine: SQLite segments in folders, one writer per producer, any number of readers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import cast, get_args
+
+from gateway.events import codec
+from gateway.events.folder import ProducerFolder, producers
+from gateway.events.losses import Losses
+from gateway.events.policy import StreamPolicy, policies
+from gateway.events.positions import PublishedPositions
+from gateway.events.reader import ProducerReader
+from gateway.events.schema import Event, Stream
+from gateway.events.segment import ConsumedTable
+from gateway.events.writer import CORRUPT, OnLoss, StreamWriter
+from gateway.ports import Batch, Clock, Entry, Positions
+
+_STREAMS = cast("tuple[Stream, ...]", get_args(Stream))
+_EMPTY: Mapping[Stream, frozenset[str]] = {}
+
+
+def _unheard(stream: str, reason: str, count: int) -> None:
+    """Losses are logged and kept in the folder in any case."""
+
+
+class SqliteEventLog:
+    """`gateway.ports.EventLog` on one disk.
+
+    `root`/<stream>/<producer>/ holds this producer's segments. `producer` is None for a log that only reads.
+    `consumers` names, per stream, the producers whose published positions decide what may be unlinked; a
+    stream without any is kept by age alone. `on_loss` hears of appended events that turned out damaged.
+    An append costs one fsync: hand over as many events at once as have gathered. Whoever appends to a
+    stream ticks it a few times a second: rolling and unlinking happen there. Positions only grow.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        producer: str | None,
+        clock: Clock,
+        *,
+        consumers: Mapping[Stream, frozenset[str]] = _EMPTY,
+        policy: Mapping[Stream, StreamPolicy] | None = None,
+        on_loss: OnLoss = _unheard,
+    ) -> None:
+        self.producer = producer or ""
+        self._root = root
+        self._clock = clock
+        self._consumers = consumers
+        self._policy = policies() if policy is None else policy
+        self._on_loss = on_loss
+        self._positions = PublishedPositions(root)
+        self._writers: dict[Stream, StreamWriter] = {}
+        self._readers: dict[tuple[Stream, str], ProducerReader] = {}
+        self._consumed: dict[tuple[Stream, str], int] = {}
+        self._turn = 0
+        self._writing = Lock()
+        self._reading = Lock()
+        if producer is not None:
+            self._resume()
+
+    def _resume(self) -> None:
+        for stream in _STREAMS:
+            for producer, position in self._positions.of(self.producer, stream).items():
+                self._note({(stream, producer): position})
+            if ProducerFolder(self._root, stream, self.producer).path.is_dir():
+                self._note(self._writer(stream).consumed)
+        self._publish(self._consumed)
+
+    def append(
+        self, stream: Stream, events: Sequence[Event], consumed: Mapping[Stream, Positions] | None = None
+    ) -> tuple[int, ...]:
+        """Append all of `events` and set what this process has consumed, in one atomic, durable step.
+
+        Returns each event's canonical time in microseconds. Raises LogFull, having changed nothing;
+        ValueError when a consumed position would go back.
+        """
+        groups = codec.groups(events)
+        with self._writing:
+            table = self._table(consumed or {})
+            if not groups and not table:
+                return ()
+            times = self._writer(stream).append(groups, table)
+            self._note(table)
+            self._publish(table)
+        return tuple(times)
+
+    def tick(self, stream: Stream) -> None:
+        """Record "nothing before now is missing" for this producer's stream; roll and purge what is due."""
+        with self._writing:
+            self._writer(stream).tick()
+
+    def read(self, stream: Stream, after: Positions, limit: int) -> Batch:
+        """At most `limit` entries that follow `after`, from all producers; fewer when they are large."""
+        positions = dict(after)
+        watermarks: dict[str, int] = {}
+        entries: list[Entry] = []
+        with self._reading:
+            for producer in self._in_turn(stream):
+                wanted = limit - len(entries)
+                if wanted <= 0:
+                    break
+                found = self._reader(stream, producer).read(positions.get(producer, 0), wanted)
+                entries += found.entries
+                positions[producer] = found.position
+                if found.watermark is not None:
+                    watermarks[producer] = found.watermark
+        return Batch(tuple(entries), positions, watermarks)
+
+    def appended(self, stream: Stream) -> int:
+        """How many events this producer has ever appended to `stream`; survives restarts and purges."""
+        with self._writing:
+            writer = self._writers.get(stream)
+            return 0 if writer is None else writer.end
+
+    def consumed(self, stream: Stream) -> dict[str, int]:
+        """What this process last recorded as consumed from `stream`."""
+        with self._writing:
+            return {producer: position for (name, producer), position in self._consumed.items() if name == stream}
+
+    def close(self) -> None:
+        """Let go; a second call does nothing."""
+        with self._writing, self._reading:
+            for writer in self._writers.values():
+                writer.close()
+            for reader in self._readers.values():
+                reader.close()
+            self._positions.close()
+            self._writers.clear()
+            self._readers.clear()
+
+    def _writer(self, stream: Stream) -> StreamWriter:
+        writer = self._writers.get(stream)
+        if writer is None:
+            if not self.producer:
+                raise RuntimeError("this log was opened without a producer's name: it only reads")
+            writer = self._writers[stream] = StreamWriter(
+                ProducerFolder(self._root, stream, self.producer),
+                clock=self._clock,
+                policy=self._policy[stream],
+                consumers=self._consumers.get(stream, frozenset()),
+                positions=self._positions,
+                on_loss=self._on_loss,
+            )
+        return writer
+
+    def _reader(self, stream: Stream, producer: str) -> ProducerReader:
+        reader = self._readers.get((stream, producer))
+        if reader is None:
+
+            def on_damage(first: int, end: int) -> None:
+                self._damaged(stream, producer, first, end)
+
+            folder = ProducerFolder(self._root, stream, producer)
+            reader = self._readers[stream, producer] = ProducerReader(folder, self._clock.monotonic, on_damage)
+        return reader
+
+    def _in_turn(self, stream: Stream) -> list[str]:
+        """All producers, another one first each time, so that a busy one cannot starve the rest."""
+        names = producers(self._root, stream)
+        self._turn += 1
+        start = self._turn % len(names) if names else 0
+        return names[start:] + names[:start]
+
+    def _damaged(self, stream: Stream, producer: str, first: int, end: int) -> None:
+        """A consumer keeps what it had to skip, for the ledger; a mere reader skips."""
+        if self.producer:
+            losses = Losses(self._positions.losses(self.producer, stream, producer))
+            if lost := losses.add(first, end, CORRUPT):
+                self._on_loss(stream, CORRUPT, lost)
+
+    def _table(self, consumed: Mapping[Stream, Positions]) -> ConsumedTable:
+        table = {(stream, name): at for stream, positions in consumed.items() for name, at in positions.items()}
+        for (stream, name), position in table.items():
+            if position < self._consumed.get((stream, name), 0):
+                raise ValueError(
+                    f"{stream} of {name} was consumed up to {self._consumed[stream, name]}, {position} is behind it"
+                )
+        return table
+
+    def _note(self, table: ConsumedTable) -> None:
+        for key, position in table.items():
+            self._consumed[key] = max(position, self._consumed.get(key, 0))
+
+    def _publish(self, table: ConsumedTable) -> None:
+        for (stream, producer), position in table.items():
+            self._positions.publish(self.producer, stream, {producer: position})

@@ -1,0 +1,180 @@
+"""One producer's part of one stream, as its only writer sees it: append, tick, roll, purge."""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from gateway.events.codec import Group
+from gateway.events.folder import ProducerFolder
+from gateway.events.losses import Losses
+from gateway.events.policy import StreamPolicy
+from gateway.events.positions import PublishedPositions
+from gateway.events.purge import Purge
+from gateway.events.segment import ConsumedTable, SegmentDamaged, SegmentUnborn, SegmentWriter
+from gateway.events.tip import Tip
+from gateway.ports import Clock, LogFull
+
+log = structlog.get_logger(__name__)
+
+OnLoss = Callable[[str, str, int], None]
+"""(stream, reason, count): appended events that are gone, so that whoever holds the counters hears of it."""
+
+CORRUPT = "corrupt"
+
+
+class StreamWriter:
+    """Not for two threads at once; `SqliteEventLog` sees to that. Raises ProducerTaken, LogFull."""
+
+    def __init__(
+        self,
+        folder: ProducerFolder,
+        *,
+        clock: Clock,
+        policy: StreamPolicy,
+        consumers: frozenset[str],
+        positions: PublishedPositions,
+        on_loss: OnLoss,
+    ) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._policy = policy
+        self._on_loss = on_loss
+        self._purge = Purge(folder, policy, consumers, positions)
+        self._current: SegmentWriter | None = None
+        self._carried: ConsumedTable = {}
+        try:
+            folder.make()
+            self._tip = Tip.write(folder.tip)
+            self._losses = Losses(folder.losses)
+        except OSError as error:
+            raise LogFull(f"{folder.path} cannot be written: {error.strerror}") from error
+        self._recover()
+
+    @property
+    def end(self) -> int:
+        """How many events were ever appended."""
+        return self._tip.end
+
+    @property
+    def consumed(self) -> ConsumedTable:
+        """What the newest segment says of this process's inputs."""
+        return self._carried
+
+    def append(self, groups: Sequence[Group], consumed: ConsumedTable) -> range:
+        """The canonical times of the events, durably appended. Raises LogFull, having changed nothing."""
+        self._make_room(sum(len(group.body) for group in groups))
+        first_us = max(self._clock.now_us(), self._tip.watermark + 1)
+        try:
+            segment = self._write(groups, first_us, consumed)
+        except SegmentDamaged as error:
+            self._damaged_while_open(error)
+            segment = self._write(groups, first_us, consumed)
+        count = segment.end - self._tip.end
+        if count:
+            self._tip.set(segment.end, segment.last_us)
+        return range(first_us, first_us + count)
+
+    def tick(self) -> None:
+        """Move the watermark to now; roll and purge what is due."""
+        self._tip.set(self._tip.end, max(self._clock.now_us(), self._tip.watermark))
+        current = self._current
+        if current is not None and current.end > current.first and self._due(current):
+            try:
+                self._roll((), self._tip.watermark + 1, {})
+            except LogFull as error:
+                log.warning("a segment cannot be rolled yet", stream=self._folder.stream, error=str(error))
+        self._purge.run(self._clock.now_us(), self._first, self._closed_end)
+
+    def close(self) -> None:
+        """Let go; a second call does nothing."""
+        if self._current is not None:
+            self._current.close()
+        self._tip.close()
+
+    @property
+    def _first(self) -> int | None:
+        return None if self._current is None else self._current.first
+
+    @property
+    def _closed_end(self) -> int:
+        return self._tip.end if self._current is None else self._current.first
+
+    def _write(self, groups: Sequence[Group], first_us: int, consumed: ConsumedTable) -> SegmentWriter:
+        current = self._current
+        if current is None or current.end != self._tip.end or (current.end > current.first and self._due(current)):
+            return self._roll(groups, first_us, consumed)
+        current.append(groups, first_us, consumed)
+        return current
+
+    def _roll(self, groups: Sequence[Group], first_us: int, consumed: ConsumedTable) -> SegmentWriter:
+        """The first transaction of a new segment also takes over what the last one says of our inputs."""
+        first = self._tip.end
+        try:
+            fresh = SegmentWriter.create(self._folder.segment(first), first, self._clock.now_us(), self._carried)
+            try:
+                fresh.append(groups, first_us, consumed)
+            except LogFull:
+                fresh.close()
+                raise
+        except LogFull:
+            self._folder.unlink(first)
+            raise
+        if self._current is not None:
+            self._current.close()
+        self._current = fresh
+        self._carried = fresh.consumed
+        self._purge.look(fresh.first)
+        return fresh
+
+    def _due(self, segment: SegmentWriter) -> bool:
+        age = self._clock.now_us() - segment.created_us
+        return segment.bytes >= self._policy.roll_bytes or not 0 <= age < self._policy.roll_seconds * 1e6
+
+    def _make_room(self, size: int) -> None:
+        used = self._purge.closed_bytes() + (self._current.bytes if self._current is not None else 0)
+        over = used + size - self._policy.max_bytes
+        if over > 0 and not self._purge.make_room(over, self._first, self._closed_end):
+            raise LogFull(
+                f"{self._folder.path} is at its bound of {self._policy.max_bytes} bytes: its consumers are behind"
+            )
+
+    def _recover(self) -> None:
+        """Find the newest sound segment, mend the tip, and record what is missing."""
+        while self._current is None and (firsts := self._folder.segments()):
+            self._try_open(firsts[-1])
+        current = self._current
+        end = current.end if current is not None else 0
+        known = max(end, self._tip.end, self._purge.furthest())
+        if known > end:
+            self._lost(end, known)
+        self._tip.set(known, max(self._tip.watermark, current.last_us if current is not None else 0))
+        self._carried = current.consumed if current is not None else {}
+        self._purge.look(self._first)
+
+    def _try_open(self, first: int) -> None:
+        try:
+            self._current = SegmentWriter.open(self._folder.segment(first), first)
+        except SegmentUnborn:
+            self._folder.unlink(first)
+        except SegmentDamaged as error:
+            self._set_aside(first, max(first, self._tip.end, self._purge.furthest()), error)
+
+    def _damaged_while_open(self, error: SegmentDamaged) -> None:
+        if self._current is None:
+            raise error
+        self._current.close()
+        first, self._current = self._current.first, None
+        self._set_aside(first, self._tip.end, error)
+
+    def _set_aside(self, first: int, end: int, error: SegmentDamaged) -> None:
+        aside = self._folder.set_aside(first)
+        log.error("a damaged segment was set aside", file=str(aside), first=first, end=end, error=str(error))
+        self._lost(first, end)
+
+    def _lost(self, first: int, end: int) -> None:
+        """Record the part of the range that its consumers had not all read."""
+        unread = max(first, self._purge.slowest() or 0)
+        lost = self._losses.add(unread, end, CORRUPT) if unread < end else 0
+        if lost:
+            log.error("appended events are lost", stream=self._folder.stream, first=unread, end=end, count=lost)
+            self._on_loss(self._folder.stream, CORRUPT, lost)
