@@ -1,9 +1,10 @@
 """Numbers that survive kill -9: one memory-mapped file per writer.
 
 Layout, all little-endian: 64 bytes of header (magic, format, slots, bytes of the key area, bytes of keys in
-use), then `slots` float64 values, then the key area: records of a 4-byte length and a JSON `Series`. A writer
-appends the key before it moves the header's "in use", so a reader never sees half a series. A store into a
-slot is one aligned 8-byte write, which the kernel keeps when the process dies.
+use, 8 random bytes that tell the file from another under its name), then `slots` float64 values, then the key
+area: records of a 4-byte length and a JSON `Series`. A writer appends the key before it moves the header's
+"in use", so a reader never sees half a series. A store into a slot is one aligned 8-byte write, which the
+kernel keeps when the process dies.
 
 One writer per file. Within it, one thread per series: `+=` on a slot is not atomic between threads.
 The writer holds a shared flock on its file, so that a reader can tell numbers of the living from those of
@@ -28,6 +29,7 @@ _FORMAT = 1
 _HEADER = struct.Struct("<8sIIII")
 _HEADER_BYTES = 64
 _USED_AT = 20
+_BIRTH = slice(24, 32)
 _LENGTH = struct.Struct("<I")
 _SLOTS = 1 << 16
 _KEY_BYTES = 1 << 23
@@ -92,6 +94,7 @@ class CounterFile:
             os.close(descriptor)
             raise
         if mapping[:8] != _MAGIC:
+            mapping[_BIRTH] = os.urandom(8)
             mapping[: _HEADER.size] = _HEADER.pack(_MAGIC, _FORMAT, _SLOTS, _KEY_BYTES, 0)
         known = {(series.name, series.labels): series for series in _series(mapping, 0, _used(mapping))}
         return cls(path, mapping, known, _used(mapping), descriptor)
@@ -206,7 +209,7 @@ class Reader:
         self._path = path
         self._known: list[Series] = []
         self._seen = 0
-        self._inode = 0
+        self._birth = b""
 
     def read(self) -> Iterator[tuple[Series, list[float]]]:
         """Every series with its numbers, in the order in which they were made.
@@ -216,9 +219,9 @@ class Reader:
         with self._path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapping:
             if mapping[:8] != _MAGIC:
                 return
-            inode, used = os.fstat(file.fileno()).st_ino, _used(mapping)
-            if inode != self._inode or used < self._seen:  # another file has taken its place
-                self._known, self._seen, self._inode = [], 0, inode
+            birth, used = mapping[_BIRTH], _used(mapping)
+            if birth != self._birth:
+                self._known, self._seen, self._birth = [], 0, birth
             self._known.extend(_series(mapping, self._seen, used))
             self._seen = used
             taken = self._known[-1].slot + self._known[-1].width if self._known else 0
