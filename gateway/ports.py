@@ -65,12 +65,8 @@ class EventLog(Protocol):
         Returns each event's canonical time in microseconds. Raises LogFull, having changed nothing.
         """
 
-    def tick(self, stream: Stream, known_to_us: int | None = None) -> None:
-        """Record "nothing before `known_to_us` is missing" for this producer's stream, durable or not.
-
-        None: now. A scorer, whose verdicts carry their exchange's canonical time, forwards the minimum of its
-        inputs' watermarks. One producer's ticks never go back.
-        """
+    def tick(self, stream: Stream) -> None:
+        """Record "nothing before now is missing" for this producer's stream, durable or not."""
 
     def read(self, stream: Stream, after: Positions, limit: int) -> Batch:
         """At most `limit` entries that follow `after`, from all producers; an empty batch when there are none."""
