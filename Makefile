@@ -54,7 +54,7 @@ clean: ## remove .venv and caches of this clone (the components stay: docs/compo
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What is missing is said in one line.
-REQUIRE = { echo "tipstaff: $(1)" >&2; exit 1; }
+REQUIRE = { echo "tipstaff: $(strip $(1))" >&2; exit 1; }
 VERSION = $$($(PYTHON) --version 2>&1)
 
 $(BIN)/python:
