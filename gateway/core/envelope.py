@@ -22,6 +22,7 @@ PREVIOUS: Final = "previous_response_id"
 _PLAIN: Final = "Send plain UTF-8 text without a file name."
 _BULKY: Final = ("messages", "input", "prompt", "tools")
 _BIG: Final = 2048
+_TEXT: Final = msgspec.json.Decoder(str)
 _ABSENT: Final = msgspec.Raw(b"")
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
 _FIRST_KEY = re.compile(
@@ -59,10 +60,17 @@ class EnvelopeReader:
 
     def read(self, body: bytes, content_type: str) -> Envelope:
         """The envelope of `body`. Raises GatewayError (400) where it cannot be read in exactly one way."""
-        if multipart.is_multipart(content_type):
-            values = {name: body[start:end] for name, (start, end) in self._form(body, content_type).items()}
-            return self._envelope({name: _form_text(name, value) for name, value in values.items()})
-        return self._envelope({name: _json_text(name, raw) for name, raw in self._json(body).items()})
+        values: dict[str, str] = {}
+        if content_type != "application/json" and multipart.is_multipart(content_type):
+            for name, (start, end) in self._form(body, content_type).items():
+                values[name] = _form_text(name, body[start:end])
+        else:
+            self._read_json(body, values)
+        model = values.get(MODEL)
+        if not model:
+            raise invalid_body("The body names no model.", 'Send "model": "<name>".', param=MODEL)
+        units = {key: text for key in self._units if (text := values.get(key))}
+        return Envelope(model, values.get(STREAM) == "true", units, values.get(PREVIOUS, ""))
 
     def model_span(self, body: bytes, content_type: str) -> Span:
         """Where the model's value lies in a body that `read` took: a JSON string with its quotes, a form's text.
@@ -79,18 +87,11 @@ class EnvelopeReader:
             return only.span(1)
         return next((member.start, member.end) for member in _members(body) if member.key == MODEL)
 
-    def _envelope(self, values: dict[str, str]) -> Envelope:
-        model = values.get(MODEL, "")
-        if not model:
-            raise invalid_body("The body names no model.", 'Send "model": "<name>".', param=MODEL)
-        units = {key: values[key] for key in self._units if values.get(key)}
-        return Envelope(model, values.get(STREAM) == "true", units, values.get(PREVIOUS, ""))
-
-    def _json(self, body: bytes) -> dict[str, bytes]:
+    def _read_json(self, body: bytes, into: dict[str, str]) -> None:
         try:
             if not body.isascii():
                 body.decode()
-            return dict(self._level.read(body))
+            self._level.read(body, into)
         except RecursionError as error:
             raise invalid_body("The JSON body is nested too deeply.", "Send it flatter.") from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -123,39 +124,36 @@ class _Level:
             below.setdefault(path[0], []).append(path[1:])
         self._prefix = prefix
         self._names = tuple(below)
-        self._leaves = tuple(() in rests for rests in below.values())
-        self._children = tuple(
-            _Level(f"{prefix}{name}.", inner) if (inner := [rest for rest in rests if rest]) else None
+        self._wanted = tuple(
+            (prefix + name, () in rests, _Level(f"{prefix}{name}.", deeper) if (deeper := _deeper(rests)) else None)
             for name, rests in below.items()
         )
         self._bulky = tuple(_key_pattern((name,)) for name in bulky if name not in below)
         self._keys = _key_pattern(self._names)
         self._escape = _escapes(self._names)
-        fields = {f"f{number}": name for number, name in enumerate((*below, *(b for b in bulky if b not in below)))}
+        every = dict.fromkeys((*below, *bulky))
+        fields = {f"f{number}": name for number, name in enumerate(every)}
         struct = msgspec.defstruct("Level", [(field, msgspec.Raw, _ABSENT) for field in fields], rename=fields)
         self._decoder = msgspec.json.Decoder(struct)
 
-    def read(self, body: bytes) -> Iterator[tuple[str, bytes]]:
-        """(dotted name, JSON text) of what is there. Raises GatewayError, or what msgspec raises."""
+    def read(self, body: bytes, into: dict[str, str]) -> None:
+        """Set the texts of what is there, under dotted names. Raises GatewayError, or what msgspec raises."""
         values = msgspec.structs.astuple(self._decoder.decode(body))
-        self._refuse_ambiguous(self._without_bulk(body, values[len(self._names) :]))
-        for name, value, leaf, child in zip(self._names, values, self._leaves, self._children, strict=False):
-            if value is _ABSENT:
-                continue
-            text = bytes(value)
-            if leaf:
-                yield self._prefix + name, text
-            if child is not None and text.startswith(b"{"):
-                yield from child.read(text)
+        self._refuse_ambiguous(self._without_bulk(body, values) if len(body) > _BIG else body)
+        for (dotted, leaf, child), value in zip(self._wanted, values, strict=False):
+            if value is not _ABSENT:
+                text = bytes(value)
+                if leaf:
+                    into[dotted] = _json_text(dotted, text)
+                if child is not None and text.startswith(b"{"):
+                    child.read(text, into)
 
     def _without_bulk(self, body: bytes, values: tuple[msgspec.Raw, ...]) -> bytes:
         """`body` with 0 for its big values, so that messages need not be searched for keys.
 
         Only a whole value, right behind a key, is ever cut out: no key of this object can go with it.
         """
-        if len(body) < _BIG:
-            return body
-        for key, value in zip(self._bulky, values, strict=True):
+        for key, value in zip(self._bulky, values[len(self._names) :], strict=True):
             text = bytes(value)
             if len(text) >= _BIG and (match := key.search(body)) is not None:
                 start = match.end()
@@ -179,6 +177,10 @@ class _Level:
             if member.escaped:
                 raise invalid_body(f"The key {name!r} is spelled with escapes.", "Spell it plainly.", param=name)
             seen.add(member.key)
+
+
+def _deeper(paths: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    return [path for path in paths if path]
 
 
 def _key_pattern(names: Iterable[str]) -> re.Pattern[bytes]:
@@ -210,7 +212,7 @@ def _json_text(name: str, raw: bytes) -> str:
     """A string's text, a number's or boolean's JSON text; "" for null, arrays and objects."""
     first = raw[:1]
     if first == b'"':
-        return msgspec.json.decode(raw, type=str)
+        return _TEXT.decode(raw)
     if name in (MODEL, PREVIOUS) and raw != b"null":
         raise invalid_body(f"{name!r} is not a string.", f'Send "{name}": "...".', param=name)
     return "" if first in (b"n", b"{", b"[") else raw.decode()
