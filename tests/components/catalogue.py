@@ -11,7 +11,7 @@ COMPONENTS: tuple[Component, ...] = (
         "prometheus",
         ("prometheus",),
         ("prometheus", "promtool"),
-        services=("prometheus", "prometheus-node-exporter"),
+        services=("prometheus",),
     ),
     Vllm(),
     TinyModel(),

@@ -21,8 +21,8 @@ def run(command: Sequence[str | os.PathLike[str]], deadline: float, **environmen
             env=_environment(environment),
             check=False,
         )
-    except FileNotFoundError:
-        raise Missing(f"{command[0]} is not on this machine") from None
+    except OSError as error:  # not there, or not for this user
+        raise Missing(f"{command[0]} cannot be run: {error.strerror}") from None
     except subprocess.TimeoutExpired:
         raise Missing(f"{_short(command)} took longer than {deadline:.0f} s") from None
     if done.returncode != 0:

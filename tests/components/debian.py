@@ -15,6 +15,7 @@ from tests.components.component import Missing
 # invoke-rc.d and deb-systemd-invoke ask this program before they start a service; 101 means "don't".
 POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_TEXT = "#!/bin/sh\nexit 101\n"
+BOOTED_WITH_SYSTEMD = Path("/run/systemd/system")
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 UPDATE_DEADLINE = 180.0
 INSTALL_DEADLINE = 600.0
@@ -85,6 +86,7 @@ def _services_stay_down(privilege: tuple[str, ...]) -> Iterator[None]:
 
 
 def _forget_services(privilege: tuple[str, ...], services: tuple[str, ...]) -> None:
-    """Keeps the next boot from starting what was only wanted for tests."""
+    """Stops and disables what came with the packages, which was only wanted for tests."""
     if services and shutil.which("systemctl"):
-        run((*privilege, "systemctl", "disable", *services), deadline=60)
+        now = ("--now",) if BOOTED_WITH_SYSTEMD.exists() else ()
+        run((*privilege, "systemctl", "disable", *now, *services), deadline=60)
