@@ -142,7 +142,7 @@ def _disagreeing(arm: ArmEndpoints) -> list[str]:
     name = arm.served_name or arm.model
     answered = [endpoint for endpoint in arm.endpoints if endpoint.listing]
     return [
-        f"{endpoint.url} does not serve {name!r}, which the arm is asked for; it serves: {', '.join(endpoint.listed)}"
+        f"{endpoint.url} does not serve {name!r}, as the arm does; it serves: {', '.join(endpoint.listed)}"
         for endpoint in answered[1:]
         if name not in endpoint.listed
     ]
