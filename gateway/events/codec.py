@@ -14,7 +14,10 @@ ZLIB: Final = 1
 _GROUP_EVENTS = 1024
 _GROUP_BYTES = 4 << 20
 _COMPRESS_FROM = 8 << 10
-"""Mean bytes per event from which compressing costs less processor than writing (measured, see docs)."""
+_SAMPLE_BYTES = 4 << 10
+_PAYS_AT = 4
+"""Writing costs 3.5 µs a KB. zlib costs 12 to 20 on prose, which shrinks to half, and 2 to 3 on a streamed answer,
+which shrinks to a thirtieth: so only large events are tried, on a sample, and prose is written as it is."""
 
 _msgpack = msgspec.msgpack.Encoder()
 _event: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
@@ -60,9 +63,15 @@ def _parts(events: Sequence[Event]) -> Iterator[tuple[list[bytes], int]]:
 def _group(parts: list[bytes], size: int) -> Group:
     body = b"".join((b"\xdd", len(parts).to_bytes(4, "big"), *parts))
     codec = PLAIN
-    if size >= _COMPRESS_FROM * len(parts):
+    if size >= _COMPRESS_FROM * len(parts) and _pays(body):
         codec, body = ZLIB, zlib.compress(body, 1)
     return Group(len(parts), codec, size, zlib.crc32(body), body)
+
+
+def _pays(body: bytes) -> bool:
+    middle = len(body) // 2
+    sample = body[middle : middle + _SAMPLE_BYTES]
+    return len(zlib.compress(sample, 1)) * _PAYS_AT < len(sample)
 
 
 def raws(group: Group) -> list[msgspec.Raw]:

@@ -2,6 +2,7 @@
 
 import bisect
 from collections.abc import Callable
+from itertools import zip_longest
 
 import msgspec
 import structlog
@@ -65,10 +66,10 @@ class ProducerReader:
 
     def _collect(self, found: Read, limit: int) -> bool:
         """Fill `found`; True when the log ends there."""
-        firsts = self._folder.segments()
-        start = max(bisect.bisect_right(firsts, found.position) - 1, 0)
+        segments = self._folder.segments()
+        firsts = segments[max(bisect.bisect_right(segments, found.position) - 1, 0) :]
         budget = _READ_BYTES
-        for first, after in zip(firsts[start:], [*firsts[start + 1 :], None], strict=True):
+        for first, after in zip_longest(firsts, firsts[1:]):
             found.position = max(found.position, first)
             try:
                 page = self._opened(first).page(found.position, limit - len(found.entries), budget)
