@@ -1,0 +1,67 @@
+"""A real Prometheus that scrapes what a test points it at."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.support.ports import free_port
+from tests.support.wait import until
+
+CONFIGURATION = """\
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs:
+  - job_name: tipstaff
+    static_configs: [{{targets: ["{target}"]}}]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    url: str
+
+    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        """Labels and value of every series that the PromQL expression gives now."""
+        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=5)
+        answer.raise_for_status()
+        return [(each["metric"], float(each["value"][1])) for each in answer.json()["data"]["result"]]
+
+    def has_scraped(self) -> bool:
+        """True once the target was scraped without an error."""
+        return [value for _, value in self.query("up")] == [1.0]
+
+
+@contextmanager
+def prometheus(program: Path, target: str, folder: Path) -> Iterator[Prometheus]:
+    """Runs `program` (`components.path("prometheus")`) against `target`, a host and port with /metrics.
+
+    Yields after its first good scrape.
+    """
+    (folder / "prometheus.yml").write_text(CONFIGURATION.format(target=target))
+    port = free_port()
+    command = [
+        str(program),
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'series'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    with (
+        (folder / "prometheus.log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=log) as process,
+    ):
+        try:
+            server = Prometheus(f"http://127.0.0.1:{port}")
+            until(lambda: _ready(server), 20, f"Prometheus scrapes {target}", every=0.2)
+            yield server
+        finally:
+            process.terminate()
+
+
+def _ready(server: Prometheus) -> bool:
+    try:
+        return server.has_scraped()
+    except (httpx.TransportError, httpx.HTTPStatusError):
+        return False  # not listening yet, or still starting
