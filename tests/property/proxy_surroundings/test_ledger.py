@@ -11,7 +11,9 @@ from gateway.proxy.ledger import correction
 from gateway.proxy.recorder import Policy, Recorder
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
-from tests.unit.proxy_surroundings.support import ManualClock, MemoryLog, exchange
+from tests.support.events import exchange
+from tests.support.manual_clock import ManualClock
+from tests.unit.proxy_surroundings.support import FailingLog
 
 count = st.integers(min_value=0, max_value=2**40)
 
@@ -33,7 +35,7 @@ class Recording(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.log = MemoryLog()
+        self.log = FailingLog()
         self.path = Path(self.folder.name) / "proxy-0.bin"
         self.open = 0
         self.begun = 0
@@ -70,7 +72,7 @@ class Recording(RuleBasedStateMachine):
         self.log.room = room
 
     @rule(broken=st.booleans())
-    def engine(self, broken: bool) -> None:
+    def engine(self, *, broken: bool) -> None:
         self.log.broken = broken
 
     @rule(policy=st.sampled_from(["batched", "strict"]))

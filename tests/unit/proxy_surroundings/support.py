@@ -1,18 +1,18 @@
-"""What the tests of the data plane's surroundings share: a clock that the test moves, a log in memory, exchanges."""
+"""What the tests of the data plane's surroundings share."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gateway.core.exchange import Reason, Route
-from gateway.core.ids import exchange_id
 from gateway.core.routing import ArmShare, ModelRoute, RoutingTable
-from gateway.events.schema import Assignment, Event, ExchangeV1, Payload, Stream, Timing
-from gateway.ports import Batch, LogFull, Positions
+from gateway.events.schema import Event, Stream
+from gateway.ports import LogFull, Positions
 from gateway.proxy.endpoints import Endpoint, Failures
 from gateway.proxy.fetch import Answer, Unanswered
 from gateway.settings import Model, parse
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
+from tests.support.manual_clock import ManualClock
+from tests.support.memory_log import MemoryEventLog, MemoryStore
 
 NOW_US = 1_760_000_000_000_000
 TWO_ARMS = {
@@ -25,33 +25,19 @@ TWO_ARMS = {
 }
 
 
-class ManualClock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def advance(self, seconds: float) -> None:
-        self.seconds += seconds
-
-    def now_us(self) -> int:
-        return NOW_US + round((self.seconds - 1000.0) * 1e6)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-
-class MemoryLog:
-    """The part of an EventLog that a recorder uses, in memory; `room` is how many more events it takes."""
-
-    producer = "proxy-0"
+class FailingLog(MemoryEventLog):
+    """The memory log on a disk that a test can fill (`room`: events it still takes) or break."""
 
     def __init__(self, room: float = float("inf")) -> None:
-        self.events: list[Event] = []
+        super().__init__(MemoryStore(), "proxy-0", ManualClock())
         self.groups: list[int] = []
         self.ticks = 0
         self.room = room
         self.broken = False
+
+    @property
+    def events(self) -> list[Event]:
+        return [entry.event for entry in self.read("exchanges", {}, 1_000_000).entries]
 
     def append(
         self, stream: Stream, events: Sequence[Event], consumed: Mapping[Stream, Positions] | None = None
@@ -61,24 +47,12 @@ class MemoryLog:
         if len(events) > self.room:
             raise LogFull("no room")
         self.room -= len(events)
-        self.events += events
         self.groups.append(len(events))
-        return tuple(range(len(events)))
+        return super().append(stream, events, consumed)
 
-    def tick(self, stream: Stream, known_to_us: int | None = None) -> None:
+    def tick(self, stream: Stream) -> None:
         self.ticks += 1
-
-    def read(self, stream: Stream, after: Positions, limit: int) -> Batch:
-        raise NotImplementedError
-
-    def appended(self, stream: Stream) -> int:
-        return len(self.events)
-
-    def consumed(self, stream: Stream) -> dict[str, int]:
-        return {}
-
-    def close(self) -> None:
-        pass
+        super().tick(stream)
 
 
 class FakeFetch:
@@ -112,21 +86,3 @@ def table(version: int = 1, *, canary: float = 0.1, store: str = "store", epoch:
     shares = (ArmShare("stable", 1 - canary), ArmShare("canary", canary))
     route = ModelRoute(salt=b"salt", arms=shares, decided_by="operator", decided_at_us=NOW_US)
     return RoutingTable(store_id=store, epoch=epoch, version=version, models={"assistant": route})
-
-
-def exchange(number: int = 0, body: bytes = b"{}") -> ExchangeV1:
-    return ExchangeV1(
-        id=exchange_id(NOW_US + number, bytes(10)),
-        model="assistant",
-        route=Route.CHAT,
-        path="/v1/chat/completions",
-        assignment=Assignment("user", "header:x-user-id", bytes(16), 0.5, 0.9, "stable", "stable", "store", 1, 1),
-        endpoint="http://127.0.0.1:8001",
-        status=200,
-        reason=Reason.COMPLETE,
-        streamed=False,
-        chunks=1,
-        timing=Timing(NOW_US, 0.001, 0.1, 0.2),
-        request=Payload(len(body), body, truncated=False),
-        response=Payload(len(body), body, truncated=False),
-    )

@@ -9,7 +9,8 @@ import pytest
 from gateway.proxy.ejection import EJECT_AFTER, TRIAL
 from gateway.proxy.endpoints import ArmEndpoints, Endpoint
 from gateway.telemetry.metrics import UPSTREAM_ERRORS, Meters
-from tests.unit.proxy_surroundings.support import ManualClock, endpoint, meters
+from tests.support.manual_clock import ManualClock
+from tests.unit.proxy_surroundings.support import endpoint, meters
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from gateway.core.routing import ArmShare, ModelRoute, RoutingTable
 from gateway.proxy.table import TableWatch, fitted
 from gateway.tablefile import write_table
 from gateway.telemetry.metrics import TABLE_VERSION, Meters
-from tests.unit.proxy_surroundings.support import NOW_US, ManualClock, meters, models, table
+from tests.support.manual_clock import ManualClock
+from tests.unit.proxy_surroundings.support import NOW_US, meters, models, table
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def routed(*shares: tuple[str, float], salt: bytes = b"salt") -> RoutingTable:
     ],
 )
 def test_a_table_is_made_to_fit(
-    shares: tuple[tuple[str, float], ...], weights: dict[str, float], repaired: bool
+    *, shares: tuple[tuple[str, float], ...], weights: dict[str, float], repaired: bool
 ) -> None:
     fit, warnings = fitted(routed(*shares), models(), NOW_US)
     route = fit.models["assistant"]
