@@ -1,0 +1,244 @@
+"""One request and its answer, from the first byte of the one to the last of the other."""
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from gateway.core.errors import GatewayError
+from gateway.core.exchange import Reason, Route
+from gateway.events.schema import ExchangeV1, Payload, Timing
+from gateway.proxy import messages
+from gateway.proxy.http1 import RequestHead, ResponseHead
+from gateway.proxy.tap import Tap
+
+if TYPE_CHECKING:
+    from gateway.core.envelope import Envelope
+    from gateway.core.paths import Resolved
+    from gateway.proxy.instruments import Series
+    from gateway.proxy.services import Services
+    from gateway.proxy.steering import Course
+
+NO_ANSWER = 499
+"""The status of an exchange whose client got none (nginx's convention)."""
+
+
+class Client(Protocol):
+    """The connection that an exchange's request came over."""
+
+    peer: bytes
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+
+    def unsent(self) -> int:
+        """Bytes written that the client has not taken."""
+
+    def abort(self) -> None:
+        """End the connection so that nobody takes what was sent for the whole."""
+
+    def over(self, exchange: "Exchange") -> None:
+        """The exchange has ended; the connection may carry the next."""
+
+
+class Delivery(Protocol):
+    """What gets a request to an endpoint and the answer back."""
+
+    def drop(self) -> None:
+        """The exchange is over: abort what is under way."""
+
+    def pause(self) -> None:
+        """The client is slower than the endpoint."""
+
+    def resume(self) -> None:
+        """The client has caught up."""
+
+
+class Exchange:
+    """Ends exactly once, by `finish`, whatever happens.
+
+    Times are monotonic seconds; `began`: when the request's first byte came. `head` is None when the request could
+    not be read. `status` is what the client was told.
+    """
+
+    __slots__ = (
+        "answered",
+        "began",
+        "body",
+        "client",
+        "course",
+        "delivery",
+        "endpoint",
+        "envelope",
+        "first_byte_at",
+        "head",
+        "head_sent",
+        "held",
+        "id",
+        "keep_alive",
+        "keeps_text",
+        "paused",
+        "reason",
+        "received_at",
+        "recorded",
+        "resolved",
+        "seen",
+        "seen_at",
+        "sent_at",
+        "series",
+        "served",
+        "services",
+        "started_us",
+        "status",
+        "tap",
+    )
+
+    def __init__(self, services: "Services", client: Client, head: RequestHead | None, began: float) -> None:
+        now_us = services.clock.now_us()
+        self.services = services
+        self.client = client
+        self.head = head
+        self.id = services.ids.new(now_us)
+        self.started_us = now_us
+        self.began = self.received_at = began
+        self.keep_alive = head is not None and head.keep_alive and not services.draining
+        self.body = b""
+        self.held = 0
+        self.resolved: Resolved | None = None
+        self.envelope: Envelope | None = None
+        self.course: Course | None = None
+        self.series: Series | None = None
+        self.delivery: Delivery | None = None
+        self.answered: ResponseHead | None = None
+        self.endpoint = ""
+        self.served = ""
+        self.recorded = False
+        self.keeps_text = False
+        self.status = NO_ANSWER
+        self.reason: Reason | None = None
+        self.head_sent = False
+        self.paused = False
+        self.sent_at: float | None = None
+        self.first_byte_at: float | None = None
+        self.tap = Tap(0)
+        self.seen = -1
+        self.seen_at = self.began
+
+    @property
+    def route(self) -> Route:
+        """What was asked for; OTHER while that is not known."""
+        return self.resolved.route if self.resolved is not None else Route.OTHER
+
+    def hold(self, size: int) -> bool:
+        """Count `size` bytes of body in memory until the end; False: there is no room for them."""
+        if not self.services.buffered.take(size):
+            return False
+        self.held += size
+        return True
+
+    def serve(self, arm: str) -> None:
+        """From here on `arm` is the one that answers."""
+        if self.series is not None:
+            self.series.in_flight.inc(-1)
+        if self.course is None:
+            raise AssertionError("no arm before there is a course")
+        self.served = arm
+        self.series = self.services.instruments.series(self.course.arm.model, arm, self.route)
+        self.series.in_flight.inc()
+
+    def answer(self, status: int, headers: messages.Headers, body: bytes) -> None:
+        """Answer from here and finish. A HEAD request gets the head only."""
+        self._say(status, headers, body)
+        self.finish(Reason.COMPLETE)
+
+    def fail(self, error: GatewayError) -> None:
+        """Tell the client what went wrong and finish; where an answer has begun, end it uncleanly."""
+        if self.reason is not None:
+            return
+        if self.head_sent:
+            self.client.abort()
+        else:
+            if error.close:
+                self.keep_alive = False
+            if not error.reason.upstream_fault:
+                self.services.instruments.rejected(error.code)
+            self._say(error.status, messages.JSON + error.headers, error.body(self.route))
+        self.finish(error.reason)
+
+    def finish(self, reason: Reason) -> None:
+        """The end. Counts, records, lets go; a second call does nothing."""
+        if self.reason is not None:
+            return
+        self.reason = reason
+        services = self.services
+        services.exchanges.discard(self)
+        if self.delivery is not None:
+            self.delivery.drop()
+        now = services.clock.monotonic()
+        self._count(reason, now)
+        if self.recorded:
+            services.recorder.record(self._record(reason, now))
+        services.buffered.give(self.held)
+        self.held = 0
+        self.client.over(self)
+
+    def _say(self, status: int, headers: messages.Headers, body: bytes) -> None:
+        self.status = status
+        self.head_sent = True
+        self.first_byte_at = self.services.clock.monotonic()
+        self.tap.add(body)
+        head = messages.own_head(self, status, headers, len(body))
+        self.client.write(head if self.head is not None and self.head.method == b"HEAD" else head + body)
+
+    def _count(self, reason: Reason, now: float) -> None:
+        series = self.series
+        if series is None:
+            series = self.services.instruments.series("", "", self.route)
+        else:
+            series.in_flight.inc(-1)
+        series.ended(self.status, reason)
+        series.duration.observe(now - self.began)
+        if self.first_byte_at is not None:
+            series.first_byte.observe(self.first_byte_at - self.began)
+            if self.tap.chunks > 1 and self.envelope is not None and self.envelope.stream:
+                series.inter_chunk.observe((now - self.first_byte_at) / (self.tap.chunks - 1))
+
+    def _record(self, reason: Reason, now: float) -> ExchangeV1:
+        course, resolved, head = self.course, self.resolved, self.head
+        if course is None or resolved is None or head is None:
+            raise AssertionError("only what has a course is recorded")
+        assignment = course.assignment
+        if assignment.served != self.served:
+            assignment = msgspec.structs.replace(assignment, served=self.served)
+        return ExchangeV1(
+            self.id,
+            course.arm.model,
+            resolved.route,
+            resolved.path,
+            assignment,
+            self.endpoint,
+            self.status,
+            reason,
+            self.envelope is not None and self.envelope.stream,
+            self.tap.chunks,
+            Timing(
+                self.started_us,
+                None if self.sent_at is None else self.sent_at - self.began,
+                None if self.first_byte_at is None else self.first_byte_at - self.began,
+                now - self.began,
+            ),
+            self._request_payload(head),
+            self._answer_payload(),
+            messages.kept_headers(head.fields),
+        )
+
+    def _request_payload(self, head: RequestHead) -> Payload:
+        bound = self.services.record_bytes
+        kept = (self.body if len(self.body) <= bound else self.body[:bound]) if self.keeps_text else None
+        content_type = head.fields.get(b"content-type", b"").decode("latin-1")
+        return Payload(len(self.body), kept, len(self.body) > bound, content_type)
+
+    def _answer_payload(self) -> Payload:
+        fields = self.answered.fields if self.answered is not None else {}
+        content_type = fields.get(b"content-type", b"" if self.answered is not None else b"application/json")
+        encoding = fields.get(b"content-encoding", b"")
+        return self.tap.payload(content_type.decode("latin-1"), encoding.decode("latin-1"), keep=self.keeps_text)

@@ -1,0 +1,170 @@
+"""Where a body ends: by a length, by chunks, or with the connection.
+
+A reader is fed what arrives and returns the payload in it. `done` says that the body has ended; `rest` is what
+follows it. `whole` says that the last piece fed was exactly one plain chunk, so that it can go on as it came.
+"""
+
+import re
+from typing import Final, Protocol
+
+from gateway.proxy.http1 import HeaderLines, Malformed, check_line_ends
+
+_HEX = b"0123456789abcdefABCDEF"
+_SIZE_LINE = re.compile(rb"[0-9a-fA-F]{1,15}(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
+_SIZE_LINE_BEGUN = re.compile(
+    rb"[0-9a-fA-F]{0,15}|[0-9a-fA-F]{1,15}(?:\r|[ \t]+|[ \t]*;[\t\x20-\x7e\x80-\xff]*\r?)"
+)
+_LINE_BYTES: Final = 4096
+_TRAILER_BYTES: Final = 16 << 10
+_CRLF = b"\r\n"
+
+
+class BodyReader(Protocol):
+    """One message's body."""
+
+    done: bool
+    rest: bytes
+    whole: bool
+
+    def feed(self, data: bytes) -> bytes:
+        """The payload in `data`, which follows what was fed before. Raises Malformed. Not after `done`."""
+
+
+class LengthReader:
+    """A body of a stated number of bytes."""
+
+    __slots__ = ("_left", "done", "rest", "whole")
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self.done = length == 0
+        self.rest = b""
+        self.whole = False
+
+    def feed(self, data: bytes) -> bytes:
+        """See BodyReader."""
+        left = self._left = self._left - len(data)
+        if left > 0:
+            return data
+        self.done = True
+        if left == 0:
+            return data
+        self.rest = data[left:]
+        return data[:left]
+
+
+class CloseReader:
+    """A body that ends with the connection: whoever reads the connection says so."""
+
+    __slots__ = ("done", "rest", "whole")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.rest = b""
+        self.whole = False
+
+    def feed(self, data: bytes) -> bytes:
+        """See BodyReader."""
+        return data
+
+
+class ChunkedReader:
+    """A body in chunks. Extensions are dropped; `trailers` are the lines after the last chunk."""
+
+    __slots__ = ("_held", "_known", "_left", "_tail", "done", "rest", "trailers", "whole")
+
+    def __init__(self, known: HeaderLines) -> None:
+        self._known = known
+        self._held = b""
+        self._left = 0
+        """Payload bytes still to come in this chunk; -1: its CRLF is to come."""
+        self._tail = False
+        self.trailers: list[bytes] = []
+        self.done = False
+        self.rest = b""
+        self.whole = False
+
+    def feed(self, data: bytes) -> bytes:
+        """See BodyReader."""
+        if not self._left and not self._held and not self._tail:
+            end = data.find(_CRLF, 0, 12)
+            if end > 0 and not (digits := data[:end]).translate(None, _HEX):
+                size = int(digits, 16)
+                if size and len(data) == end + size + 4 and data.endswith(_CRLF):
+                    self.whole = True
+                    return data[end + 2 : -2]
+        self.whole = False
+        return self._feed_slowly(self._held + data if self._held else data)
+
+    def _feed_slowly(self, data: bytes) -> bytes:
+        pieces: list[bytes] = []
+        place = 0
+        self._held = b""
+        while place < len(data) and not self.done:
+            if self._left > 0:
+                piece = data[place : place + self._left]
+                pieces.append(piece)
+                place += len(piece)
+                self._left = self._left - len(piece) or -1
+                continue
+            step = self._framing(data, place)
+            if step == place:
+                self._held = data[place:]
+                break
+            place = step
+        if self.done:
+            self.rest = data[place:]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _framing(self, data: bytes, place: int) -> int:
+        """Read one piece of framing at `place`: the place after it, or `place` when it is not all there."""
+        if self._left < 0:
+            return self._chunk_end(data, place)
+        if self._tail:
+            return self._trailer(data, place)
+        return self._size_line(data, place)
+
+    def _chunk_end(self, data: bytes, place: int) -> int:
+        end = data[place : place + 2]
+        if not _CRLF.startswith(end):
+            raise Malformed("a chunk that is longer than it says")
+        if len(end) < 2:
+            return place
+        self._left = 0
+        return place + 2
+
+    def _size_line(self, data: bytes, place: int) -> int:
+        end = data.find(_CRLF, place, place + _LINE_BYTES)
+        line = data[place:] if end < 0 else data[place:end]
+        _check_size_line(line, whole=end >= 0)
+        if end < 0:
+            return place
+        self._left = int(line.partition(b";")[0].rstrip(b" \t"), 16)
+        self._tail = self._left == 0
+        return end + 2
+
+    def _trailer(self, data: bytes, place: int) -> int:
+        if data.startswith(_CRLF, place):
+            self.done = True
+            return place + 2
+        end = data.find(b"\r\n\r\n", place, place + _TRAILER_BYTES)
+        if end < 0:
+            if len(data) - place >= _TRAILER_BYTES:
+                raise Malformed("trailers that are too long")
+            return place
+        section = data[place:end]
+        check_line_ends(section)
+        lines = [b"", *section.split(_CRLF)]
+        fields, self.trailers = self._known.read(lines)
+        if not fields.keys().isdisjoint(_FORBIDDEN_IN_TRAILERS):
+            raise Malformed("a trailer that belongs into the head")
+        self.done = True
+        return end + 4
+
+
+_FORBIDDEN_IN_TRAILERS = frozenset({b"content-length", b"transfer-encoding", b"host", b"content-encoding"})
+
+
+def _check_size_line(line: bytes, *, whole: bool) -> None:
+    if not (_SIZE_LINE if whole else _SIZE_LINE_BEGUN).fullmatch(line) or len(line) >= _LINE_BYTES - 2:
+        raise Malformed("a chunk size that is not a number")

@@ -1,0 +1,82 @@
+"""The data plane's metrics: every child is made once and kept."""
+
+from gateway.core.exchange import Reason, Route
+from gateway.telemetry import metrics
+from gateway.telemetry.counterfile import Counter, Gauge, Histogram  # noqa: TC001 - Series' annotations are for readers, not for a checker only
+from gateway.telemetry.metrics import Meters
+
+
+class Series:
+    """The children of one (model, arm, route)."""
+
+    __slots__ = ("_ended", "_labels", "_meters", "duration", "first_byte", "in_flight", "inter_chunk")
+
+    def __init__(self, meters: Meters, model: str, arm: str, route: Route) -> None:
+        self._meters = meters
+        self._labels = (model, arm, route.value)
+        self._ended: dict[tuple[int, Reason], Counter] = {}
+        self.duration: Histogram = meters.histogram(metrics.DURATION, model, arm, route.value)
+        self.first_byte: Histogram = meters.histogram(metrics.FIRST_BYTE, model, arm, route.value)
+        self.inter_chunk: Histogram = meters.histogram(metrics.INTER_CHUNK, model, arm)
+        self.in_flight: Gauge = meters.gauge(metrics.IN_FLIGHT, model, arm)
+
+    def ended(self, status: int, reason: Reason) -> None:
+        """One more exchange that ended so."""
+        counter = self._ended.get((status, reason))
+        if counter is None:
+            counter = self._meters.counter(metrics.REQUESTS, *self._labels, str(status), reason.value)
+            self._ended[status, reason] = counter
+        counter.inc()
+
+
+class Instruments:
+    """One process's data-plane metrics. Gauges begin at 0: what an earlier process had open is not open here."""
+
+    def __init__(self, meters: Meters) -> None:
+        self._meters = meters
+        self._series: dict[tuple[str, str, Route], Series] = {}
+        self._gauges: dict[tuple[str, str], Gauge] = {}
+        self._overhead: dict[str, Histogram] = {}
+        self._units: dict[tuple[str, str], Counter] = {}
+        self._rejected: dict[str, Counter] = {}
+        self._fail_overs: dict[tuple[str, str], Counter] = {}
+        self.connections: Gauge = meters.gauge(metrics.CONNECTIONS)
+        self.connections.set(0)
+
+    def series(self, model: str, arm: str, route: Route) -> Series:
+        """The children for a model, an arm and a route; both names empty for what no arm saw."""
+        series = self._series.get((model, arm, route))
+        if series is None:
+            series = self._series[model, arm, route] = Series(self._meters, model, arm, route)
+            if (model, arm) not in self._gauges:
+                self._gauges[model, arm] = series.in_flight
+                series.in_flight.set(0)
+        return series
+
+    def overhead(self, model: str, seconds: float) -> None:
+        """Time in the gateway until a request was on its way."""
+        histogram = self._overhead.get(model)
+        if histogram is None:
+            histogram = self._overhead[model] = self._meters.histogram(metrics.OVERHEAD_SECONDS, model)
+        histogram.observe(seconds)
+
+    def unit(self, model: str, source: str) -> None:
+        """An exchange whose unit came from `source`."""
+        counter = self._units.get((model, source))
+        if counter is None:
+            counter = self._units[model, source] = self._meters.counter(metrics.UNITS, model, source)
+        counter.inc()
+
+    def rejected(self, code: str) -> None:
+        """A request that the gateway itself refused."""
+        counter = self._rejected.get(code)
+        if counter is None:
+            counter = self._rejected[code] = self._meters.counter(metrics.REJECTED, code)
+        counter.inc()
+
+    def failed_over(self, model: str, arm: str) -> None:
+        """A request of `arm` that another arm serves."""
+        counter = self._fail_overs.get((model, arm))
+        if counter is None:
+            counter = self._fail_overs[model, arm] = self._meters.counter(metrics.FAIL_OVERS, model, arm)
+        counter.inc()

@@ -1,0 +1,87 @@
+"""The heads that the gateway writes: towards an arm, towards a client, and of its own answers."""
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from gateway.core.exchange import Route
+from gateway.proxy.http1 import ResponseHead, without
+
+if TYPE_CHECKING:
+    from gateway.proxy.exchange import Exchange
+    from gateway.proxy.upstream import UpstreamConnection
+
+Headers = tuple[tuple[str, str], ...]
+
+JSON: Headers = (("content-type", "application/json"),)
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+KEPT_HEADERS = (b"user-agent", b"x-request-id", b"traceparent", b"anthropic-version", b"openai-beta")
+"""What a record keeps of a request's headers: nothing that names or admits a person."""
+
+_KEPT_BYTES = 256
+_CREDENTIALS = (b"authorization", b"x-api-key")
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+def request_head(exchange: "Exchange", connection: "UpstreamConnection", length: int) -> bytes:
+    """What an endpoint is asked. `length`: of the body that follows."""
+    head, resolved = exchange.head, exchange.resolved
+    if head is None or resolved is None:
+        raise AssertionError("only a request that was read is sent on")
+    fields, lines = head.fields, head.lines
+    made = [b"%b %b HTTP/1.1" % (head.method, resolved.target.encode()), b"host: " + connection.authority]
+    if connection.endpoint.authorization is not None:
+        lines = without(lines, _CREDENTIALS)
+        made.append(b"authorization: " + connection.endpoint.authorization)
+    if resolved.route is Route.RESPONSES and b"accept-encoding" in fields:
+        lines = without(lines, (b"accept-encoding",))  # the response's id must be readable, to pin what follows it
+    made += lines
+    if length or head.chunked or b"content-length" in fields:
+        made.append(b"content-length: %d" % length)
+    identifier = exchange.id.encode()
+    if b"x-request-id" not in fields:
+        made.append(b"x-request-id: " + identifier)
+    if b"traceparent" not in fields:
+        made.append(b"traceparent: 00-%b-%b-00" % (identifier, identifier[16:]))
+    before, peer = fields.get(b"x-forwarded-for"), exchange.client.peer
+    made.append(b"x-forwarded-for: %b\r\n\r\n" % (peer if before is None else before + b", " + peer))
+    return b"\r\n".join(made)
+
+
+def answer_head(exchange: "Exchange", head: ResponseHead, *, chunked: bool) -> bytes:
+    """An arm's answer as the client gets it. `chunked`: how its body is framed from here on."""
+    lines = without(head.lines, (b"content-length",)) if head.status == 204 else head.lines
+    made = [b"HTTP/1.1 %d %b" % (head.status, head.reason), *lines]
+    if chunked:
+        made.append(b"transfer-encoding: chunked")
+    made.append(_ours(exchange))
+    return b"\r\n".join(made)
+
+
+def interim_head(head: ResponseHead) -> bytes:
+    """An arm's 1xx answer as the client gets it."""
+    return b"\r\n".join([b"HTTP/1.1 %d %b" % (head.status, head.reason), *head.lines, b"", b""])
+
+
+def own_head(exchange: "Exchange", status: int, headers: Headers, length: int) -> bytes:
+    """The head of an answer of the gateway's own, with a body of `length` bytes."""
+    made = [b"HTTP/1.1 %d %b" % (status, _REASONS.get(status, b""))]
+    made += [f"{name}: {value}".encode("latin-1") for name, value in headers]
+    made += [b"content-length: %d" % length, _ours(exchange)]
+    return b"\r\n".join(made)
+
+
+def kept_headers(fields: dict[bytes, bytes]) -> dict[str, str]:
+    """The headers that a record keeps, cut short."""
+    return {name.decode(): fields[name][:_KEPT_BYTES].decode("latin-1") for name in KEPT_HEADERS if name in fields}
+
+
+def _ours(exchange: "Exchange") -> bytes:
+    """Our own headers, the connection's, and the empty line."""
+    ours = b"x-tipstaff-exchange: " + exchange.id.encode()
+    if exchange.served and exchange.services.expose_arm:
+        ours += b"\r\nx-tipstaff-arm: " + exchange.served.encode()
+    if not exchange.keep_alive:
+        return ours + b"\r\nconnection: close\r\n\r\n"
+    if exchange.head is not None and exchange.head.minor == 0:
+        return ours + b"\r\nconnection: keep-alive\r\n\r\n"
+    return ours + b"\r\n\r\n"

@@ -1,0 +1,175 @@
+"""Where a request goes: who its unit is, which arm that unit was assigned, and which arm serves it."""
+
+import hmac
+from collections.abc import Mapping
+from hashlib import blake2b
+
+import msgspec
+
+from gateway.core import errors
+from gateway.core.assignment import UnitKind, assign, bucket, unit_hash
+from gateway.core.envelope import Envelope
+from gateway.core.exchange import Route
+from gateway.core.first_turn import first_turn
+from gateway.events.schema import Assignment
+from gateway.proxy.arms import Arms
+from gateway.proxy.endpoints import ArmEndpoints, Endpoint
+from gateway.proxy.pins import Pins
+from gateway.proxy.table import TableWatch
+from gateway.settings import Model
+
+FORCE_ARM = b"x-tipstaff-force-arm"
+ADMIN_TOKEN = b"x-tipstaff-admin-token"
+REQUEST = "request"
+
+
+class Course(msgspec.Struct):
+    """A request's way. `arm` serves it; `assignment.assigned` is the arm that its unit belongs to.
+
+    `endpoint`: the only one that can serve, for what is pinned; None: any of the arm. `affinity`: see `pick`.
+    """
+
+    assignment: Assignment
+    arm: ArmEndpoints
+    endpoint: Endpoint | None
+    affinity: bytes | None
+
+
+class Asked(msgspec.Struct):
+    """What steering looks at. `fields`: the request's headers in lower case; `envelope`: None without a body."""
+
+    exchange_id: str
+    model: str
+    route: Route
+    fields: dict[bytes, bytes]
+    body: bytes
+    envelope: Envelope | None
+    response_id: str = ""
+
+
+class Steering:
+    """Decides courses. `unit_key` hides who a unit is; `admin_token` lets an operator force an arm."""
+
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        arms: Arms,
+        table: TableWatch,
+        pins: Pins,
+        unit_key: bytes,
+        admin_token: bytes | None,
+    ) -> None:
+        self._arms = arms
+        self._table = table
+        self._pins = pins
+        self._key = unit_key
+        self._token = admin_token
+        self._sources = {name: [_source(text) for text in model.unit] for name, model in models.items()}
+        self._names = {name: tuple(model.arms) for name, model in models.items()}
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models there are, in the configuration's order."""
+        return tuple(self._sources)
+
+    def model(self, name: str) -> str:
+        """`name` when it is configured. Raises GatewayError (404)."""
+        if name not in self._sources:
+            raise errors.unknown_model(name, self._sources)
+        return name
+
+    def pinned_model(self, response_id: str) -> str:
+        """The model that made a response. Raises GatewayError (404)."""
+        pin = self._pins.get(response_id)
+        if pin is None:
+            raise errors.unknown_response(response_id)
+        return pin.model
+
+    def course(self, asked: Asked) -> Course:
+        """The course of a request for a configured model. Raises GatewayError."""
+        kind, source, value = self._unit(asked)
+        unit = unit_hash(self._key, kind, value)
+        table = self._table.table
+        route = table.models[asked.model]
+        place = bucket(route.salt, unit)
+        assigned = assign(route, place)
+        forced = self._forced(asked)
+        arm = self._arms[asked.model, forced or assigned]
+        endpoint = None
+        if asked.response_id:
+            arm, endpoint = self._pinned(asked.model, asked.response_id)
+        assignment = Assignment(
+            kind,
+            source,
+            unit,
+            place,
+            route.weight(assigned),
+            assigned,
+            arm.arm,
+            table.store_id,
+            table.epoch,
+            table.version,
+            bool(forced),
+        )
+        return Course(assignment, arm, endpoint, _affinity(asked, arm, assignment))
+
+    def fail_over(self, course: Course) -> ArmEndpoints | None:
+        """The arm that serves when the course's arm cannot; None: no other may (what is pinned or forced stays)."""
+        name = course.arm.fail_over
+        if not name or course.endpoint is not None or course.assignment.forced:
+            return None
+        return self._arms[course.arm.model, name]
+
+    def _unit(self, asked: Asked) -> tuple[UnitKind, str, bytes]:
+        for kind, source, header, key in self._sources[asked.model]:
+            if header is not None:
+                if value := asked.fields.get(header):
+                    return kind, source, value
+            elif key is not None:
+                if asked.envelope is not None and (text := asked.envelope.units.get(key)):
+                    return kind, source, text.encode()
+            elif material := first_turn(asked.route, asked.body):
+                return kind, source, material
+        return "request", REQUEST, asked.exchange_id.encode()
+
+    def _forced(self, asked: Asked) -> str:
+        name = asked.fields.get(FORCE_ARM)
+        if name is None:
+            return ""
+        token = asked.fields.get(ADMIN_TOKEN)
+        if not token:
+            raise errors.missing_admin_token()
+        if self._token is None or not hmac.compare_digest(token, self._token):
+            raise errors.bad_admin_token()
+        arm = name.decode("latin-1")
+        if (asked.model, arm) not in self._arms:
+            raise errors.unknown_arm(arm, self._names[asked.model])
+        return arm
+
+    def _pinned(self, model: str, response_id: str) -> tuple[ArmEndpoints, Endpoint]:
+        pin = self._pins.get(response_id)
+        if pin is None or pin.model != model or (arm := self._arms.get((pin.model, pin.arm))) is None:
+            raise errors.unknown_response(response_id)
+        endpoint = arm.find(pin.url)
+        if endpoint is None:
+            raise errors.unknown_response(response_id)
+        return arm, endpoint
+
+
+def _affinity(asked: Asked, arm: ArmEndpoints, assignment: Assignment) -> bytes | None:
+    """What keeps a conversation on its endpoint; looked for only where there is a choice."""
+    if len(arm.endpoints) < 2:
+        return None
+    if assignment.unit_kind == "conversation":
+        return assignment.unit_hash
+    material = first_turn(asked.route, asked.body)
+    return None if material is None else blake2b(material, digest_size=16).digest()
+
+
+def _source(text: str) -> tuple[UnitKind, str, bytes | None, str | None]:
+    """(kind, as written, header name, body key); neither name: the conversation's first turn."""
+    where, _, name = text.partition(":")
+    if where == "conversation":
+        return "conversation", text, None, None
+    kind: UnitKind = "conversation" if "session" in name or "conversation" in name else "user"
+    return (kind, text, name.encode(), None) if where == "header" else (kind, text, None, name)

@@ -1,0 +1,189 @@
+"""Connections to the arms' endpoints: one answer at a time on each, kept open between answers."""
+
+import asyncio
+import socket
+from typing import Protocol, cast
+
+from gateway.ports import Clock
+from gateway.proxy.answer import AnswerReader
+from gateway.proxy.endpoints import Endpoint
+from gateway.proxy.http1 import Malformed
+
+IDLE_SECONDS = 55.0
+"""An idle connection is closed after this; servers that close earlier are noticed when they do."""
+IDLE_PER_ENDPOINT = 512
+
+
+class User(Protocol):
+    """Whoever has a request under way on a connection. One of these is called, once, at the end."""
+
+    def answered(self, reader: AnswerReader) -> None:
+        """The answer is all there; the connection is no longer this user's."""
+
+    def broken(self, reader: AnswerReader, *, malformed: bool) -> None:
+        """The connection ended before the answer did, or sent what is no answer."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One connection to an endpoint. `used`: it has carried an answer before."""
+
+    __slots__ = ("_paused", "_pool", "_reader", "_transport", "_user", "authority", "endpoint", "used")
+
+    _transport: asyncio.Transport
+
+    def __init__(self, pool: "Pool", endpoint: Endpoint) -> None:
+        self._pool = pool
+        self._paused = False
+        self._reader: AnswerReader | None = None
+        self._user: User | None = None
+        self.endpoint = endpoint
+        self.authority = authority(endpoint)
+        self.used = False
+
+    @property
+    def open(self) -> bool:
+        """False once either side has ended it."""
+        return not self._transport.is_closing()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: connected."""
+        self._transport = cast("asyncio.Transport", transport)
+        without_delay(self._transport)
+
+    def send(self, request: bytes, reader: AnswerReader, user: User) -> None:
+        """Send a whole request; `reader` gets what comes back, `user` how it ended."""
+        self._reader = reader
+        self._user = user
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio: bytes."""
+        reader = self._reader
+        if reader is None:
+            self.abort()  # an answer that nobody asked for
+            return
+        try:
+            reader.feed(data)
+        except Malformed:
+            self._end(malformed=True)
+            return
+        if reader.done:
+            self._complete(reader)
+
+    def eof_received(self) -> bool:
+        """asyncio: the server sends no more."""
+        reader = self._reader
+        if reader is not None and reader.eof():
+            self._complete(reader)
+        else:
+            self._end(malformed=False)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """asyncio: gone."""
+        self._end(malformed=False)
+        self._pool.lost(self)
+
+    def pause(self) -> None:
+        """Read no more for now: the client is slower."""
+        if not self._paused and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._paused and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """End it at once; the user is not told. An engine stops generating when it sees this."""
+        self._reader = self._user = None
+        self._transport.abort()
+
+    def _complete(self, reader: AnswerReader) -> None:
+        user = self._user
+        self._reader = self._user = None
+        self.resume()
+        if reader.reusable and self._transport.get_write_buffer_size() == 0:
+            self.used = True
+            self._pool.put(self)
+        else:
+            self._transport.abort()
+        if user is not None:
+            user.answered(reader)
+
+    def _end(self, *, malformed: bool) -> None:
+        user, reader = self._user, self._reader
+        self.abort()
+        if user is not None and reader is not None:
+            user.broken(reader, malformed=malformed)
+
+
+class Pool:
+    """Idle connections by endpoint, the last used first, so that those not needed grow old."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._idle: dict[Endpoint, dict[UpstreamConnection, float]] = {}
+        self._closed = False
+
+    def take(self, endpoint: Endpoint) -> UpstreamConnection | None:
+        """An open idle connection; None when there is none."""
+        idle = self._idle.get(endpoint)
+        while idle:
+            connection, _ = idle.popitem()
+            if connection.open:
+                return connection
+        return None
+
+    async def connect(self, endpoint: Endpoint) -> UpstreamConnection:
+        """A new connection. Raises OSError (ssl.SSLError is one). The caller bounds the time."""
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: UpstreamConnection(self, endpoint), endpoint.host, endpoint.port, ssl=endpoint.ssl
+        )
+        return connection
+
+    def put(self, connection: UpstreamConnection) -> None:
+        """Keep an open connection that carries nothing."""
+        idle = self._idle.setdefault(connection.endpoint, {})
+        if self._closed or len(idle) >= IDLE_PER_ENDPOINT:
+            connection.abort()
+        else:
+            idle[connection] = self._clock.monotonic()
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        """A connection ended."""
+        if idle := self._idle.get(connection.endpoint):
+            idle.pop(connection, None)
+
+    def sweep(self, now: float) -> None:
+        """Close what has been idle for IDLE_SECONDS."""
+        for idle in self._idle.values():
+            while idle:
+                connection, since = next(iter(idle.items()))
+                if now - since < IDLE_SECONDS:
+                    break
+                del idle[connection]
+                connection.abort()
+
+    def close(self) -> None:
+        """Close all that is idle, and what becomes idle from now on."""
+        self._closed = True
+        for idle in self._idle.values():
+            while idle:
+                idle.popitem()[0].abort()
+
+
+def authority(endpoint: Endpoint) -> bytes:
+    """What stands in Host: the port only where it is not the scheme's own."""
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    own = endpoint.port == (443 if endpoint.tls else 80)
+    return host.encode() if own else f"{host}:{endpoint.port}".encode()
+
+
+def without_delay(transport: asyncio.Transport) -> None:
+    """Send small writes at once: a token must not wait for the acknowledgement of the one before."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
