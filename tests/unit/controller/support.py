@@ -71,7 +71,7 @@ def verdict_event(
     forced: bool = False,
 ) -> VerdictV1:
     time_us = START + sequence * 1_000_000 if time_us is None else time_us
-    identifier = exchange_id(time_us, sequence.to_bytes(10, "big"))
+    identifier = exchange_id(time_us, sequence.to_bytes(10, "little"))
     assignment = Assignment(
         "user",
         "header:x-user-id",
