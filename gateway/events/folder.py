@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from gateway.atomicfile import sync_folder
 from gateway.events.schema import Stream
 
 _SUFFIX = ".sqlite"
@@ -26,11 +27,7 @@ class ProducerFolder:
             return
         self.path.mkdir(parents=True, mode=0o700, exist_ok=True)
         for parent in (self.path.parent, self.path.parent.parent):
-            descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_folder(parent)
 
     def segment(self, first: int) -> Path:
         """The segment whose first event has that sequence."""

@@ -1,9 +1,10 @@
 """Which events were appended and are gone: ranges of sequences, with the reason."""
 
-import os
 from pathlib import Path
 
 import msgspec
+
+from gateway import atomicfile
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -32,13 +33,7 @@ class Losses:
         if not fresh:
             return 0
         self.all = _joined([*self.all, *fresh])
-        self._path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-        draft = self._path.with_name(f".{self._path.name}.draft")
-        with draft.open("wb") as file:
-            file.write(msgspec.json.encode(self.all))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
+        atomicfile.replace(self._path, msgspec.json.encode(self.all), durable=True)
         return sum(loss.count for loss in fresh)
 
 

@@ -39,7 +39,7 @@ class PublishedPositions:
             names = [path.name for path in folder.iterdir()]
         except FileNotFoundError:
             return {}
-        return {name: self.position(consumer, stream, name) for name in names if not name.endswith(_LOSSES)}
+        return {name: self.position(consumer, stream, name) for name in names if _LOSSES not in name}
 
     def position(self, consumer: str, stream: Stream, producer: str) -> int:
         """0 for one who has not begun."""
