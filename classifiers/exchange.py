@@ -18,7 +18,7 @@ class Turn(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """One choice of the reply. `text` is what a user reads; `reasoning` and `tool_calls` are read too.
 
-    `complete` is False when the answer broke off before the model ended it.
+    `complete` is False when the answer broke off before the model ended it. `unread` names parts that hold no text.
     """
 
     text: str
@@ -26,6 +26,7 @@ class Answer(msgspec.Struct, frozen=True):
     tool_calls: tuple[str, ...] = ()
     finish_reason: str = ""
     complete: bool = True
+    unread: tuple[str, ...] = ()
 
     @property
     def readable(self) -> str:
@@ -34,12 +35,16 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Exchange(msgspec.Struct, frozen=True):
-    """One request with its answers: several for n > 1, none when the model gave none."""
+    """One request with its answers: several for n > 1, none when the model gave none.
+
+    `truncated`: more passed than was recorded, so that what is not found may still have been there.
+    """
 
     id: str
     turns: tuple[Turn, ...]
     answers: tuple[Answer, ...]
     model: str = ""
+    truncated: bool = False
 
     @property
     def request(self) -> str:

@@ -1,0 +1,187 @@
+"""The constitution: a file of principles, loaded whole or refused with every reason and its line."""
+
+import hashlib
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from classifiers import rulebook
+from classifiers.condition import Condition, Fact
+from classifiers.document import parse
+from classifiers.principle import Principle, Scope
+from classifiers.problem import Problem, Refused
+from classifiers.reader import Reader, suggestion
+from classifiers.rule import Finds, Rule, pattern_problems
+
+SHORT = 12
+"""Characters of the hash that people are shown."""
+
+
+class Constitution(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
+    """A constitution as written: what stands in the file, without comments and layout.
+
+    `rules` speak of the exchange as a whole (refusal, benign); a principle's own rules stand with it.
+    """
+
+    version: Annotated[int, msgspec.Meta(ge=1, le=1, description="1, the version of this format")]
+    title: Annotated[str, msgspec.Meta(min_length=1, max_length=120, description="1 to 120 characters")]
+    principles: Annotated[
+        tuple[Principle, ...],
+        msgspec.Meta(min_length=1, max_length=40, description="1 to 40 principles; 10 to 20 are easiest to keep"),
+    ]
+    facts: dict[str, Fact] = {}
+    rules: tuple[str | Rule, ...] = ("refusal", "everyday")
+
+    @cached_property
+    def hash(self) -> str:
+        """The content's hash, its version: BLAKE2b-256, in hex, of the canonical JSON.
+
+        That is UTF-8 with sorted keys, no spaces, and no key whose value is the default, so that comments, layout
+        and the order of keys do not change it, nor does a later format that only adds keys.
+        """
+        canonical = msgspec.json.encode(msgspec.to_builtins(self), order="sorted")
+        return hashlib.blake2b(canonical, digest_size=32).hexdigest()
+
+    @property
+    def short_hash(self) -> str:
+        """The first 12 characters of `hash`, for people; compare whole ones."""
+        return self.hash[:SHORT]
+
+    def principle(self, name: str) -> Principle:
+        """The principle with that id. Raises KeyError when there is none."""
+        return next((found for found in self.principles if found.id == name), None) or _no_principle(name)
+
+    @cached_property
+    def all_rules(self) -> tuple[tuple[str, str, Rule], ...]:
+        """(principle id, full name, rule) of every rule in force; the id is empty for rules of the whole."""
+        owned = [(found.id, found.rules) for found in self.principles]
+        return tuple(
+            (owner, name, rule)
+            for owner, rules in (("", self.rules), *owned)
+            for written in rules
+            for name, rule in _named(owner, written).items()
+        )
+
+
+def load(path: Path) -> Constitution:
+    """The constitution in a file. Raises Refused with every problem; an unreadable file is one."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise Refused([Problem(str(path), 1, "", f"cannot be read: {error.strerror}")]) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise Refused([Problem(str(path), line, "", "not UTF-8 text: save it as UTF-8")]) from error
+    return loads(text, str(path))
+
+
+def loads(text: str, file: str = "constitution.yaml") -> Constitution:
+    """The constitution in a text; `file` is what problems call it. Raises Refused with every problem."""
+    constitution, reader = examine(text, file)
+    if constitution is None or reader.problems:
+        raise Refused(reader.problems)
+    return constitution
+
+
+def default() -> Constitution:
+    """The constitution that ships."""
+    return loads(default_text(), "classifiers/constitution.yaml")
+
+
+def default_text() -> str:
+    """The file that ships, as written: what a user copies to begin with."""
+    return resources.files("classifiers").joinpath("constitution.yaml").read_text(encoding="utf-8")
+
+
+def examine(text: str, file: str) -> tuple[Constitution | None, Reader]:
+    """What the text spells, if anything, and the reader that knows its problems and lines.
+
+    Raises Refused when it is no YAML at all.
+    """
+    reader = Reader(file)
+    constitution = reader.read(parse(text, file), Constitution)
+    if constitution is not None:
+        _check_names(constitution, reader)
+        _check_rules(constitution, reader)
+        _check_conditions(constitution, reader)
+    return constitution, reader
+
+
+def _check_names(constitution: Constitution, reader: Reader) -> None:
+    seen: dict[str, int] = {}
+    for index, principle in enumerate(constitution.principles):
+        if principle.id in seen:
+            first = reader.lines[f"principles[{seen[principle.id]}].id"]
+            reader.problem(f"principles[{index}].id", f"{principle.id!r} is taken on line {first}: ids are unique")
+        seen.setdefault(principle.id, index)
+
+
+def _check_rules(constitution: Constitution, reader: Reader) -> None:
+    for index, rule in enumerate(constitution.rules):
+        _check_rule(rule, f"rules[{index}]", None, reader)
+    for number, principle in enumerate(constitution.principles):
+        own = [rule.id for rule in principle.rules if isinstance(rule, Rule)]
+        for index, rule in enumerate(principle.rules):
+            path = f"principles[{number}].rules[{index}]"
+            _check_rule(rule, path, principle, reader)
+            if isinstance(rule, Rule) and own.index(rule.id) != sum(
+                isinstance(x, Rule) for x in principle.rules[:index]
+            ):
+                reader.problem(f"{path}.id", f"{rule.id!r} is taken in this principle: ids are unique")
+
+
+def _check_rule(written: str | Rule, path: str, owner: Principle | None, reader: Reader) -> None:
+    rules = rulebook.find(written) if isinstance(written, str) else {written.id: written}
+    if not rules:
+        known = {name for key in rulebook.shipped() for name in (key, key.partition(".")[0])}
+        reader.problem(
+            path, f"no rule or file of rules is called {written!r}; {suggestion(str(written), sorted(known))}"
+        )
+    if isinstance(written, Rule):
+        for key, message in pattern_problems(written):
+            reader.problem(f"{path}.{key}", message)
+    for name, rule in rules.items():
+        if message := _misplaced(rule, owner):
+            reader.problem(path, f"{name} finds {rule.finds}: {message}")
+
+
+def _misplaced(rule: Rule, owner: Principle | None) -> str:
+    """Why a rule cannot stand where it does; empty when it can."""
+    of_the_whole = rule.finds in (Finds.REFUSAL, Finds.BENIGN)
+    if of_the_whole == (owner is None):
+        answers = rule.finds in (Finds.HARMFUL, Finds.CONDUCT)
+        if owner is not None and owner.scope is Scope.REQUEST and answers:
+            return "a principle of scope request speaks of no answer; set another scope"
+        return ""
+    return "it belongs under the top-level key `rules`" if of_the_whole else "it belongs to a principle"
+
+
+def _check_conditions(constitution: Constitution, reader: Reader) -> None:
+    for index, principle in enumerate(constitution.principles):
+        for key in ("applies_when", "unless"):
+            for number, condition in enumerate(getattr(principle, key)):
+                path = f"principles[{index}].{key}[{number}]"
+                path = path if path in reader.lines else f"principles[{index}].{key}"
+                _check_condition(condition, path, constitution, reader)
+
+
+def _check_condition(condition: Condition, path: str, constitution: Constitution, reader: Reader) -> None:
+    if condition.empty:
+        reader.problem(path, "says nothing: give model, stated, system_says or request_says")
+    for fact in condition.stated:
+        if fact not in constitution.facts:
+            known = suggestion(fact, constitution.facts) if constitution.facts else "declare it under `facts`"
+            reader.problem(f"{path}.stated", f"{fact!r} is no declared fact; {known}")
+
+
+def _named(owner: str, written: str | Rule) -> dict[str, Rule]:
+    if isinstance(written, str):
+        return rulebook.find(written)
+    return {f"{owner or 'rules'}.{written.id}": written}
+
+
+def _no_principle(name: str) -> Principle:
+    raise KeyError(name)

@@ -1,0 +1,35 @@
+"""What one evaluator says of one exchange, before anything is resolved: the seam for encoder and judges."""
+
+import msgspec
+
+from classifiers.rule import Finds
+from classifiers.verdict import Span, Why
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """One thing that was found, with its calibrated probability in [0, 1].
+
+    `principle` is empty when it speaks of the whole: a refusal, a harmless request, or a harmful answer of whatever
+    kind. `answer` is the answer's index, None for the request. `rule` names what found it.
+    """
+
+    finds: Finds
+    probability: float
+    principle: str = ""
+    answer: int | None = None
+    rule: str = ""
+    span: Span | None = None
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """All that one evaluator found in one exchange, and where its silence says nothing.
+
+    unsaid: principles about which nothing found does not mean nothing there, and why. refusal_unsaid: the same for
+    answers, by index, and refusal. Both empty: it read everything and can judge everything.
+    """
+
+    by: str
+    version: str
+    signals: tuple[Signal, ...] = ()
+    unsaid: dict[str, Why] = {}
+    refusal_unsaid: dict[int, Why] = {}
