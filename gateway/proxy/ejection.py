@@ -7,8 +7,9 @@ The rules, all times in seconds:
 - A success ends a row of failures and an ejection. QUIET seconds in service forget earlier ejections.
 - After its return time an endpoint is on trial: one request, for at most TRIAL, decides whether it stays.
 - A probe of /health that succeeds ends an ejection for want of a connection. It says nothing of an endpoint that
-  takes connections and then fails: that one serves its time. A probe that fails only lengthens an ejection: no
-  probe, however bad, ejects an endpoint that serves.
+  takes connections and then fails: that one serves its time. A probe that fails in the last PROBE_AHEAD of an
+  ejection starts a longer one, so that no user tries what is known to be dead. No probe, however bad, ejects an
+  endpoint that serves.
 """
 
 import msgspec
@@ -19,6 +20,7 @@ LONGEST_EJECTION = 30.0
 SPREAD = 0.25
 TRIAL = 5.0
 QUIET = 60.0
+PROBE_AHEAD = 5.0
 UNREACHABLE_RETRY = 1.0
 
 _UNREACHABLE = frozenset({"refused", "unreachable", "connect_timeout", "dns", "tls"})
@@ -82,7 +84,8 @@ def after_probe(health: Health, alive: bool, now: float, chance: float) -> Healt
     if not health.ejected or on_trial(health, now):
         return health
     if not alive:
-        return _ejected(health, health.ejected_for, now, chance) if now >= health.returns_at else health
+        due = now >= health.returns_at - PROBE_AHEAD
+        return _ejected(health, health.ejected_for, now, chance) if due else health
     return after_success(health, now) if health.unreachable else health
 
 

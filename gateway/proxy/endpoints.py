@@ -10,6 +10,7 @@ when not even one, the arm is down: None, at once.
 import ssl
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from operator import attrgetter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 OVERLOAD_RATIO = 1.5
 OVERLOAD_ROOM = 4
+
+_WORD = (1 << 64) - 1
+_in_flight = attrgetter("in_flight")
 
 Listing = tuple[dict[str, object], ...]
 """What a server's /v1/models lists: objects with at least a string `id`."""
@@ -91,7 +95,7 @@ class Endpoint:
         self.health: ejection.Health = ejection.IN_SERVICE
         self.listing: Listing = ()
         self.server_version = ""
-        self.seed: bytes = blake2b(url.encode(), digest_size=16).digest()
+        self.seed = int.from_bytes(blake2b(url.encode(), digest_size=8).digest(), "little")
         self._failures = failures
         self._clock = clock
         self._chance = chance
@@ -174,17 +178,23 @@ class ArmEndpoints:
         self._turn = 0
 
     def pick(self, affinity: bytes | None, avoid: Endpoint | None = None) -> Endpoint | None:
-        """Where the next request goes, never `avoid`; None: the arm is down. `affinity`: a conversation's hash."""
+        """Where the next request goes, never `avoid`; None: the arm is down.
+
+        `affinity`: a conversation's hash, at least 8 bytes.
+        """
         endpoints = self.endpoints
         if len(endpoints) == 1 and not endpoints[0].health.ejected_for:
             return None if endpoints[0] is avoid else endpoints[0]
-        others = [endpoint for endpoint in endpoints if endpoint is not avoid]
         now = self._clock.monotonic()
         usable = [
             endpoint
-            for endpoint in others
-            if not endpoint.health.ejected_for or ejection.may_try(endpoint.health, now)
-        ] or [endpoint for endpoint in others if ejection.may_try_last(endpoint.health, now)]
+            for endpoint in endpoints
+            if endpoint is not avoid and (not endpoint.health.ejected_for or ejection.may_try(endpoint.health, now))
+        ] or [
+            endpoint
+            for endpoint in endpoints
+            if endpoint is not avoid and ejection.may_try_last(endpoint.health, now)
+        ]
         if not usable:
             return None
         chosen = self._fewest(usable) if affinity is None else _ranked(usable, affinity)
@@ -208,13 +218,19 @@ class ArmEndpoints:
     def _fewest(self, endpoints: list[Endpoint]) -> Endpoint:
         self._turn += 1  # equals take turns
         start = self._turn % len(endpoints)
-        return min(endpoints[start:] + endpoints[:start], key=lambda endpoint: endpoint.in_flight)
+        return min(endpoints[start:] + endpoints[:start], key=_in_flight)
 
 
 def _ranked(endpoints: list[Endpoint], affinity: bytes) -> Endpoint:
-    if len(endpoints) == 1:
-        return endpoints[0]
-    mean = sum(endpoint.in_flight for endpoint in endpoints) / len(endpoints)
-    bound = OVERLOAD_RATIO * mean + OVERLOAD_ROOM
-    free = [endpoint for endpoint in endpoints if endpoint.in_flight <= bound]
-    return max(free, key=lambda endpoint: blake2b(affinity, key=endpoint.seed, digest_size=8).digest())
+    """The first in rank that is not overloaded. Rank: conversation and endpoint, mixed as splitmix64 does."""
+    bound = OVERLOAD_RATIO * sum(map(_in_flight, endpoints)) / len(endpoints) + OVERLOAD_ROOM
+    conversation = int.from_bytes(affinity[:8], "little")
+    best, highest = endpoints[0], -1
+    for endpoint in endpoints:
+        if endpoint.in_flight > bound:
+            continue
+        rank = (conversation ^ endpoint.seed) * 0xBF58476D1CE4E5B9 & _WORD
+        rank = (rank ^ rank >> 29) * 0x94D049BB133111EB & _WORD
+        if rank > highest:
+            best, highest = endpoint, rank
+    return best

@@ -72,12 +72,15 @@ def test_a_good_probe_brings_back_what_could_not_be_reached_and_only_that() -> N
     assert ejection.after_probe(failing, alive=True, now=0.1, chance=0.0) is failing
 
 
-def test_a_bad_probe_lengthens_only_an_ejection_that_is_over() -> None:
-    health = fail(IN_SERVICE, EJECT_AFTER, 0.0, "refused")
-    assert ejection.after_probe(health, alive=False, now=0.5, chance=0.0) is health
-    longer = ejection.after_probe(health, alive=False, now=1.0, chance=0.0)
-    assert longer.returns_at == 3.0
-    assert longer.ejected_for == "refused"
+def test_a_bad_probe_lengthens_only_an_ejection_that_is_nearly_over() -> None:
+    health, ends = fail(IN_SERVICE, EJECT_AFTER, 0.0, "refused"), []
+    for now in range(20):
+        health = ejection.after_probe(health, alive=False, now=float(now), chance=0.0)
+        assert not ejection.may_try(health, float(now)), "a user is not sent where a probe has just failed"
+        ends.append(health.returns_at)
+    assert ends[:4] == [2, 5, 10, 10]
+    assert ends[4:6] == [10, 21]
+    assert health.ejected_for == "refused"
 
 
 def test_a_probe_does_not_judge_while_a_request_does() -> None:
