@@ -6,7 +6,7 @@ ID_LENGTH = 32
 def exchange_id(now_us: int, entropy: bytes) -> str:
     """UUIDv7 as 32 hex digits.
 
-    `now_us`: microseconds since the epoch; `entropy`: at least 10 random bytes.
+    `now_us`: microseconds since the epoch; `entropy`: at least 8 random bytes.
     The 12 bits after the version carry the sub-millisecond part (RFC 9562, 6.2, method 3).
     """
     milliseconds, microseconds = divmod(now_us, 1000)
