@@ -45,7 +45,7 @@ class Report(msgspec.Struct, frozen=True):
 
 def check_config(path: Path) -> Report:
     """Validate the file and every file that it names; measure the classifiers."""
-    from gateway.app import make_classifier
+    from gateway.app.classifier import make_classifier
 
     try:
         settings = load(path)

@@ -88,7 +88,7 @@ def _key_files(given: list[str]) -> dict[str, Path]:
 @app.command(epilog="Example: tipstaff serve config.yaml")
 def serve(config: Config = Path("config.yaml")) -> None:
     """Run the gateway: proxies, scorer and controller, supervised."""
-    from gateway.app import serve as run
+    from gateway.app.serve import serve as run
 
     raise typer.Exit(run(config, say))
 
@@ -101,7 +101,7 @@ def proxy(
     parent_fd: ParentFd = None,
 ) -> None:
     """Run one proxy alone: the data port."""
-    from gateway.app import run_proxy
+    from gateway.app.proxy import run_proxy
 
     raise typer.Exit(run_proxy(config, worker, listen_fd, parent_fd))
 
@@ -109,7 +109,7 @@ def proxy(
 @app.command(epilog="Example: tipstaff scorer config.yaml")
 def scorer(config: Config = Path("config.yaml"), parent_fd: ParentFd = None) -> None:
     """Run the scorer alone: it reads what the proxies recorded and writes verdicts."""
-    from gateway.app import run_scorer
+    from gateway.app.scorer import run_scorer
 
     raise typer.Exit(run_scorer(config, parent_fd))
 
@@ -119,7 +119,7 @@ def controller(
     config: Config = Path("config.yaml"), listen_fd: ListenFd = None, parent_fd: ParentFd = None
 ) -> None:
     """Run the controller alone: the admin port, metrics, the routing table."""
-    from gateway.app import run_controller
+    from gateway.app.controller import run_controller
 
     raise typer.Exit(run_controller(config, listen_fd, parent_fd))
 
@@ -201,7 +201,7 @@ def demo(
 @constitution_app.command(epilog="Example: tipstaff constitution lint constitution.yaml")
 def lint(path: Annotated[Path | None, typer.Argument(help="Default: the one that ships.")] = None) -> None:
     """Say everything that is wrong with a constitution, with line numbers."""
-    from gateway.constitution_commands import lint as run
+    from gateway.constitution_commands import run_lint as run
 
     raise typer.Exit(run(path, say))
 
@@ -212,7 +212,7 @@ def examples(
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Run each principle's own examples as its unit tests, with the configured classifiers."""
-    from gateway.constitution_commands import test as run
+    from gateway.constitution_commands import run_test as run
 
     raise typer.Exit(run(path, say, as_json=as_json))
 

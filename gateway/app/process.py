@@ -1,0 +1,98 @@
+"""What every process has: settings, its files and nobody else's, exit codes that mean something."""
+
+import asyncio
+import os
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from gateway.clock import SystemClock
+from gateway.datafolder import DataFolderError, prepare, process_lock
+from gateway.events.policy import policies
+from gateway.events.schema import Stream
+from gateway.events.sqlite import SqliteEventLog
+from gateway.layout import DataFolder
+from gateway.process import Exit, PortTaken
+from gateway.settings import ConfigError, Settings, load
+from gateway.telemetry import logging
+from gateway.telemetry.counterfile import CounterFile
+from gateway.telemetry.metrics import DROPPED, Meters
+
+SCORER = "scorer-0"
+CONTROLLER = "controller"
+CONSUMERS: dict[Stream, frozenset[str]] = {"exchanges": frozenset({SCORER}), "verdicts": frozenset({CONTROLLER})}
+FLUSH_SECONDS = 5.0
+SCORING_SECONDS = 30.0
+"""How long the classifiers may take for a group of exchanges before the scorer is taken to hang."""
+
+_VERDICT_DAYS = 400.0
+
+
+class Process:
+    """What every process has: settings, its data folder, a clock, its own numbers."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.settings = settings
+        self.name = name
+        self.data = DataFolder(settings.data)
+        self.clock = SystemClock()
+        self.meters = Meters(CounterFile.open(self.data.counter_file(name)))
+
+    def event_log(self) -> SqliteEventLog:
+        """The end of the event log that is this process's."""
+        return SqliteEventLog(
+            self.data.log,
+            self.name,
+            self.clock,
+            consumers=CONSUMERS,
+            policy=policies(retention_days=_VERDICT_DAYS),
+            on_loss=self._lost,
+        )
+
+    def _lost(self, stream: str, reason: str, count: int) -> None:
+        self.meters.counter(DROPPED, stream, reason).inc(count)
+
+
+@contextmanager
+def running_process(config: Path, name: str) -> Iterator[Process]:
+    """A process alone with its files: logging set up, the data folder checked, its own lock held."""
+    logging.configure(name, os.environ.get(logging.LEVEL_VARIABLE, "info"))
+    settings = load(config)
+    folder = DataFolder(settings.data)
+    prepare(folder)
+    with ExitStack() as stack:
+        stack.callback(process_lock(folder, name).close)
+        process = Process(settings, name)
+        stack.callback(process.meters.file.close)
+        yield process
+
+
+def exit_code(run: Callable[[], int]) -> int:
+    """Run, and turn what stops a start into its line and exit code."""
+    try:
+        return run()
+    except ConfigError as error:
+        problems, code = error.problems, Exit.CONFIG
+    except PortTaken as error:
+        problems, code = [str(error)], Exit.PORT_TAKEN
+    except DataFolderError as error:
+        problems, code = [str(error)], Exit.DATA_FOLDER
+    except (OSError, sqlite3.Error) as error:
+        problems, code = [f"cannot start: {error}"], Exit.FAILED
+    for problem in problems:
+        sys.stderr.write(f"tipstaff: {problem}\n")
+    return code
+
+
+def end_of(name: str, error: BaseException, stop: asyncio.Event) -> None:
+    """A part that should run for ever has ended: end in order, and be started again."""
+    sys.stderr.write(f"tipstaff: {name} died ({error!r}), ending\n")
+    stop.set()
+
+
+def name_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,118 @@
+"""The proxy process, put together."""
+
+import asyncio
+import random
+import resource
+import socket
+import ssl
+from functools import partial
+from pathlib import Path
+
+from gateway.app.process import FLUSH_SECONDS, Process, end_of, exit_code, name_of, running_process
+from gateway.keys import ensure_unit_key, load_unit_key, read_secret
+from gateway.process import Exit, Parent, inherited, listen, run_async
+from gateway.proxy.arms import build_arms
+from gateway.proxy.dataplane import DataPlane
+from gateway.proxy.discovery import Discovery
+from gateway.proxy.fetch import HttpFetch
+from gateway.proxy.models import ModelList
+from gateway.proxy.pins import Pins
+from gateway.proxy.probing import Prober
+from gateway.proxy.recorder import Recorder
+from gateway.proxy.status import StatusFile
+from gateway.proxy.table import TableWatch
+from gateway.proxy.tls import ServerTls
+from gateway.settings import ConfigError, Settings
+from gateway.supervise import Tasks
+
+
+def proxy_name(worker: int) -> str:
+    """The process name of a proxy worker."""
+    return f"proxy-{worker}"
+
+
+def run_proxy(config: Path, worker: int, listen_fd: int | None, parent_fd: int | None) -> int:
+    """One proxy worker until it is told to stop; its exit code."""
+    return exit_code(lambda: _run_proxy(config, worker, listen_fd, Parent(parent_fd)))
+
+
+def _run_proxy(config: Path, worker: int, listen_fd: int | None, parent: Parent) -> int:
+    with running_process(config, proxy_name(worker)) as process:
+        _raise_descriptor_limit()
+        listener = listen(process.settings.listen) if listen_fd is None else inherited(listen_fd)
+        run_async(partial(_serve_clients, process, listener, parent), parent)
+    return Exit.OK
+
+
+async def _serve_clients(process: Process, listener: socket.socket, parent: Parent, stop: asyncio.Event) -> None:
+    settings, clock, meters = process.settings, process.clock, process.meters
+    tasks = Tasks(lambda name, error: end_of(name, error, stop))
+    events = process.event_log()
+    recorder = Recorder(events, meters, settings.audit, settings.limits.queue_bytes, clock)
+    recorder.start()
+    chance = random.SystemRandom().random
+    arms = build_arms(settings.models, meters, clock, chance)
+    table = TableWatch(process.data.table, settings.models, clock, meters)
+    fetch = HttpFetch()
+    discovery = Discovery(arms, fetch, chance)
+    tls = None if settings.tls is None else ServerTls(settings.tls)
+    if mismatches := await discovery.start():
+        raise ConfigError(list(mismatches))
+    plane = DataPlane(
+        settings,
+        arms=arms,
+        table=table,
+        recorder=recorder,
+        pins=Pins(),
+        models=ModelList(settings.models, arms, clock.now_us() // 1_000_000),
+        meters=meters,
+        clock=clock,
+        tasks=tasks,
+        unit_key=_unit_key(process),
+        admin_token=_admin_token(settings),
+        ready=lambda: table.loaded,
+    )
+    status = StatusFile(
+        process.data.status(process.name),
+        process=process.name,
+        address=name_of(listener),
+        arms=arms,
+        watch=table,
+        clock=clock,
+        draining=lambda: plane.draining,
+        warnings=[lambda: discovery.warnings, lambda: recorder.warnings, lambda: tls.warnings if tls else ()],
+    )
+    await plane.start(listener, _context(tls))
+    tasks.spawn("table", table.run())
+    tasks.spawn("discovery", discovery.run())
+    tasks.spawn("probes", Prober(arms, fetch).run())
+    tasks.spawn("status", status.run())
+    if tls is not None:
+        tasks.spawn("tls", tls.run())
+    parent.ready()
+    await stop.wait()
+    await plane.drain(settings.deadlines.drain)
+    status.write()
+    await tasks.close()
+    await recorder.close(FLUSH_SECONDS)
+    events.close()
+
+
+def _context(tls: ServerTls | None) -> ssl.SSLContext | None:
+    return None if tls is None else tls.context
+
+
+def _unit_key(process: Process) -> bytes:
+    own = process.settings.unit_key_file
+    return ensure_unit_key(process.data.unit_key) if own is None else load_unit_key(own)
+
+
+def _admin_token(settings: Settings) -> bytes | None:
+    path = settings.admin_token_file
+    return None if path is None else read_secret("admin_token_file", path).encode()
+
+
+def _raise_descriptor_limit() -> None:
+    """As many open files as the system lets this process have: each client may need two."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,0 +1,45 @@
+"""The scorer process, put together."""
+
+import threading
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from gateway.app.classifier import make_classifier
+from gateway.app.process import SCORER, SCORING_SECONDS, exit_code, running_process
+from gateway.process import Exit, Parent, run_blocking
+from gateway.scoring.decode import decode
+from gateway.scoring.evaluation import Evaluator
+from gateway.scoring.mark import Mark
+from gateway.scoring.sampling import Sample
+from gateway.scoring.scorer import Scorer
+from gateway.scoring.texts import KeptTexts
+from gateway.scoring.watchdog import Watchdog
+
+
+def run_scorer(config: Path, parent_fd: int | None) -> int:
+    """The scorer until it is told to stop; its exit code."""
+    return exit_code(lambda: _run_scorer(config, Parent(parent_fd)))
+
+
+def _run_scorer(config: Path, parent: Parent) -> int:
+    with running_process(config, SCORER) as process, ExitStack() as stack:
+        settings = process.settings
+        _, classifier = make_classifier(settings)
+        events = process.event_log()
+        stack.callback(events.close)
+        watchdog = Watchdog(process.data.status(SCORER).with_suffix(".hung"), SCORING_SECONDS)
+        mark = Mark(process.data.mark(SCORER), hung=bool(watchdog.last_words))
+        evaluator = Evaluator(classifier, decode, mark=mark, watchdog=watchdog, clock=process.clock)
+        texts = KeptTexts(
+            process.data.texts, SCORER, process.clock, settings.retention.days, settings.retention.bytes
+        )
+        sample = Sample(settings.scoring.sample)
+        scorer = Scorer(events, evaluator, texts, meters=process.meters, clock=process.clock, sample=sample)
+        run_blocking(partial(_score, scorer, parent), parent)
+    return Exit.OK
+
+
+def _score(scorer: Scorer, parent: Parent, stop: threading.Event) -> None:
+    parent.ready()
+    scorer.run(stop)

@@ -1,0 +1,55 @@
+"""`tipstaff constitution lint | test`."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from classifiers.constitution import Constitution, default, load
+from classifiers.examples import Outcome, test
+from classifiers.lint import lint
+from classifiers.problem import Refused
+from classifiers.rules import RulesClassifier
+from gateway.process import Exit
+
+Say = Callable[[str], None]
+
+
+def run_lint(path: Path | None, say: Say) -> int:
+    """Every problem of a constitution on a line of its own; exit code 2 when there is one."""
+    problems = lint(path)
+    for problem in problems:
+        say(str(problem))
+    if problems:
+        return Exit.CONFIG
+    constitution = _load(path)
+    say(f"{constitution.title}: {len(constitution.principles)} principles, no problem, {constitution.short_hash}")
+    return Exit.OK
+
+
+def run_test(path: Path | None, say: Say, *, as_json: bool) -> int:
+    """Each example that failed or could not be judged, then the sum; exit code 1 when one failed."""
+    try:
+        constitution = _load(path)
+    except Refused as error:
+        for problem in error.problems:
+            say(str(problem))
+        return Exit.CONFIG
+    except OSError as error:
+        say(f"{path}: cannot be read ({error.strerror})")
+        return Exit.CONFIG
+    results = test(constitution, RulesClassifier(constitution))
+    count = Counter(result.outcome for result in results)
+    if as_json:
+        say(msgspec.json.encode(results).decode())
+    else:
+        for result in results:
+            if result.outcome is not Outcome.PASSED:
+                say(f"{result.outcome:<13} {result.principle} {result.kind}[{result.index}]: {result.said}")
+        say(", ".join(f"{count[outcome]} {outcome}" for outcome in Outcome))
+    return Exit.FAILED if count[Outcome.FAILED] else Exit.OK
+
+
+def _load(path: Path | None) -> Constitution:
+    return default() if path is None else load(path)
