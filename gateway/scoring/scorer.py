@@ -1,0 +1,143 @@
+"""The scorer's loop: raw exchanges in, exactly one verdict each out."""
+
+import threading
+from collections.abc import Sequence
+
+import structlog
+
+from classifiers.verdict import Verdict, Why
+from gateway.events.schema import ExchangeV1, VerdictV1
+from gateway.ports import Batch, Clock, Entry, EventLog, LogFull
+from gateway.scoring.evaluation import Evaluated, Evaluates
+from gateway.scoring.sampling import Sample
+from gateway.scoring.tally import Tally
+from gateway.scoring.texts import KeptText, KeptTexts, TextsUnwritable
+from gateway.telemetry.metrics import DROPPED, PRODUCED, SCORER_LAG, STARTED, Meters
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 64
+_IDLE_SECONDS = 0.05
+_TICK_SECONDS = 0.25
+_FULL_SECONDS = 1.0
+_PURGE_SECONDS = 60.0
+
+
+class Scorer:
+    """Reads `exchanges` from where its own log says it stopped, and appends their verdicts.
+
+    The order is what makes it safe to kill at any moment: the text is kept (again, if need be), then verdicts
+    and the position behind their exchanges are appended in one atomic step, then they are counted. A verdict
+    that cannot be appended is not lost: its exchange is read again.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        evaluator: Evaluates,
+        texts: KeptTexts,
+        *,
+        meters: Meters,
+        clock: Clock,
+        sample: Sample,
+    ) -> None:
+        self._log = log
+        self._evaluator = evaluator
+        self._texts = texts
+        self._clock = clock
+        self._sample = sample
+        self._tally = Tally(meters)
+        self._lag = meters.gauge(SCORER_LAG)
+        self._texts_started = meters.counter(STARTED, "texts")
+        self._texts_kept = meters.counter(PRODUCED, "texts")
+        self._texts_dropped = meters.counter(DROPPED, "texts", "unwritable")
+        self._ticked = self._purged = float("-inf")
+
+    def run(self, stop: threading.Event) -> None:
+        """Score until `stop` is set; the batch in hand is finished first."""
+        if late := self._tally.catch_up(self._log):
+            log.info("verdicts of the process before were counted", verdicts=late)
+        while not stop.is_set():
+            try:
+                idle = 0.0 if self.step() else _IDLE_SECONDS
+            except LogFull as error:
+                log.error("verdicts cannot be written, trying again", error=str(error))  # noqa: TRY400 - it says all
+                idle = _FULL_SECONDS
+            if idle:
+                stop.wait(idle)
+
+    def step(self) -> int:
+        """Score one batch; returns how many exchanges it had. Raises LogFull, having scored none."""
+        batch = self._log.read("exchanges", self._log.consumed("exchanges"), _BATCH)
+        self._lag.set(self._age(batch.entries))
+        if batch.entries:
+            self._score(batch)
+        self._upkeep()
+        return len(batch.entries)
+
+    def _score(self, batch: Batch) -> None:
+        found = [(entry, entry.event) for entry in batch.entries if isinstance(entry.event, ExchangeV1)]
+        exchanges = [exchange for _, exchange in found]
+        results = self._results(exchanges)
+        self._keep([result.text for result in results if result.text is not None])
+        verdicts = [
+            self._verdict(entry, exchange, result.verdict)
+            for (entry, exchange), result in zip(found, results, strict=True)
+        ]
+        self._log.append("verdicts", verdicts, {"exchanges": batch.positions})
+        self._evaluator.settled(exchanges)
+        for verdict in verdicts:
+            self._tally.count(verdict)
+
+    def _results(self, exchanges: Sequence[ExchangeV1]) -> list[Evaluated]:
+        drawn = [self._sample.takes(exchange.assignment.unit_hash) for exchange in exchanges]
+        chosen = [exchange for exchange, is_drawn in zip(exchanges, drawn, strict=True) if is_drawn]
+        scored = iter(self._evaluator.evaluate(chosen))
+        return [next(scored) if is_drawn else self._evaluator.without(Why.UNSAMPLED) for is_drawn in drawn]
+
+    def _keep(self, texts: Sequence[KeptText]) -> None:
+        """Text is worth less than its verdict: where it cannot be written it is dropped, and counted."""
+        if not texts:
+            return
+        outcome = self._texts_kept
+        try:
+            self._texts.put(texts)
+        except TextsUnwritable as error:
+            log.error("redacted text is lost", exchanges=len(texts), error=str(error))  # noqa: TRY400 - it says all
+            outcome = self._texts_dropped
+        self._texts_started.inc(len(texts))
+        outcome.inc(len(texts))
+
+    def _verdict(self, entry: Entry, exchange: ExchangeV1, verdict: Verdict) -> VerdictV1:
+        return VerdictV1(
+            id=f"{exchange.id}verdict",
+            exchange_id=exchange.id,
+            time_us=entry.time_us,
+            producer=entry.producer,
+            sequence=entry.sequence,
+            model=exchange.model,
+            route=exchange.route,
+            assignment=exchange.assignment,
+            status=exchange.status,
+            reason=exchange.reason,
+            streamed=exchange.streamed,
+            timing=exchange.timing,
+            request_bytes=exchange.request.size,
+            response_bytes=exchange.response.size,
+            verdict=verdict,
+            sampled=self._sample.share,
+        )
+
+    def _age(self, entries: Sequence[Entry]) -> float:
+        """Seconds since the oldest exchange without a verdict was recorded; 0 when there is none."""
+        oldest = min((entry.time_us for entry in entries), default=None)
+        return 0.0 if oldest is None else max(self._clock.now_us() - oldest, 0) / 1e6
+
+    def _upkeep(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._ticked >= _TICK_SECONDS:
+            self._ticked = now
+            self._log.tick("verdicts")
+        if now - self._purged >= _PURGE_SECONDS:
+            self._purged = now
+            self._texts.purge()
