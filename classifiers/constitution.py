@@ -3,6 +3,7 @@
 import hashlib
 from functools import cached_property
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -68,20 +69,24 @@ class Constitution(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
 
 def load(path: Path) -> Constitution:
     """The constitution in a file. Raises Refused with every problem; an unreadable file is one."""
+    return loads(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The file's text. Raises Refused when there is none to be had."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8")
     except OSError as error:
         raise Refused([Problem(str(path), 1, "", f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise Refused([Problem(str(path), line, "", "not UTF-8 text: save it as UTF-8")]) from error
-    return loads(text, str(path))
 
 
 def loads(text: str, file: str = "constitution.yaml") -> Constitution:
     """The constitution in a text; `file` is what problems call it. Raises Refused with every problem."""
     constitution, reader = examine(text, file)
-    if constitution is None or reader.problems:
+    if constitution is None:
         raise Refused(reader.problems)
     return constitution
 
@@ -102,78 +107,59 @@ def examine(text: str, file: str) -> tuple[Constitution | None, Reader]:
     Raises Refused when it is no YAML at all.
     """
     reader = Reader(file)
-    constitution = reader.read(parse(text, file), Constitution)
+    constitution = reader.read(parse(text, file, reader.problems), Constitution)
+    taken: dict[str, str] = {}
+    for path, value in reader.built:
+        if isinstance(value, Principle):
+            _check_id(value.id, f"{path}.id", taken, reader)
+            _check_rules(value.rules, path, value, reader)
+        elif isinstance(value, Rule):
+            for key, message in pattern_problems(value):
+                reader.problem(f"{path}.{key}", message)
+        elif isinstance(value, Condition):
+            _check_condition(value, path, reader)
     if constitution is not None:
-        _check_names(constitution, reader)
-        _check_rules(constitution, reader)
-        _check_conditions(constitution, reader)
-    return constitution, reader
+        _check_rules(constitution.rules, "", None, reader)
+    return (None if reader.problems else constitution), reader
 
 
-def _check_names(constitution: Constitution, reader: Reader) -> None:
-    seen: dict[str, int] = {}
-    for index, principle in enumerate(constitution.principles):
-        if principle.id in seen:
-            first = reader.lines[f"principles[{seen[principle.id]}].id"]
-            reader.problem(f"principles[{index}].id", f"{principle.id!r} is taken on line {first}: ids are unique")
-        seen.setdefault(principle.id, index)
+def _check_id(name: str, path: str, taken: dict[str, str], reader: Reader) -> None:
+    if name in taken:
+        reader.problem(path, f"{name!r} is taken on line {reader.lines[taken[name]]}: give each its own")
+    taken.setdefault(name, path)
 
 
-def _check_rules(constitution: Constitution, reader: Reader) -> None:
-    for index, rule in enumerate(constitution.rules):
-        _check_rule(rule, f"rules[{index}]", None, reader)
-    for number, principle in enumerate(constitution.principles):
-        own = [rule.id for rule in principle.rules if isinstance(rule, Rule)]
-        for index, rule in enumerate(principle.rules):
-            path = f"principles[{number}].rules[{index}]"
-            _check_rule(rule, path, principle, reader)
-            if isinstance(rule, Rule) and own.index(rule.id) != sum(
-                isinstance(x, Rule) for x in principle.rules[:index]
-            ):
-                reader.problem(f"{path}.id", f"{rule.id!r} is taken in this principle: ids are unique")
-
-
-def _check_rule(written: str | Rule, path: str, owner: Principle | None, reader: Reader) -> None:
-    rules = rulebook.find(written) if isinstance(written, str) else {written.id: written}
-    if not rules:
-        known = {name for key in rulebook.shipped() for name in (key, key.partition(".")[0])}
-        reader.problem(
-            path, f"no rule or file of rules is called {written!r}; {suggestion(str(written), sorted(known))}"
-        )
-    if isinstance(written, Rule):
-        for key, message in pattern_problems(written):
-            reader.problem(f"{path}.{key}", message)
-    for name, rule in rules.items():
-        if message := _misplaced(rule, owner):
+def _check_rules(rules: tuple[str | Rule, ...], above: str, owner: Principle | None, reader: Reader) -> None:
+    taken: dict[str, str] = {}
+    for index, written in enumerate(rules):
+        path = f"{above}.rules[{index}]" if above else f"rules[{index}]"
+        if isinstance(written, Rule):
+            _check_id(written.id, f"{path}.id", taken, reader)
+        elif not rulebook.find(written):
+            known = sorted({name for key in rulebook.shipped() for name in (key, key.partition(".")[0])})
+            reader.problem(path, f"no rule or file of rules is called {written!r}; {suggestion(written, known)}")
+        wrong = ((name, rule, _misplaced(rule, owner)) for name, rule in _named("", written).items())
+        for name, rule, message in islice((found for found in wrong if found[2]), 1):
             reader.problem(path, f"{name} finds {rule.finds}: {message}")
 
 
 def _misplaced(rule: Rule, owner: Principle | None) -> str:
     """Why a rule cannot stand where it does; empty when it can."""
     of_the_whole = rule.finds in (Finds.REFUSAL, Finds.BENIGN)
-    if of_the_whole == (owner is None):
-        answers = rule.finds in (Finds.HARMFUL, Finds.CONDUCT)
-        if owner is not None and owner.scope is Scope.REQUEST and answers:
-            return "a principle of scope request speaks of no answer; set another scope"
-        return ""
-    return "it belongs under the top-level key `rules`" if of_the_whole else "it belongs to a principle"
+    if of_the_whole != (owner is None):
+        return "it belongs under the top-level key `rules`" if of_the_whole else "it belongs to a principle"
+    if owner is not None and owner.scope is Scope.REQUEST and rule.finds in (Finds.HARMFUL, Finds.CONDUCT):
+        return "a principle of scope request speaks of no answer; set another scope"
+    return ""
 
 
-def _check_conditions(constitution: Constitution, reader: Reader) -> None:
-    for index, principle in enumerate(constitution.principles):
-        for key in ("applies_when", "unless"):
-            for number, condition in enumerate(getattr(principle, key)):
-                path = f"principles[{index}].{key}[{number}]"
-                path = path if path in reader.lines else f"principles[{index}].{key}"
-                _check_condition(condition, path, constitution, reader)
-
-
-def _check_condition(condition: Condition, path: str, constitution: Constitution, reader: Reader) -> None:
+def _check_condition(condition: Condition, path: str, reader: Reader) -> None:
     if condition.empty:
         reader.problem(path, "says nothing: give model, stated, system_says or request_says")
+    facts = [key.removeprefix("facts.") for key in reader.lines if key.startswith("facts.") and key.count(".") == 1]
     for fact in condition.stated:
-        if fact not in constitution.facts:
-            known = suggestion(fact, constitution.facts) if constitution.facts else "declare it under `facts`"
+        if fact not in facts:
+            known = suggestion(fact, facts) if facts else "declare it under `facts`"
             reader.problem(f"{path}.stated", f"{fact!r} is no declared fact; {known}")
 
 

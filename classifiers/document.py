@@ -42,12 +42,15 @@ class Entries(msgspec.Struct, frozen=True):
 Node = Scalar | Items | Entries
 
 
-def parse(text: str, file: str) -> Node:
-    """The one document in `text`. Raises Refused for what is no YAML, or more than a plain tree of it."""
+def parse(text: str, file: str, problems: list[Problem]) -> Node:
+    """The one document in `text`. Raises Refused for what is no YAML, or more than a plain tree of it.
+
+    What leaves the rest readable (a key given twice) is added to `problems` instead.
+    """
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise Refused([Problem(file, 1, "", f"the file is larger than {MAX_BYTES} bytes: split or shorten it")])
     try:
-        return _Builder(file, yaml.parse(text, Loader=_LOADER)).document()
+        return _Builder(file, yaml.parse(text, Loader=_LOADER), problems).document()
     except yaml.YAMLError as error:
         raise Refused([_syntax_problem(error, file)]) from error
     except UnicodeError as error:
@@ -61,10 +64,10 @@ def _syntax_problem(error: yaml.YAMLError, file: str) -> Problem:
 
 
 class _Builder:
-    def __init__(self, file: str, events: Iterator[yaml.Event]) -> None:
+    def __init__(self, file: str, events: Iterator[yaml.Event], problems: list[Problem]) -> None:
         self._file = file
         self._events = events
-        self._problems: list[Problem] = []
+        self._problems = problems
 
     def document(self) -> Node:
         event = self._next_content()
@@ -74,8 +77,6 @@ class _Builder:
         after = self._next_content()
         if not isinstance(after, yaml.StreamEndEvent):
             self._refuse(after, "a second document starts here: keep one document in the file")
-        if self._problems:
-            raise Refused(self._problems)
         return node
 
     def _next_content(self) -> yaml.Event:

@@ -11,6 +11,8 @@ from bisect import bisect_right
 from enum import StrEnum
 from itertools import accumulate
 
+MAX_REMEMBERED = 65_536
+
 
 class View(StrEnum):
     """Which form of the text a pattern is matched against."""
@@ -41,15 +43,27 @@ def _visible(character: str) -> str:
 
 
 class _Table(dict[int, str]):
-    """Code point -> its folded text, made when first seen: what str.translate asks for."""
+    """Code point -> its folded text, made when first seen: what str.translate asks for. Bounded."""
 
     def __init__(self, view: View) -> None:
         super().__init__()
         self._fold = _fold_character if view is View.FOLDED else _exact_character
 
     def __missing__(self, point: int) -> str:
-        folded = self[point] = self._fold(chr(point))
+        if len(self) >= MAX_REMEMBERED:
+            self.clear()
+        character = chr(point)
+        folded = self[point] = character if _stays(character) else self._fold(character)
         return folded
+
+
+def _stays(character: str) -> bool:
+    """True for characters without case that nothing is done to: most there are, told in a look-up or two."""
+    return (
+        unicodedata.category(character) in ("Lo", "So", "Sm", "Co", "Cn")
+        and unicodedata.is_normalized("NFKD", character)
+        and character not in _UNSEEN
+    )
 
 
 def _exact_character(character: str) -> str:

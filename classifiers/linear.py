@@ -1,7 +1,7 @@
 """Patterns whose matching takes time linear in the text, whatever the text: RE2, behind types.
 
 Python's own `re` backtracks: a pattern that looks harmless can take minutes on a text made for it, and nobody can
-prove of an operator's own pattern that it will not. RE2 runs automata; it has no look-around and no back references.
+prove of an operator's own pattern that it will not. RE2 runs automata; it has no look-around, no back references.
 """
 
 from collections.abc import Iterator, Sequence

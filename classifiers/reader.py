@@ -23,12 +23,17 @@ _READ: dict[Any, Callable[[str], Any]] = {
 
 
 class Reader:
-    """Reads one file. `problems` grows; `lines` says where each path (`principles[2].tier`) stands."""
+    """Reads one file.
+
+    `problems` grows; `lines` says where each path (`principles[2].tier`) stands; `built` holds every struct that
+    could be read, with its path, so that what is right can be looked at further beside what is wrong.
+    """
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[Problem] = []
         self.lines: dict[str, int] = {"": 1}
+        self.built: list[tuple[str, msgspec.Struct]] = []
 
     def read(self, node: Node, kind: type[S]) -> S | None:
         """The struct that `node` spells, or None when `problems` says why not."""
@@ -101,7 +106,10 @@ class Reader:
                 self.lines.setdefault(path, node.line)
                 self.problems.append(Problem(self.file, node.line, _join(path, name), "is missing: add it"))
                 values[field.name] = _BAD
-        return _BAD if _BAD in values.values() else kind(**values)
+        if _BAD in values.values():
+            return _BAD
+        self.built.append((path, kind(**values)))
+        return self.built[-1][1]
 
     def _scalar(self, node: Node, kind: type, path: str) -> Any:  # noqa: ANN401
         if not isinstance(node, Scalar) or node.empty:

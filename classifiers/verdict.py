@@ -80,7 +80,8 @@ class Clause(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """Everything that the classifiers found in one exchange.
 
-    findings: one for every principle of the constitution that applies, in its order.
+    findings: one for every principle of the constitution that applies and speaks of answers, in its order
+    (a principle of scope request can only be provoked).
     provocations: principles that only the request went against; shown and counted, never violations.
     refusal: True, False, or None when it was not evaluated. over_refusal: the same, of a request that no
     principle objects to. severity: the gravest of the violations, None without one. deciding: None without a

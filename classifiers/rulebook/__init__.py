@@ -20,7 +20,7 @@ class _Chapter(msgspec.Struct, frozen=True):
 def read_chapter(text: str, file: str) -> tuple[Rule, ...]:
     """The rules of one file. Raises Refused with every problem."""
     reader = Reader(file)
-    chapter = reader.read(parse(text, file), _Chapter)
+    chapter = reader.read(parse(text, file, reader.problems), _Chapter)
     for index, rule in enumerate(chapter.rules if chapter else ()):
         for key, message in pattern_problems(rule):
             reader.problem(f"rules[{index}].{key}", message)

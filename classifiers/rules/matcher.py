@@ -49,6 +49,10 @@ class _ViewMatcher:
         written = [pattern for _, rule in rules for pattern in (*rule.patterns, *rule.also, *rule.unless)]
         self._numbers = {pattern: number for number, pattern in enumerate(dict.fromkeys(written))}
         self._set = PatternSet([spelled(pattern, view) for pattern in self._numbers])
+        self._starts: dict[int, list[int]] = {}
+        for index, (_, rule) in enumerate(rules):
+            for pattern in rule.patterns:
+                self._starts.setdefault(self._numbers[pattern], []).append(index)
         placed = [pattern for _, rule in rules for pattern in (*rule.patterns, *rule.unless_asked)]
         self._places = {pattern: compile_pattern(pattern, view) for pattern in placed}
 
@@ -58,8 +62,9 @@ class _ViewMatcher:
         if not seen:
             return
         asked = folder.fold(said, self._view).text
-        for name, rule in self._rules:
-            if self._occurs(rule.patterns, seen) and self._fits(rule, seen) and not self._asked(rule, asked):
+        for index in sorted({index for number in seen for index in self._starts.get(number, ())}):
+            name, rule = self._rules[index]
+            if self._fits(rule, seen) and not self._asked(rule, asked):
                 span = self._place(rule, folded, seen, asked if rule.novel else "")
                 if span is not None:
                     yield Hit(name, rule, *folded.original(*span))

@@ -9,7 +9,7 @@ from classifiers.constitution import Constitution
 from classifiers.exchange import Answer, Exchange
 from classifiers.folding import Folder
 from classifiers.principle import Principle, RulesSay, Scope
-from classifiers.rule import Reads, Rule
+from classifiers.rule import Finds, Reads, Rule
 from classifiers.rules.matcher import Hit, Matcher
 from classifiers.signal import Reading, Signal
 from classifiers.verdict import Span, Why
@@ -55,10 +55,15 @@ class RulesReader:
         )
 
     def _request_signals(self, exchange: Exchange, said: str) -> Iterator[Signal]:
-        for hit in self._matchers[Reads.REQUEST].hits(exchange.request[:MAX_CHARACTERS]):
-            yield from self._signals(hit, None)
-        for hit in self._matchers[Reads.TURNS].hits(said):
-            yield from self._signals(hit, None)
+        """A request is only called harmless when all that the user sent was read."""
+        unread = exchange.truncated or _request_unread(exchange) is not None
+        hits = (
+            *self._matchers[Reads.REQUEST].hits(exchange.request[:MAX_CHARACTERS]),
+            *self._matchers[Reads.TURNS].hits(said),
+        )
+        for hit in hits:
+            if not (unread and hit.rule.finds is Finds.BENIGN):
+                yield from self._signals(hit, None)
 
     def _answer_signals(self, index: int, answer: Answer, said: str) -> Iterator[Signal]:
         for hit in self._matchers[Reads.ANSWER].hits(answer.readable[:MAX_CHARACTERS], said):
