@@ -31,6 +31,7 @@ class ExchangeFilter(msgspec.Struct, frozen=True):
     severity: Severity | None = None
     refusal: bool | None = None
     over_refusal: bool | None = None
+    evaluated: bool | None = None
     status: int | None = None
     forced: bool | None = None
     since_us: int | None = None
@@ -118,6 +119,8 @@ def _conditions(wanted: ExchangeFilter) -> Iterator[Condition]:
             yield f"{name} = 1", _ALWAYS  # as in the partial index, which a bound value would not match
         elif value is not None:
             yield f"{name} = ?", value
+    if wanted.evaluated is not None:
+        yield f"not_evaluated IS {'' if wanted.evaluated else 'NOT '}NULL", _ALWAYS
     if wanted.severity is not None:
         yield "severity >= ?", wanted.severity.rank
     if wanted.finding is not None:
@@ -156,7 +159,7 @@ def _index(wanted: ExchangeFilter) -> str:
     choices = (
         (wanted.forced, "by_forced"),
         (wanted.over_refusal, "by_over_refusal"),
-        (wanted.finding == "not_evaluated", "by_not_evaluated"),
+        (wanted.finding == "not_evaluated" or wanted.evaluated is False, "by_not_evaluated"),
         (wanted.severity is not None or wanted.finding == "violates", "by_violation"),
         (wanted.status not in (None, 200), "by_status"),
         (wanted.finding == "provocation", "by_provocation"),

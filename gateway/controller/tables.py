@@ -71,6 +71,12 @@ class RoutingTables:
         known = self._known.find(self._data.root)
         return known is not None and known.store_id != self._store.head().store_id
 
+    @property
+    def published(self) -> bool:
+        """True when the file of the proxies holds the table in force, as far as this process knows."""
+        with self._lock:
+            return self._published is not None and self._published == self._store.table()
+
     def current(self) -> RoutingTable:
         """The table in force. Raises UnknownModel before `start`."""
         table = self._store.table()

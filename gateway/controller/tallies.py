@@ -29,6 +29,8 @@ class Tallies:
     def count(self, event: VerdictV1) -> None:
         """Take one verdict in."""
         arm, hour = event.assignment.assigned, event.time_us // HOUR_US
+        if not arm:
+            return  # for a model that there is not: nobody was assigned, and the name is the client's
         if event.assignment.forced:
             self._arms[event.model, arm, hour, "forced"] += 1
             return
@@ -58,7 +60,7 @@ def _what(event: VerdictV1) -> list[str]:
         "over_refusal_evaluated": verdict.over_refusal is not None,
         "over_refusals": bool(verdict.over_refusal),
         "upstream_errors": event.reason.upstream_fault or event.status >= 500,
-        "failed_over": event.assignment.served != event.assignment.assigned,
+        "failed_over": event.assignment.served not in ("", event.assignment.assigned),
     }
     return [what for what, true in holds.items() if true]
 

@@ -1,0 +1,51 @@
+"""The admin application: every router, behind the guard."""
+
+from fastapi import FastAPI
+
+from gateway.controller import problems
+from gateway.controller.access import Guard
+from gateway.controller.body_limit import BodyLimit
+from gateway.controller.parts import ControllerParts
+from gateway.controller.routers.constitution import constitution_router
+from gateway.controller.routers.decisions import decisions_router
+from gateway.controller.routers.docs import docs_router
+from gateway.controller.routers.exchanges import exchanges_router
+from gateway.controller.routers.health import health_router
+from gateway.controller.routers.ledger import ledger_router
+from gateway.controller.routers.metrics import metrics_router
+from gateway.controller.routers.rates import rates_router
+from gateway.controller.routers.status import status_router
+from gateway.controller.routers.weights import weights_router
+
+_DESCRIPTION = """The admin API. Additive only; errors are problem details (RFC 9457).
+With a token configured, send `Authorization: Bearer TOKEN`; without one, only this machine may ask."""
+
+
+def create_app(parts: ControllerParts) -> FastAPI:
+    """The application over `parts`. It starts nothing and closes nothing."""
+    app = FastAPI(
+        title="tipstaff",
+        version=parts.version,
+        description=_DESCRIPTION,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # both load their scripts from other sites
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    for router in (
+        health_router(parts.tables, parts.healthy),
+        metrics_router(parts.exposition),
+        status_router(parts),
+        weights_router(parts.tables),
+        rates_router(parts.tables, parts.index),
+        exchanges_router(parts.index, parts.texts),
+        constitution_router(parts.constitution),
+        ledger_router(parts.ledgers),
+        decisions_router(parts.store),
+        docs_router(app),
+    ):
+        app.include_router(router)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Guard, token=parts.token, meters=parts.meters)
+    return app

@@ -1,0 +1,83 @@
+"""The controller's own thread: verdicts into the index, tables that could not be published, old rows out."""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from gateway.controller.index import ExchangeIndex
+from gateway.controller.tables import RoutingTables
+from gateway.controller.verdicts import VerdictReader
+from gateway.ports import Clock
+
+log = structlog.get_logger(__name__)
+
+_IDLE_SECONDS = 0.25
+_CHORES_SECONDS = 1.0
+_PURGE_SECONDS = 3600.0
+_KEPT_US = 400 * 86_400_000_000
+"""Verdicts without text are kept for 400 days."""
+
+
+class ControllerLoop:
+    """`start` runs it in a thread, `close` ends that. `on_death` hears what it died of, from that thread."""
+
+    def __init__(
+        self,
+        verdicts: VerdictReader,
+        tables: RoutingTables,
+        index: ExchangeIndex,
+        clock: Clock,
+        on_death: Callable[[BaseException], None],
+    ) -> None:
+        self._verdicts = verdicts
+        self._tables = tables
+        self._index = index
+        self._clock = clock
+        self._on_death = on_death
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="controller-loop", daemon=True)
+        self._chores_at = self._purge_at = float("-inf")
+
+    @property
+    def alive(self) -> bool:
+        """False before `start`, after `close`, and once it died."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin; once."""
+        self._thread.start()
+
+    def close(self, grace: float = 10.0) -> None:
+        """End after the turn in hand, waiting at most `grace` seconds."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(grace)
+
+    def turn(self) -> int:
+        """What is due now; returns how many verdicts came in."""
+        taken = self._verdicts.step()
+        now = self._clock.monotonic()
+        if now >= self._chores_at:
+            self._chores_at = now + _CHORES_SECONDS
+            self._chores(now)
+        return taken
+
+    def _chores(self, now: float) -> None:
+        try:
+            self._verdicts.tick()
+            self._tables.publish()
+            if now >= self._purge_at and not self._index.purge(self._clock.now_us() - _KEPT_US):
+                self._purge_at = now + _PURGE_SECONDS
+        except (OSError, sqlite3.Error) as error:  # a full disk, a lock held too long: both pass
+            log.error("upkeep failed, trying again", error=str(error))  # noqa: TRY400 - no bug of ours
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                if not self.turn():
+                    self._stop.wait(_IDLE_SECONDS)
+        except BaseException as error:  # a thread's end: whoever listens to `on_death` ends the process
+            log.exception("the controller's loop died")
+            self._on_death(error)

@@ -1,0 +1,45 @@
+"""What the admin API is made of; app.py puts it together."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from classifiers.constitution import Constitution
+from gateway.controller.access import AdminToken
+from gateway.controller.index import ExchangeIndex
+from gateway.controller.statuses import Statuses
+from gateway.controller.tables import RoutingTables
+from gateway.events.ledger import Ledger
+from gateway.events.schema import Stream
+from gateway.ports import Clock, StateStore
+from gateway.scoring.texts import KeptText
+from gateway.telemetry.exposition import Exposition
+from gateway.telemetry.metrics import Meters
+
+
+class Texts(Protocol):
+    """Redacted texts, by exchange id (32 hex digits); None where there is none, or none any more."""
+
+    def get(self, exchange_id: str) -> KeptText | None: ...
+
+
+class ControllerParts(msgspec.Struct, frozen=True):
+    """Everything explicit. `token` None: only this machine may ask. `ledgers` and `healthy` are asked each time.
+
+    `healthy`: an empty list, or what is wrong with the controller itself, a sentence each.
+    """
+
+    version: str
+    store: StateStore
+    tables: RoutingTables
+    index: ExchangeIndex
+    texts: Texts
+    constitution: Constitution
+    statuses: Statuses
+    ledgers: Callable[[], Mapping[Stream, Ledger]]
+    exposition: Exposition
+    healthy: Callable[[], list[str]]
+    token: AdminToken | None
+    meters: Meters
+    clock: Clock

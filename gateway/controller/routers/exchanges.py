@@ -1,0 +1,160 @@
+"""Exchanges: listed without text, and one whole, with its text redacted."""
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from classifiers.verdict import Severity
+from gateway.controller.exchange_query import Cursor, ExchangeFilter, ExchangeRow, Finding
+from gateway.controller.index import ExchangeIndex
+from gateway.controller.parts import Texts
+from gateway.controller.problems import Problem, not_found
+from gateway.controller.routers.exchange_detail import ExchangeDetail, detail
+from gateway.controller.routers.values import Answer, example, microseconds, moment, problems
+
+_CURSOR = re.compile(r"^(\d{1,17})-([0-9a-f]{32})$")
+
+_LISTED = {
+    "id": "019cab1f3c6a7f4b8d2e6a90c1b2d3e4",
+    "time": "2026-03-01T12:00:00.000125Z",
+    "model": "assistant",
+    "arm": "canary",
+    "served": "canary",
+    "route": "chat_completions",
+    "status": 200,
+    "reason": "complete",
+    "streamed": True,
+    "forced": False,
+    "unit_kind": "user",
+    "unit": "b0d0f4f6f7a1c2d3e4f5a6b7c8d9e0f1",
+    "severity": "high",
+    "deciding": "honesty",
+    "violated": ["honesty"],
+    "provoked": [],
+    "refusal": False,
+    "over_refusal": False,
+    "not_evaluated": None,
+    "first_byte_seconds": 0.21,
+    "total_seconds": 1.9,
+    "request_bytes": 311,
+    "response_bytes": 5120,
+}
+
+
+class ExchangeListed(Answer):
+    """One exchange: who got which arm, how it ended, what was found. No text."""
+
+    id: str
+    time: datetime
+    model: str
+    arm: str = Field(description="The assigned arm")
+    served: str = Field(description="The arm that answered; empty: none did")
+    route: str
+    status: int
+    reason: str
+    streamed: bool
+    forced: bool = Field(description="An operator chose the arm: never evidence")
+    unit_kind: str
+    unit: str = Field(description="The unit's keyed hash")
+    severity: Severity | None
+    deciding: str | None = Field(description="The principle whose violation decided")
+    violated: list[str]
+    provoked: list[str]
+    refusal: bool | None
+    over_refusal: bool | None
+    not_evaluated: str | None
+    first_byte_seconds: float | None
+    total_seconds: float
+    request_bytes: int
+    response_bytes: int
+
+
+class ExchangePage(Answer):
+    """The newest first. `next`: give it as `cursor` for what follows; null at the end."""
+
+    model_config = example(exchanges=[_LISTED], next="1772366400000125-019cab1f3c6a7f4b8d2e6a90c1b2d3e4")
+
+    exchanges: list[ExchangeListed]
+    next: str | None
+
+
+class Wanted(BaseModel):
+    """The query string; what is left out does not matter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = None
+    arm: str | None = Field(default=None, description="The assigned arm")
+    principle: str | None = Field(default=None, description="It was violated, or with finding=provocation provoked")
+    finding: Finding | None = Field(default=None, description="At least one principle, or the whole exchange")
+    severity: Severity | None = Field(default=None, description="At least this grave")
+    refusal: bool | None = None
+    over_refusal: bool | None = None
+    not_evaluated: bool | None = Field(default=None, description="Nothing of the exchange was")
+    status: int | None = Field(default=None, ge=100, le=999)
+    forced: bool | None = None
+    since: AwareDatetime | None = Field(default=None, description="RFC 3339, included")
+    until: AwareDatetime | None = Field(default=None, description="RFC 3339, not included")
+    limit: int = Field(default=50, ge=1, le=500)
+    cursor: str | None = Field(default=None, description="`next` of the page before")
+
+
+def exchanges_router(index: ExchangeIndex, texts: Texts) -> APIRouter:
+    """List, filter, page, and look at one."""
+    router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"])
+
+    @router.get("", summary="List exchanges", responses=problems(422, 503))
+    def find(wanted: Annotated[Wanted, Query()]) -> ExchangePage:
+        """The newest first. Example: ?model=assistant&arm=canary&principle=honesty&severity=high"""
+        rows = index.find(_filter(wanted), wanted.limit + 1, _cursor(wanted.cursor))
+        shown = rows[: wanted.limit]
+        more = f"{shown[-1].time_us}-{shown[-1].id}" if len(rows) > wanted.limit else None
+        return ExchangePage(exchanges=[_listed(row) for row in shown], next=more)
+
+    @router.get("/{exchange_id}", summary="One exchange", responses=problems(404, 422))
+    def one(exchange_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> ExchangeDetail:
+        """Everything that was found, and the redacted text while it is kept."""
+        event = index.verdict(exchange_id)
+        if event is None:
+            reason = "none with this id has been scored here; the newest may still be on their way"
+            raise not_found("exchange", f"{exchange_id}: {reason}")
+        return detail(event, texts.get(exchange_id))
+
+    return router
+
+
+def _filter(wanted: Wanted) -> ExchangeFilter:
+    if wanted.principle is not None and wanted.finding == "not_evaluated":
+        words = "not_evaluated is of a whole exchange: leave principle out"
+        raise Problem(422, "filter", "The filter contradicts itself", words)
+    return ExchangeFilter(
+        model=wanted.model,
+        arm=wanted.arm,
+        principle=wanted.principle,
+        finding=wanted.finding,
+        severity=wanted.severity,
+        refusal=wanted.refusal,
+        over_refusal=wanted.over_refusal,
+        evaluated=None if wanted.not_evaluated is None else not wanted.not_evaluated,
+        status=wanted.status,
+        forced=wanted.forced,
+        since_us=None if wanted.since is None else microseconds(wanted.since),
+        until_us=None if wanted.until is None else microseconds(wanted.until),
+    )
+
+
+def _cursor(text: str | None) -> Cursor | None:
+    if text is None:
+        return None
+    match = _CURSOR.match(text)
+    if match is None:
+        raise Problem(422, "cursor", "No such cursor", "Give the `next` of the page before, as it is")
+    return Cursor(int(match[1]), match[2])
+
+
+def _listed(row: ExchangeRow) -> ExchangeListed:
+    values = {name: getattr(row, name) for name in row.__struct_fields__ if name != "time_us"}
+    return ExchangeListed(time=moment(row.time_us), **values)

@@ -1,0 +1,118 @@
+"""A controller on a folder of its own, and a client that calls its application without a socket."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from classifiers import constitution
+from classifiers.exchange import Answer, Turn
+from gateway.controller.access import AdminToken
+from gateway.controller.api import create_app
+from gateway.controller.index import ExchangeIndex
+from gateway.controller.known_stores import KnownStores
+from gateway.controller.parts import ControllerParts
+from gateway.controller.recovery import open_state
+from gateway.controller.series import ControllerSeries
+from gateway.controller.statuses import Statuses
+from gateway.controller.tables import RoutingTables
+from gateway.controller.weights import Wish
+from gateway.events import ledger
+from gateway.events.schema import Stream
+from gateway.layout import DataFolder
+from gateway.scoring.texts import KeptText, KeptTexts
+from gateway.telemetry.counterfile import CounterFile
+from gateway.telemetry.exposition import Exposition
+from gateway.telemetry.metrics import Meters
+from tests.unit.controller.support import SettableClock
+
+
+class Controller:
+    """Real parts on a folder, without the loop; `call` asks the application."""
+
+    def __init__(self, root: Path, token: AdminToken | None = None) -> None:
+        self.data = DataFolder(root / "data")
+        self.clock = SettableClock()
+        self.troubles: list[str] = []
+        self.store = open_state(self.data, self.clock)
+        self.tables = RoutingTables(self.store, self.data, KnownStores(root / "state"), self.clock)
+        self.index = ExchangeIndex.open(self.data.index, self.clock)
+        self.texts = KeptTexts(self.data.texts, "scorer-0", self.clock, 7, 1 << 20)
+        self.file = CounterFile.open(self.data.counter_file("controller"))
+        self.meters = Meters(self.file)
+        rules = constitution.default()
+        series = ControllerSeries(self.tables, self.ledgers, rules, version="0.0.1", classifier="rules 1")
+        self.exposition = Exposition(self.data.counters, series)
+        self.parts = ControllerParts(
+            version="0.0.1",
+            store=self.store,
+            tables=self.tables,
+            index=self.index,
+            texts=self.texts,
+            constitution=rules,
+            statuses=Statuses(self.data.root / "status", self.clock),
+            ledgers=self.ledgers,
+            exposition=self.exposition,
+            healthy=lambda: self.troubles,
+            token=token,
+            meters=self.meters,
+            clock=self.clock,
+        )
+        self.app = create_app(self.parts)
+
+    def ledgers(self) -> dict[Stream, ledger.Ledger]:
+        return ledger.read(self.data.log, self.data.counters, {"verdicts": frozenset({"controller"})})
+
+    def start(self) -> None:
+        wishes = {"assistant": Wish(("stable", "canary"), {"canary": 0.1}), "org/solo": Wish(("stable",), {})}
+        self.tables.start(wishes)
+
+    def call(self, method: str, path: str, *, peer: str = "127.0.0.1", **more: Any) -> httpx.Response:  # noqa: ANN401
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app, client=(peer, 4711), raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:9191") as client:
+                return await client.request(method, path, **more)
+
+        return asyncio.run(ask())
+
+    def get(self, path: str, **more: Any) -> Any:  # noqa: ANN401 - JSON
+        answer = self.call("GET", path, **more)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def close(self) -> None:
+        self.texts.close()
+        self.index.close()
+        self.store.close()
+        self.file.close()
+
+
+def kept_text(exchange_id: str) -> KeptText:
+    return KeptText(exchange_id, "assistant", (Turn("user", "hello [email]"),), (Answer("hi there"),))
+
+
+def write_status(controller: Controller, status: msgspec.Struct, name: str) -> None:
+    path = controller.data.status(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.encode(status))
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Iterator[Controller]:
+    controller = Controller(tmp_path)
+    controller.start()
+    yield controller
+    controller.close()
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Controller]:
+    """One with a token."""
+    controller = Controller(tmp_path, AdminToken("s3cret"))
+    controller.start()
+    yield controller
+    controller.close()
