@@ -7,6 +7,8 @@ import structlog
 from gateway.events.folder import ProducerFolder
 from gateway.events.policy import StreamPolicy
 from gateway.events.positions import PublishedPositions
+from gateway.events.segment import damage
+from gateway.events.segment_reader import reading_uri
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +68,7 @@ class Purge:
         self._ran_us = now_us
         self.look(current)
         for first in self._passed(end):
-            if now_us - self._ended_us(first) < self._policy.keep_seconds * 1e6:
+            if not self._old(first, now_us):
                 break
             self._unlink(first)
         self._folder.sweep(now_us, self._policy.aside_seconds)
@@ -87,12 +89,20 @@ class Purge:
         ends = [*firsts[1:], end][: len(firsts)]
         return [first for first, after in zip(firsts, ends, strict=True) if slowest is None or after <= slowest]
 
-    def _ended_us(self, first: int) -> int:
+    def closed(self, first: int, last_us: int) -> None:
+        """Remember when a segment's last event was appended: looking it up needs room on the disk."""
+        self._last_us[first] = last_us
+
+    def _old(self, first: int, now_us: int) -> bool:
         if not self._policy.keep_seconds:
-            return 0
-        if first not in self._last_us:
-            self._last_us[first] = _last_us(f"{self._folder.segment(first).absolute().as_uri()}?mode=ro")
-        return self._last_us[first]
+            return True
+        last_us = self._last_us.get(first)
+        if last_us is None:
+            last_us = _last_us(reading_uri(self._folder.segment(first), closed=True))
+        if last_us is None:
+            return False
+        self._last_us[first] = last_us
+        return now_us - last_us >= self._policy.keep_seconds * 1e6
 
     def _unlink(self, first: int) -> None:
         self._folder.unlink(first)
@@ -100,14 +110,14 @@ class Purge:
         log.debug("segment unlinked", stream=self._folder.stream, producer=self._folder.producer, first=first)
 
 
-def _last_us(uri: str) -> int:
-    """When the last event was appended; 0 where nobody can tell, so that what is damaged is not kept for ever."""
+def _last_us(uri: str) -> int | None:
+    """When its last event was appended; 0 where damage hides it, so that it is not kept for ever; None: unknown."""
     try:
         database = sqlite3.connect(uri, uri=True)
         try:
             row = database.execute(_LAST_US).fetchone()
         finally:
             database.close()
-    except sqlite3.DatabaseError:
-        return 0
+    except sqlite3.Error as error:
+        return 0 if damage(error) else None
     return int(row[0]) if row else 0

@@ -9,8 +9,8 @@ import structlog
 
 from gateway.events.codec import Damaged, event, raws
 from gateway.events.folder import ProducerFolder
-from gateway.events.segment import SegmentDamaged
-from gateway.events.segment_reader import Page, Row, SegmentGone, SegmentReader
+from gateway.events.segment import SegmentDamaged, SegmentUnborn
+from gateway.events.segment_reader import Page, Row, SegmentBlocked, SegmentGone, SegmentReader
 from gateway.events.tip import Tip
 from gateway.ports import Entry
 
@@ -42,19 +42,29 @@ class ProducerReader:
         self._segment: SegmentReader | None = None
         self._decoded: tuple[int, list[msgspec.Raw]] | None = None
         self._looked = float("-inf")
-        self._complained: int | None = None
+        self._known = (0, 0)
+        self._complained: tuple[str, int] | None = None
 
     def read(self, position: int, limit: int) -> Read:
         """At most `limit` entries from `position` on; fewer when they are large."""
         self._tip = self._tip or Tip.read(self._folder.tip)
         watermark = self._tip.watermark if self._tip is not None else 0
-        if self._tip is not None and self._tip.end <= position and not self._look_anyway():
-            return Read([], position, watermark or None)
         found = Read([], position, None)
-        exhausted = self._collect(found, limit)
+        if self._tip is not None and self._tip.end <= position and not self._look_anyway():
+            exhausted = True
+        else:
+            exhausted = self._collect(found, limit)
         last = found.entries[-1].time_us if found.entries else 0
-        found.watermark = (max(watermark, last) if exhausted else last) or None
+        found.watermark = self._at_least_as_before(found.position, max(watermark, last) if exhausted else last)
         return found
+
+    def _at_least_as_before(self, position: int, watermark: int) -> int | None:
+        """An event may be read before its writer has moved the tip: what was known then stays known."""
+        since, known = self._known
+        if position >= since:
+            watermark = max(watermark, known)
+            self._known = (position, watermark)
+        return watermark or None
 
     def _look_anyway(self) -> bool:
         """A writer that died between commit and tip left events that the tip does not show."""
@@ -72,7 +82,14 @@ class ProducerReader:
         for first, after in zip_longest(firsts, firsts[1:]):
             found.position = max(found.position, first)
             try:
-                page = self._opened(first).page(found.position, limit - len(found.entries), budget)
+                page = self._opened(first, closed=after is not None).page(
+                    found.position, limit - len(found.entries), budget
+                )
+            except SegmentUnborn:
+                continue  # whatever the watermark covers was committed before: it is not in here
+            except SegmentBlocked as error:
+                self._complain("a segment cannot be read now", first, error)
+                return False
             except SegmentGone:
                 if after is None:
                     return False
@@ -87,20 +104,18 @@ class ProducerReader:
                 return False
         return True
 
-    def _opened(self, first: int) -> SegmentReader:
+    def _opened(self, first: int, *, closed: bool) -> SegmentReader:
         """The reader of that segment; the one before is let go, so that its file can vanish."""
         if self._segment is not None and self._segment.first == first and self._segment.current():
             return self._segment
         self._close_segment()
-        self._segment = SegmentReader.open(self._folder.segment(first), first)
+        self._segment = SegmentReader.open(self._folder.segment(first), first, closed=closed)
         return self._segment
 
     def _skip(self, found: Read, first: int, after: int | None, error: SegmentDamaged) -> bool:
         """Go on behind a damaged segment; not possible yet while it is the newest: its writer will set it aside."""
         self._close_segment()
-        if self._complained != first:
-            self._complained = first
-            self._complain("a segment cannot be read", first, error)
+        self._complain("a segment is damaged", first, error)
         if after is None:
             return False
         self._on_damage(found.position, after)
@@ -124,7 +139,11 @@ class ProducerReader:
             found.position = row.first + upto
 
     def _complain(self, what: str, first: int, error: Exception) -> None:
+        """Once for each thing: a reader comes back many times a second."""
         folder = self._folder
+        if self._complained == (what, first):
+            return
+        self._complained = (what, first)
         log.error(what, stream=folder.stream, producer=folder.producer, first=first, error=str(error))
 
     def _raws(self, row: Row) -> list[msgspec.Raw]:

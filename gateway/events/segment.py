@@ -1,9 +1,9 @@
 """One SQLite file of a stream as its writer sees it: groups of events, and what their writer has consumed."""
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -49,7 +49,7 @@ def damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
-@contextmanager
+@contextlib.contextmanager
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
@@ -165,7 +165,12 @@ class SegmentWriter:
         self._born = True
 
     def close(self) -> None:
-        """Check in what the WAL holds, and let go; a second call does nothing."""
+        """Check in what the WAL holds, and let go; a second call does nothing.
+
+        Where that fails (disk full, a reader at work) the WAL stays beside the file and is read with it.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._database.close()
 
 

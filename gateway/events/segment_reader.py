@@ -7,7 +7,7 @@ from typing import Self
 import msgspec
 
 from gateway.events.codec import Group
-from gateway.events.segment import SegmentDamaged, damage
+from gateway.events.segment import SegmentDamaged, SegmentUnborn, damage
 
 _BUSY_SECONDS = 10.0
 _BORN = "SELECT 1 FROM sqlite_master WHERE name = 'meta'"
@@ -21,7 +21,11 @@ _NOT_THERE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.S
 
 
 class SegmentGone(Exception):
-    """It was unlinked, or is not born yet."""
+    """It was unlinked."""
+
+
+class SegmentBlocked(Exception):
+    """It is there, but cannot be read now: a full disk has no room for what SQLite shares among readers."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -46,7 +50,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class SegmentReader:
-    """A read-only connection. Raises SegmentGone and SegmentDamaged wherever it touches the file."""
+    """A read-only connection. Raises SegmentGone, SegmentBlocked, SegmentDamaged wherever it touches the file."""
 
     def __init__(self, path: Path, first: int, identity: tuple[int, int], database: sqlite3.Connection) -> None:
         self.first = first
@@ -55,12 +59,12 @@ class SegmentReader:
         self._database = database
 
     @classmethod
-    def open(cls, path: Path, first: int) -> Self:
-        """Raises SegmentGone, SegmentDamaged."""
+    def open(cls, path: Path, first: int, *, closed: bool) -> Self:
+        """Also raises SegmentUnborn when nothing was committed to it yet. `closed`: a newer one exists."""
         identity = _identity(path)
         try:
             database = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=ro",
+                reading_uri(path, closed=closed),
                 uri=True,
                 isolation_level=None,
                 timeout=_BUSY_SECONDS,
@@ -75,7 +79,7 @@ class SegmentReader:
             raise _explained(error, path) from error
         if not born:
             database.close()
-            raise SegmentGone(str(path))
+            raise SegmentUnborn(str(path))
         return cls(path, first, identity, database)
 
     def current(self) -> bool:
@@ -109,6 +113,13 @@ class SegmentReader:
         self._database.close()
 
 
+def reading_uri(path: Path, *, closed: bool) -> str:
+    """Nobody writes to a closed segment: with its WAL checked in it needs neither locks nor shared memory."""
+    wal = path.with_name(path.name + "-wal")
+    still = closed and not (wal.exists() and wal.stat().st_size)
+    return f"{path.absolute().as_uri()}?{'immutable=1' if still else 'mode=ro'}"
+
+
 def _identity(path: Path) -> tuple[int, int]:
     try:
         found = path.stat()
@@ -121,5 +132,5 @@ def _explained(error: sqlite3.Error, path: Path) -> Exception:
     if damage(error):
         return SegmentDamaged(f"{path}: {error}")
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_THERE:
-        return SegmentGone(f"{path}: {error}")
+        return SegmentBlocked(f"{path}: {error}") if path.exists() else SegmentGone(str(path))
     return error

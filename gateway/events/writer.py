@@ -121,6 +121,7 @@ class StreamWriter:
             raise
         if self._current is not None:
             self._current.close()
+            self._purge.closed(self._current.first, self._current.last_us)
         self._current = fresh
         self._carried = fresh.consumed
         self._purge.look(fresh.first)

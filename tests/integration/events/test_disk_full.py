@@ -1,0 +1,117 @@
+"""A disk that is really full: nothing half-appended, and it goes on by itself when there is room again."""
+
+import contextlib
+import os
+import resource
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import SystemClock
+from gateway.events.policy import StreamPolicy
+from gateway.events.schema import Stream
+from gateway.events.sqlite import SqliteEventLog
+from gateway.ports import Entry, LogFull
+from tests.support.events import exchange
+
+ROLLING: dict[Stream, StreamPolicy] = {"exchanges": StreamPolicy(roll_bytes=300_000)}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=2m", "tipstaff-test", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mounting, check=False, capture_output=True).returncode != 0:
+        pytest.skip("only root may mount a small file system")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(log: SqliteEventLog) -> None:
+    """Until the disk is full, in appends of ever fewer bytes."""
+    for size in (100_000, 10_000, 1_000):
+        with pytest.raises(LogFull, match="cannot be written"):
+            append_for_ever(log, size)
+
+
+def append_for_ever(log: SqliteEventLog, size: int) -> None:
+    while True:
+        number = log.appended("exchanges")
+        log.append(
+            "exchanges", [exchange(number, os.urandom(size)), exchange(number + 1)], {"feedback": {"x": number}}
+        )
+
+
+def check(log: SqliteEventLog) -> None:
+    """What is there is what was appended, in pairs, with the position that came along."""
+    entries: list[Entry] = []
+    positions: dict[str, int] = {}
+    while (batch := log.read("exchanges", positions, 10)).entries:
+        entries += batch.entries
+        positions = batch.positions
+    count = log.appended("exchanges")
+    assert [entry.event.id for entry in entries] == [f"{number:032x}" for number in range(count)]
+    assert count % 2 == 0
+    assert log.consumed("feedback") == {"x": count - 2}
+
+
+@pytest.mark.parametrize("policy", [None, ROLLING])
+def test_a_full_disk_changes_nothing_and_heals_by_itself(
+    small_disk: Path, policy: dict[Stream, StreamPolicy] | None
+) -> None:
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(800_000))
+    log = SqliteEventLog(small_disk / "log", "p", SystemClock(), policy=policy)
+    fill(log)
+    full_at = log.appended("exchanges")
+    assert full_at > 4
+    log.tick("exchanges")
+    check(log)
+    ballast.unlink()
+    log.append("exchanges", [exchange(full_at), exchange(full_at + 1)], {"feedback": {"x": full_at}})
+    check(log)
+    fill(log)
+    log.close()
+    log = SqliteEventLog(small_disk / "log", "p", SystemClock(), policy=policy)
+    check(log)
+    log.close()
+
+
+def test_a_disk_that_is_full_at_the_start_is_a_full_log(small_disk: Path) -> None:
+    with (small_disk / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
+        while ballast.write(bytes(1 << 16)) == 1 << 16:
+            pass
+    log = SqliteEventLog(small_disk / "log", "p", SystemClock())
+    with pytest.raises(LogFull, match="cannot be written"):
+        log.append("exchanges", [exchange(0)])
+    (small_disk / "ballast").unlink()
+    log.append("exchanges", [exchange(0), exchange(1)], {"feedback": {"x": 0}})
+    check(log)
+    log.close()
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file of this process may grow over 400 KB: what a quota does, and anyone may set it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_quota_is_a_full_log(tmp_path: Path) -> None:
+    log = SqliteEventLog(tmp_path / "log", "p", SystemClock())
+    with pytest.raises(LogFull, match="cannot be written"):
+        append_for_ever(log, 150_000)
+    check(log)
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    count = log.appended("exchanges")
+    log.append("exchanges", [exchange(count), exchange(count + 1)], {"feedback": {"x": count}})
+    check(log)
+    log.close()
