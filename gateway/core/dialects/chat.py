@@ -5,8 +5,8 @@ from typing import Any, Final
 import msgspec
 
 from gateway.core.dialects.content import Content, call, json_text, merged, role, said
-from gateway.core.dialects.reading import error_text, events, is_stream, json_value, whole_json
-from gateway.core.dialects.values import Answer, Asked, Body, Replied, Turn, Usage
+from gateway.core.dialects.reading import error_text, is_stream, replies, whole_json
+from gateway.core.dialects.values import BROKEN_OFF, Answer, Asked, Body, Replied, Turn, Usage
 
 
 class Function(msgspec.Struct):
@@ -151,15 +151,15 @@ class Growing:
     def _call(self, position: int) -> Call:
         return self.calls.setdefault(position, Call())
 
-    def answer(self) -> Answer:
-        """What it came to."""
+    def answer(self, *, streamed: bool) -> Answer:
+        """What it came to. A stream has to say that it ended; what came whole is whole."""
         texts = ("".join(self.text), "".join(self.refusal))
         return Answer(
             "\n".join(text for text in texts if text),
             "".join(self.reasoning),
             tuple(str(self.calls[position]) for position in sorted(self.calls)),
             self.finish_reason,
-            complete=bool(self.finish_reason),
+            complete=not streamed if not self.finish_reason else self.finish_reason not in BROKEN_OFF,
         )
 
 
@@ -177,7 +177,7 @@ def _turn(message: Message) -> Turn:
     """What a message says, and what tools it called."""
     growing = Growing()
     growing.add(message)
-    answer = growing.answer()
+    answer = growing.answer(streamed=False)
     text = "\n".join(part for part in (answer.text, *answer.tool_calls) if part)
     return Turn(role(message.role or "user"), text, tuple(growing.unread))
 
@@ -187,14 +187,14 @@ def replied(body: Body, _: Asked) -> Replied:
     choices: dict[int, Growing] = {}
     errors: list[str] = []
     usage: TokenUsage | None = None
-    texts = events(body) if is_stream(body) else None
-    for reply in [whole_json(_REPLY, body)] if texts is None else (json_value(_REPLY, text) for text in texts):
+    streamed = is_stream(body)
+    for reply in replies(_REPLY, body):
         for choice in reply.choices or ():
             _add_choice(choices.setdefault(choice.index, Growing()), choice)
         errors.extend(_errors(reply))
         usage = reply.usage or usage
     unread = merged(*(growing.unread for growing in choices.values()))
-    answers = tuple(choices[index].answer() for index in sorted(choices))
+    answers = tuple(choices[index].answer(streamed=streamed) for index in sorted(choices))
     return Replied(answers, unread, "\n".join(errors), counted(usage))
 
 

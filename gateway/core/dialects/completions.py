@@ -5,8 +5,8 @@ from typing import Any, Final
 import msgspec
 
 from gateway.core.dialects.chat import TokenUsage, counted
-from gateway.core.dialects.reading import error_text, events, is_stream, json_value, whole_json
-from gateway.core.dialects.values import Answer, Asked, Body, Replied, Turn
+from gateway.core.dialects.reading import error_text, is_stream, replies, whole_json
+from gateway.core.dialects.values import BROKEN_OFF, Answer, Asked, Body, Replied, Turn
 
 
 class Request(msgspec.Struct):
@@ -73,23 +73,20 @@ def replied(body: Body, request: Asked) -> Replied:
     texts: dict[int, list[str]] = {}
     reasons: dict[int, str] = {}
     error, usage = "", None
-    streamed = events(body) if is_stream(body) else None
-    for reply in (
-        [whole_json(_REPLY, body)] if streamed is None else (json_value(_REPLY, text) for text in streamed)
-    ):
+    for reply in replies(_REPLY, body):
         for choice in reply.choices or ():
             texts.setdefault(choice.index, []).append(choice.text or "")
             reasons[choice.index] = choice.finish_reason or reasons.get(choice.index, "")
         error = error if reply.error is None else error_text(reply.error)
         usage = reply.usage or usage
-    answers = (_answer("".join(texts[index]), reasons[index], _echoed(request, index)) for index in sorted(texts))
+    answers = []
+    for index in sorted(texts):
+        text, reason = "".join(texts[index]).removeprefix(_echoed(request, index)), reasons[index]
+        complete = reason not in BROKEN_OFF if reason else not is_stream(body)
+        answers.append(Answer(text, finish_reason=reason, complete=complete))
     return Replied(tuple(answers), (), error, counted(usage))
 
 
 def _echoed(request: Asked, index: int) -> str:
     prompt = index // request.choices_per_prompt
     return request.prompts[prompt] if request.echo and 0 <= prompt < len(request.prompts) else ""
-
-
-def _answer(text: str, finish_reason: str, echoed: str) -> Answer:
-    return Answer(text.removeprefix(echoed), finish_reason=finish_reason, complete=bool(finish_reason))

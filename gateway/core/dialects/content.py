@@ -17,6 +17,7 @@ _KINDS: Final = {
     "audio_embeds": "audio",
     "video_url": "video",
     "input_file": "file",
+    "image_generation_call": "image",
     "document": "file",
 }
 _SILENT: Final = frozenset({"reasoning", "redacted_thinking", "item_reference"})

@@ -204,4 +204,5 @@ def replied(body: Body, _: Asked) -> Replied:
             growing.take(json_value(_EVENT, text))
     else:
         growing.take_whole(whole_json(_REPLY, body))
+        growing.stopped = True
     return growing.reply()

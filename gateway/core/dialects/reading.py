@@ -105,6 +105,14 @@ def events(body: Body) -> Iterator[str]:
             yield event.data
 
 
+def replies(decoder: msgspec.json.Decoder[T], body: Body) -> Iterator[T]:
+    """A streamed reply's events, or the one value of a whole reply."""
+    if is_stream(body):
+        yield from (json_value(decoder, text) for text in events(body))
+    else:
+        yield whole_json(decoder, body)
+
+
 def error_text(error: object) -> str:
     """The message in an error object of either dialect; "error" where it has none."""
     if isinstance(error, dict) and isinstance(error.get("message"), str):

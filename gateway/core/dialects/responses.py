@@ -8,9 +8,11 @@ from gateway.core.dialects.content import Content, Said, call, kind, loose_text,
 from gateway.core.dialects.reading import error_text, events, is_stream, json_value, whole_json
 from gateway.core.dialects.values import Answer, Asked, Body, Replied, Turn, Usage
 
-_CALLS: Final = frozenset(
-    {"function_call", "custom_tool_call", "mcp_call", "code_interpreter_call", "web_search_call"}
+_SILENT: Final = frozenset({"mcp_list_tools", "compaction", "item_reference"})
+_TEXT_DELTAS: Final = frozenset(
+    {"response.output_text.delta", "response.refusal.delta", "response.audio.transcript.delta"}
 )
+_UNREAD_DELTAS: Final = {"response.audio.delta": "audio", "response.image_generation_call.partial_image": "image"}
 _ENDED: Final = frozenset({"completed", "incomplete"})
 _AWAITED: Final = frozenset({"queued", "in_progress"})
 
@@ -101,12 +103,17 @@ def _turn(item: Item, speaker: str) -> Turn | None:
     if item.type == "message":
         parts = said(item.content)
         return Turn(role(item.role or speaker), parts.joined(), tuple(parts.unread))
-    if item.type in _CALLS:
+    if _is_call(item):
         return Turn("assistant", _called(item))
-    if item.type == "reasoning":
+    if item.type == "reasoning" or item.type in _SILENT:
         return None
     text = loose_text(item.output)
     return Turn("tool", text or "", () if text is not None else (kind(item.type),))
+
+
+def _is_call(item: Item) -> bool:
+    """True for what the model asked a tool to do, whichever tool; a generated image is an answer."""
+    return item.type.endswith("_call") and item.type != "image_generation_call"
 
 
 def _called(item: Item) -> str:
@@ -143,9 +150,14 @@ class _Output:
         gathered = Said([], [], {})
         calls: list[str] = []
         for index in sorted(self.items.keys() | self.deltas.keys()):
-            if index in self.items:
-                _read(self.items[index], gathered, calls)
-            for place, pieces in sorted(self.deltas.get(index, {}).items()):
+            item, deltas = self.items.get(index), sorted(self.deltas.get(index, {}).items())
+            if item is not None and deltas and _is_call(item):
+                arguments = "".join(piece for _, pieces in deltas for piece in pieces)
+                calls.append(call(item.name or item.type, arguments))
+                continue
+            if item is not None:
+                _read(item, gathered, calls)
+            for place, pieces in deltas:
                 _read_delta(place[2], "".join(pieces), gathered, calls)
         answer = Answer(
             gathered.joined(),
@@ -164,19 +176,19 @@ def _read(item: Item, gathered: Said, calls: list[str]) -> None:
         gathered.unread.update(parts.unread)
     elif item.type == "reasoning":
         gathered.reasoning.extend(filter(None, (loose_text(item.summary), said(item.content).joined())))
-    elif item.type in _CALLS:
+    elif _is_call(item):
         calls.append(_called(item))
-    else:
+    elif item.type not in _SILENT:
         gathered.unread[kind(item.type)] = None
 
 
-def _read_delta(kind_: str, text: str, gathered: Said, calls: list[str]) -> None:
-    if "reasoning" in kind_:
-        gathered.reasoning.append(text)
-    elif kind_ in ("response.output_text.delta", "response.refusal.delta"):
+def _read_delta(type_: str, text: str, gathered: Said, calls: list[str]) -> None:
+    if type_ in _TEXT_DELTAS:
         gathered.text.append(text)
-    elif kind_.startswith("response.audio.delta") or "partial_image" in kind_:
-        gathered.unread["audio" if "audio" in kind_ else "image"] = None
+    elif type_ in _UNREAD_DELTAS:
+        gathered.unread[_UNREAD_DELTAS[type_]] = None
+    elif "reasoning" in type_:
+        gathered.reasoning.append(text)
     else:
         calls.append(text)
 
@@ -204,7 +216,7 @@ def _follow(output: _Output, final: Reply, event: Event, errors: list[str]) -> R
         errors.append(event.message or error_text(event.error))
     elif event.item is not None:
         output.replace(event.output_index, event.item)
-    elif event.type.endswith(".delta") or "partial_image" in event.type:
+    elif event.type.endswith(".delta") or event.type in _UNREAD_DELTAS:
         output.add(event)
     return event.response or final
 

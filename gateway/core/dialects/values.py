@@ -37,8 +37,8 @@ class Turn(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """One choice of the reply. `tool_calls`: one `name arguments` for each.
 
-    `finish_reason` is the dialect's word. `complete` is False when the answer broke off before its end was
-    announced; an answer that the server ended at a length limit is complete.
+    `finish_reason` is the dialect's word. `complete` is False when the answer broke off: its stream ended without
+    one, or the server gave it up. An answer that ended at a length limit is complete.
     """
 
     text: str
@@ -46,6 +46,10 @@ class Answer(msgspec.Struct, frozen=True):
     tool_calls: tuple[str, ...] = ()
     finish_reason: str = ""
     complete: bool = True
+
+
+BROKEN_OFF = frozenset({"abort", "error"})
+"""Finish reasons of a server that gave an answer up."""
 
 
 class Usage(msgspec.Struct, frozen=True):
