@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from typing import cast
 
 import msgspec
 import uvloop
@@ -34,8 +35,7 @@ class Paced(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         if data.startswith(b"GET "):
