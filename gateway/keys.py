@@ -1,9 +1,7 @@
-"""Secrets: the key that hides who a unit is, an arm's API key, the token of an administrator."""
+"""Secrets in files: the key that hides who a unit is, and one-word secrets such as an arm's API key."""
 
-import hmac
 import os
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 
 from gateway import atomicfile
@@ -11,7 +9,6 @@ from gateway.settings import ConfigError
 
 _FEWEST, _MOST = 16, 64
 _MADE = 32
-_SHORTEST_TOKEN = 8
 
 
 def load_unit_key(path: Path) -> bytes:
@@ -67,26 +64,3 @@ def read_secret(key: str, path: Path) -> str:
     if any(ord(char) < 33 or ord(char) > 126 for char in text):
         raise ConfigError([f"{key}: {path} must hold one word of visible ASCII characters, and nothing else"])
     return text
-
-
-class AdminToken:
-    """The administrator's token, kept as a hash."""
-
-    __slots__ = ("_digest",)
-
-    def __init__(self, token: str) -> None:
-        self._digest = sha256(token.encode()).digest()
-
-    @classmethod
-    def read(cls, path: Path) -> "AdminToken":
-        """The token in `path`, at least 8 characters. Raises ConfigError."""
-        token = read_secret("admin_token_file", path)
-        if len(token) < _SHORTEST_TOKEN:
-            raise ConfigError(
-                [f"admin_token_file: the token in {path} is too short; `openssl rand -hex 32` makes one"]
-            )
-        return cls(token)
-
-    def matches(self, given: bytes) -> bool:
-        """True when `given` is the token; takes the same time whatever differs."""
-        return hmac.compare_digest(sha256(given).digest(), self._digest)

@@ -80,13 +80,16 @@ def after_success(health: Health, now: float) -> Health:
 
 
 def after_probe(health: Health, alive: bool, now: float, chance: float) -> Health:  # noqa: FBT001
-    """The health after a probe: it matters only to an ejected endpoint, and never while a trial is on."""
-    if not health.ejected or on_trial(health, now):
+    """The health after a probe: it matters only to an ejected endpoint.
+
+    While a request is on trial, a probe that fails says nothing more; one that succeeds ends the wait, since the
+    answer of a model may take a while.
+    """
+    if alive:
+        return after_success(health, now) if health.unreachable else health
+    if not health.ejected or on_trial(health, now) or now < health.returns_at - PROBE_AHEAD:
         return health
-    if not alive:
-        due = now >= health.returns_at - PROBE_AHEAD
-        return _ejected(health, health.ejected_for, now, chance) if due else health
-    return after_success(health, now) if health.unreachable else health
+    return _ejected(health, health.ejected_for, now, chance)
 
 
 def after_pick(health: Health, now: float) -> Health:

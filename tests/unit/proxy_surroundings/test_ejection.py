@@ -83,9 +83,10 @@ def test_a_bad_probe_lengthens_only_an_ejection_that_is_nearly_over() -> None:
     assert health.ejected_for == "refused"
 
 
-def test_a_probe_does_not_judge_while_a_request_does() -> None:
+def test_while_a_request_is_on_trial_a_bad_probe_adds_nothing_and_a_good_one_ends_the_wait() -> None:
     trial = ejection.after_pick(fail(IN_SERVICE, EJECT_AFTER, 0.0, "refused"), 1.0)
     assert ejection.after_probe(trial, alive=False, now=2.0, chance=0.0) is trial
+    assert not ejection.after_probe(trial, alive=True, now=2.0, chance=0.0).ejected
 
 
 def test_the_last_resort_is_free_for_what_connects_and_sparing_with_what_does_not() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.keys import AdminToken, ensure_unit_key, load_unit_key, read_secret
+from gateway.keys import ensure_unit_key, load_unit_key, read_secret
 from gateway.settings import ConfigError
 
 
@@ -47,15 +47,3 @@ def test_a_secret_is_one_visible_word(tmp_path: Path, content: bytes) -> None:
 def test_a_missing_secret_names_key_and_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"api_key_file: .*nowhere cannot be read \(No such file"):
         read_secret("api_key_file", tmp_path / "nowhere")
-
-
-def test_the_admin_token(tmp_path: Path) -> None:
-    path = tmp_path / "token"
-    path.write_text("correct-horse\n")
-    token = AdminToken.read(path)
-    assert token.matches(b"correct-horse")
-    assert not token.matches(b"correct-hors")
-    assert not token.matches(b"")
-    path.write_text("short")
-    with pytest.raises(ConfigError, match="too short"):
-        AdminToken.read(path)
