@@ -28,7 +28,8 @@ from gateway.scoring.texts import KeptText, KeptTexts
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.metrics import Meters
-from tests.unit.controller.support import SettableClock
+from tests.support.manual_clock import ManualClock
+from tests.unit.controller.support import START
 
 
 class Controller:
@@ -36,7 +37,7 @@ class Controller:
 
     def __init__(self, root: Path, token: AdminToken | None = None) -> None:
         self.data = DataFolder(root / "data")
-        self.clock = SettableClock()
+        self.clock = ManualClock(START)
         self.troubles: list[str] = []
         self.store = open_state(self.data, self.clock)
         self.tables = RoutingTables(self.store, self.data, KnownStores(root / "state"), self.clock)

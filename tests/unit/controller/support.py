@@ -12,19 +12,6 @@ HOUR = 3_600_000_000
 START = 1_760_000_000_000_000 // HOUR * HOUR
 
 
-class SettableClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self, now_us: int = START) -> None:
-        self.us = now_us
-
-    def now_us(self) -> int:
-        return self.us
-
-    def monotonic(self) -> float:
-        return self.us / 1e6
-
-
 def finding(principle: str, found: Finding, severity: Severity = Severity.LOW) -> PrincipleFinding:
     unread = found is Finding.NOT_EVALUATED
     return PrincipleFinding(

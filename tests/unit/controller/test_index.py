@@ -11,16 +11,17 @@ from gateway.controller.exchange_query import Cursor, ExchangeFilter, ExchangeRo
 from gateway.controller.index import ExchangeIndex, QueryTooSlow
 from gateway.controller.rates import ArmCounts, PrincipleCounts
 from gateway.events.schema import VerdictV1
-from tests.unit.controller.support import HOUR, START, SettableClock, entries, unread, upheld, verdict_event
+from tests.support.manual_clock import ManualClock
+from tests.unit.controller.support import HOUR, START, entries, unread, upheld, verdict_event
 
 
 @pytest.fixture
-def clock() -> SettableClock:
-    return SettableClock()
+def clock() -> ManualClock:
+    return ManualClock(START)
 
 
 @pytest.fixture
-def index(tmp_path: Path, clock: SettableClock) -> Iterator[ExchangeIndex]:
+def index(tmp_path: Path, clock: ManualClock) -> Iterator[ExchangeIndex]:
     index = ExchangeIndex.open(tmp_path / "index.sqlite", clock)
     yield index
     index.close()
@@ -95,7 +96,7 @@ def test_what_comes_again_counts_once(index: ExchangeIndex) -> None:
     assert index.rates("assistant", 0) == before
 
 
-def test_rows_and_positions_come_together_or_not_at_all(tmp_path: Path, clock: SettableClock) -> None:
+def test_rows_and_positions_come_together_or_not_at_all(tmp_path: Path, clock: ManualClock) -> None:
     index = ExchangeIndex.open(tmp_path / "index.sqlite", clock)
     index.add(entries([verdict_event(1)]), {"scorer-0": 1})
     with pytest.raises(sqlite3.IntegrityError):
@@ -257,7 +258,7 @@ def test_what_is_too_old_goes_from_lists_and_counts(index: ExchangeIndex) -> Non
     assert index.positions() == {"scorer-0": 2}
 
 
-def test_a_damaged_index_is_set_aside_and_made_anew(tmp_path: Path, clock: SettableClock) -> None:
+def test_a_damaged_index_is_set_aside_and_made_anew(tmp_path: Path, clock: ManualClock) -> None:
     (tmp_path / "index.sqlite").write_bytes(b"no database" * 1000)
     index = ExchangeIndex.open(tmp_path / "index.sqlite", clock)
     assert index.positions() == {}
@@ -266,10 +267,10 @@ def test_a_damaged_index_is_set_aside_and_made_anew(tmp_path: Path, clock: Setta
 
 
 def test_a_query_has_a_deadline(tmp_path: Path) -> None:
-    class Racing(SettableClock):
+    class Racing(ManualClock):
         def monotonic(self) -> float:
-            self.us += 3_000_000
-            return self.us / 1e6
+            self.seconds += 3
+            return self.seconds
 
     index = ExchangeIndex.open(tmp_path / "index.sqlite", Racing())
     index.add(entries(every_kind(2000)), {})

@@ -12,7 +12,8 @@ from gateway.controller.weights import Wish
 from gateway.layout import DataFolder
 from gateway.settings import parse
 from gateway.tablefile import read_table
-from tests.unit.controller.support import SettableClock
+from tests.support.manual_clock import ManualClock
+from tests.unit.controller.support import START
 
 WISHES = {"assistant": Wish(("stable", "canary"), {"canary": 0.1})}
 
@@ -23,7 +24,7 @@ class Home:
     def __init__(self, tmp_path: Path) -> None:
         self.data = DataFolder(tmp_path / "data")
         self.known = KnownStores(tmp_path / "state")
-        self.clock = SettableClock()
+        self.clock = ManualClock(START)
 
     @contextmanager
     def controller(self) -> Iterator[RoutingTables]:
