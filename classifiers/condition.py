@@ -11,7 +11,7 @@ from classifiers.folding import Folder
 Texts = tuple[str, ...]
 
 
-class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
+class Condition(msgspec.Struct, frozen=True):
     """All of the keys that are given must hold; of one key's values, any.
 
     model: names, `*` and `?` stand for anything. stated: facts of the deployment. system_says, request_says:
@@ -29,7 +29,7 @@ class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
         return not (self.model or self.stated or self.system_says or self.request_says)
 
 
-class Fact(msgspec.Struct, frozen=True, omit_defaults=True):
+class Fact(msgspec.Struct, frozen=True):
     """Something that a deployment can state of itself.
 
     It holds when the operator configured it, or when the system turns contain one of `stated_by`. A user's own

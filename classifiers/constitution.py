@@ -21,7 +21,7 @@ SHORT = 12
 """Characters of the hash that people are shown."""
 
 
-class Constitution(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
+class Constitution(msgspec.Struct, frozen=True, dict=True):
     """A constitution as written: what stands in the file, without comments and layout.
 
     `rules` speak of the exchange as a whole (refusal, benign); a principle's own rules stand with it.
@@ -43,8 +43,7 @@ class Constitution(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         That is UTF-8 with sorted keys, no spaces, and no key whose value is the default, so that comments, layout
         and the order of keys do not change it, nor does a later format that only adds keys.
         """
-        canonical = msgspec.json.encode(msgspec.to_builtins(self), order="sorted")
-        return hashlib.blake2b(canonical, digest_size=32).hexdigest()
+        return hashlib.blake2b(canonical_json(self), digest_size=32).hexdigest()
 
     @property
     def short_hash(self) -> str:
@@ -138,7 +137,7 @@ def _check_rules(rules: tuple[str | Rule, ...], above: str, owner: Principle | N
         elif not rulebook.find(written):
             known = sorted({name for key in rulebook.shipped() for name in (key, key.partition(".")[0])})
             reader.problem(path, f"no rule or file of rules is called {written!r}; {suggestion(written, known)}")
-        wrong = ((name, rule, _misplaced(rule, owner)) for name, rule in _named("", written).items())
+        wrong = ((name, rule, _misplaced(rule, owner)) for name, rule in _named(owner.id if owner else "", written).items())
         for name, rule, message in islice((found for found in wrong if found[2]), 1):
             reader.problem(path, f"{name} finds {rule.finds}: {message}")
 
@@ -161,6 +160,30 @@ def _check_condition(condition: Condition, path: str, reader: Reader) -> None:
         if fact not in facts:
             known = suggestion(fact, facts) if facts else "declare it under `facts`"
             reader.problem(f"{path}.stated", f"{fact!r} is no declared fact; {known}")
+
+
+def canonical_json(value: object) -> bytes:
+    """UTF-8, sorted keys, no spaces, no key whose value equals its default."""
+    return msgspec.json.encode(_canonical(value), order="sorted")
+
+
+def _canonical(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_canonical(part) for part in value]
+    if isinstance(value, dict):
+        return {key: _canonical(part) for key, part in value.items()}
+    if not isinstance(value, msgspec.Struct):
+        return value
+    return {
+        field.encode_name: _canonical(getattr(value, field.name))
+        for field in msgspec.structs.fields(value)
+        if getattr(value, field.name) != _default(field)
+    }
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    factory = field.default_factory
+    return field.default if factory is msgspec.NODEFAULT else factory()
 
 
 def _named(owner: str, written: str | Rule) -> dict[str, Rule]:

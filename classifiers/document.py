@@ -52,15 +52,16 @@ def parse(text: str, file: str, problems: list[Problem]) -> Node:
     try:
         return _Builder(file, yaml.parse(text, Loader=_LOADER), problems).document()
     except yaml.YAMLError as error:
-        raise Refused([_syntax_problem(error, file)]) from error
+        raise Refused([_syntax_problem(error, text, file)]) from error
     except UnicodeError as error:
         raise Refused([Problem(file, 1, "", f"not UTF-8 text: {error}")]) from error
 
 
-def _syntax_problem(error: yaml.YAMLError, file: str) -> Problem:
+def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
     said = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    return Problem(file, mark.line + 1 if mark else 1, "", f"not YAML: {said}")
+    line = min(mark.line, text.count("\n")) + 1 if mark else 1  # libyaml marks the end one line further
+    return Problem(file, line, "", f"not YAML: {said}")
 
 
 class _Builder:

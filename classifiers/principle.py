@@ -66,13 +66,13 @@ class RulesSay(StrEnum):
     PARTIAL = "partial"
 
 
-class Evaluators(msgspec.Struct, frozen=True, omit_defaults=True):
+class Evaluators(msgspec.Struct, frozen=True):
     """Who can say whether the principle is upheld."""
 
     rules: RulesSay = RulesSay.PARTIAL
 
 
-class Example(msgspec.Struct, frozen=True, omit_defaults=True):
+class Example(msgspec.Struct, frozen=True):
     """A full exchange that shows what the principle means; its unit test."""
 
     request: Annotated[str, msgspec.Meta(min_length=1, description="what the user asks")]
@@ -88,7 +88,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
         return Exchange(name, (*system, Turn("user", self.request)), (Answer(self.answer),), self.model)
 
 
-class Examples(msgspec.Struct, frozen=True, omit_defaults=True):
+class Examples(msgspec.Struct, frozen=True):
     """What violates the principle, what complies with it, and what only the request does."""
 
     violates: tuple[Example, ...] = ()
@@ -103,7 +103,7 @@ PrincipleId = Annotated[
 ]
 
 
-class Principle(msgspec.Struct, frozen=True, omit_defaults=True):
+class Principle(msgspec.Struct, frozen=True):
     """A principle. It applies where any of `applies_when` holds (or none is given) and none of `unless` does."""
 
     id: PrincipleId

@@ -68,7 +68,7 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=100, description="a number from 1 t
 Probability = Annotated[float, msgspec.Meta(ge=0.5, le=1, description="a probability from 0.5 to 1")]
 
 
-class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
+class Rule(msgspec.Struct, frozen=True):
     """A rule as written.
 
     It matches a text that holds any of `patterns`, any of `also` when that is given, and none of `unless`.

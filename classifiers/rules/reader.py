@@ -3,9 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 
-import msgspec
-
-from classifiers.constitution import Constitution
+from classifiers.constitution import Constitution, canonical_json
 from classifiers.exchange import Answer, Exchange
 from classifiers.folding import Folder
 from classifiers.principle import Principle, RulesSay, Scope
@@ -116,5 +114,4 @@ def _request_unread(exchange: Exchange) -> Why | None:
 
 def _version(constitution: Constitution) -> str:
     """A hash of every rule in force: the shipped ones change with the package, not with the constitution."""
-    rules = [(owner, name, msgspec.to_builtins(rule)) for owner, name, rule in constitution.all_rules]
-    return hashlib.blake2b(msgspec.json.encode(rules, order="sorted"), digest_size=6).hexdigest()
+    return hashlib.blake2b(canonical_json(constitution.all_rules), digest_size=6).hexdigest()
