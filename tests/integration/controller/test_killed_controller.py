@@ -52,9 +52,9 @@ def test_every_verdict_counts_once_however_often_the_reader_is_killed(tmp_path: 
         scorer.append("verdicts", events)
     kills = 0
     chance = random.Random(3)
-    while not _runs_to_its_end(tmp_path, chance.uniform(0.0, 0.15) if kills < 8 else 60.0):
+    while not _runs_to_its_end(tmp_path, chance.uniform(0.0, 0.05) if kills < 8 else 60.0):
         kills += 1
-    assert kills == 8
+    assert kills >= 3, "it must have been killed for this to show anything"
     index = ExchangeIndex.open(data.index, clock)
     (arm,) = index.rates("assistant", 0).arms
     assert (arm.exchanges, arm.violating, arm.units) == (_MANY, _MANY // 10, 97)
