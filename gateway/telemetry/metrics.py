@@ -98,6 +98,9 @@ REJECTED = Metric(
     "Requests that the gateway itself refused before any arm saw them, by error code.",
     ("code",),
 )
+PINS_LOST = Metric(
+    "tipstaff_pins_lost_total", "counter", "Places of stored responses that another proxy worker was not told."
+)
 UNITS = Metric("tipstaff_units_total", "counter", "Exchanges by where their unit came from.", ("model", "source"))
 STARTED = Metric(
     "tipstaff_events_started_total", "counter", "Events that a process set out to record.", ("stream",)
@@ -196,7 +199,6 @@ BUILD_INFO = Metric(
     "gauge",
     "Always 1; its labels say what runs: version, and content hash of constitution, and classifiers.",
     ("version", "constitution", "classifier"),
-    across="max",
 )
 
 ALL: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
