@@ -22,6 +22,7 @@ app.add_typer(constitution_app, name="constitution")
 Config = Annotated[Path, typer.Argument(help="The YAML configuration.", show_default=True)]
 ParentFd = Annotated[int | None, typer.Option(hidden=True, help="Socket to the supervisor.")]
 ListenFd = Annotated[int | None, typer.Option(hidden=True, help="Listening socket that the supervisor bound.")]
+Adopt = Annotated[bool, typer.Option("--adopt", help="Take a routing table of another store than the last.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -86,24 +87,27 @@ def _key_files(given: list[str]) -> dict[str, Path]:
 
 
 @app.command(epilog="Example: tipstaff serve config.yaml")
-def serve(config: Config = Path("config.yaml")) -> None:
+def serve(config: Config = Path("config.yaml"), adopt: Adopt = False) -> None:  # noqa: FBT002 - a flag
     """Run the gateway: proxies, scorer and controller, supervised."""
     from gateway.app.serve import serve as run
 
-    raise typer.Exit(run(config, say))
+    raise typer.Exit(run(config, say, adopt=adopt))
 
 
 @app.command(epilog="Example: tipstaff proxy config.yaml --worker 0")
 def proxy(
     config: Config = Path("config.yaml"),
     worker: Annotated[int, typer.Option(min=0, help="Which of the workers: names its files.")] = 0,
+    adopt: Adopt = False,  # noqa: FBT002 - a flag
     listen_fd: ListenFd = None,
     parent_fd: ParentFd = None,
+    pin_fd: Annotated[list[int] | None, typer.Option(hidden=True, help="Sockets between workers.")] = None,
 ) -> None:
     """Run one proxy alone: the data port."""
-    from gateway.app.proxy import run_proxy
+    from gateway.app.proxy import Inheritance, run_proxy
 
-    raise typer.Exit(run_proxy(config, worker, listen_fd, parent_fd))
+    inheritance = Inheritance(listen_fd, parent_fd, tuple(pin_fd or ()))
+    raise typer.Exit(run_proxy(config, worker, inheritance, adopt=adopt))
 
 
 @app.command(epilog="Example: tipstaff scorer config.yaml")

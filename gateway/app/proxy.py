@@ -5,6 +5,7 @@ import random
 import resource
 import socket
 import ssl
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,13 +18,15 @@ from gateway.proxy.discovery import Discovery
 from gateway.proxy.fetch import HttpFetch
 from gateway.proxy.models import ModelList
 from gateway.proxy.pins import Pins
+from gateway.proxy.pinshare import SharedPins
 from gateway.proxy.probing import Prober
 from gateway.proxy.recorder import Recorder
-from gateway.proxy.status import StatusFile
+from gateway.proxy.status import StatusFile, last_status
 from gateway.proxy.table import TableWatch
 from gateway.proxy.tls import ServerTls
 from gateway.settings import ConfigError, Settings
 from gateway.supervise import Tasks
+from gateway.telemetry.metrics import Meters
 
 
 def proxy_name(worker: int) -> str:
@@ -31,20 +34,54 @@ def proxy_name(worker: int) -> str:
     return f"proxy-{worker}"
 
 
-def run_proxy(config: Path, worker: int, listen_fd: int | None, parent_fd: int | None) -> int:
-    """One proxy worker until it is told to stop; its exit code."""
-    return exit_code(lambda: _run_proxy(config, worker, listen_fd, Parent(parent_fd)))
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """Sockets from the supervisor, as descriptors; `pins` are the inbox, then the ways to the other workers."""
+
+    listener: int | None = None
+    parent: int | None = None
+    pins: tuple[int, ...] = ()
 
 
-def _run_proxy(config: Path, worker: int, listen_fd: int | None, parent: Parent) -> int:
+def run_proxy(config: Path, worker: int, inheritance: Inheritance, *, adopt: bool) -> int:
+    """One proxy worker until it is told to stop; its exit code. `adopt`: see `TableWatch`."""
+    return exit_code(lambda: _run_proxy(config, worker, inheritance, adopt=adopt))
+
+
+def _run_proxy(config: Path, worker: int, inheritance: Inheritance, *, adopt: bool) -> int:
+    parent = Parent(inheritance.parent)
     with running_process(config, proxy_name(worker)) as process:
         _raise_descriptor_limit()
-        listener = listen(process.settings.listen) if listen_fd is None else inherited(listen_fd)
-        run_async(partial(_serve_clients, process, listener, parent), parent)
+        fd = inheritance.listener
+        listener = listen(process.settings.listen) if fd is None else inherited(fd)
+        pins = _pins(inheritance.pins, process.meters)
+        table = _table(process, adopt=adopt)
+        run_async(partial(_serve_clients, process, listener, parent, pins, table), parent)
     return Exit.OK
 
 
-async def _serve_clients(process: Process, listener: socket.socket, parent: Parent, stop: asyncio.Event) -> None:
+def _table(process: Process, *, adopt: bool) -> TableWatch:
+    known = last_status(process.data.status(process.name))
+    return TableWatch(
+        process.data.table,
+        process.settings.models,
+        process.clock,
+        process.meters,
+        adopt=adopt,
+        known_store="" if known is None else known.store_id,
+    )
+
+
+def _pins(descriptors: tuple[int, ...], meters: Meters) -> Pins:
+    if not descriptors:
+        return Pins()
+    inbox, *outboxes = (socket.socket(fileno=descriptor) for descriptor in descriptors)
+    return SharedPins(inbox, outboxes, meters)
+
+
+async def _serve_clients(
+    process: Process, listener: socket.socket, parent: Parent, pins: Pins, table: TableWatch, stop: asyncio.Event
+) -> None:
     settings, clock, meters = process.settings, process.clock, process.meters
     tasks = Tasks(lambda name, error: end_of(name, error, stop))
     events = process.event_log()
@@ -52,7 +89,6 @@ async def _serve_clients(process: Process, listener: socket.socket, parent: Pare
     recorder.start()
     chance = random.SystemRandom().random
     arms = build_arms(settings.models, meters, clock, chance)
-    table = TableWatch(process.data.table, settings.models, clock, meters)
     fetch = HttpFetch()
     discovery = Discovery(arms, fetch, chance)
     tls = None if settings.tls is None else ServerTls(settings.tls)
@@ -63,7 +99,7 @@ async def _serve_clients(process: Process, listener: socket.socket, parent: Pare
         arms=arms,
         table=table,
         recorder=recorder,
-        pins=Pins(),
+        pins=pins,
         models=ModelList(settings.models, arms, clock.now_us() // 1_000_000),
         meters=meters,
         clock=clock,
@@ -83,6 +119,8 @@ async def _serve_clients(process: Process, listener: socket.socket, parent: Pare
         warnings=[lambda: discovery.warnings, lambda: recorder.warnings, lambda: tls.warnings if tls else ()],
     )
     await plane.start(listener, _context(tls))
+    if isinstance(pins, SharedPins):
+        asyncio.get_running_loop().add_reader(pins.inbox, pins.hear)
     tasks.spawn("table", table.run())
     tasks.spawn("discovery", discovery.run())
     tasks.spawn("probes", Prober(arms, fetch).run())

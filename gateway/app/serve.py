@@ -14,6 +14,7 @@ from gateway.clock import SystemClock
 from gateway.datafolder import ProcessLock, prepare
 from gateway.layout import DataFolder
 from gateway.process import listen
+from gateway.proxy.pinshare import exchange
 from gateway.settings import Settings, load
 from gateway.supervisor import Spec, Supervisor
 from gateway.tablefile import read_table
@@ -26,12 +27,12 @@ from gateway.welcome import banner
 Say = Callable[[str], None]
 
 
-def serve(config: Path, say: Say) -> int:
-    """Supervise proxies, scorer and controller until told to stop; the exit code."""
-    return exit_code(lambda: _serve(config.resolve(), say))
+def serve(config: Path, say: Say, *, adopt: bool) -> int:
+    """Supervise proxies, scorer and controller until told to stop; the exit code. `adopt`: see `TableWatch`."""
+    return exit_code(lambda: _serve(config.resolve(), say, adopt=adopt))
 
 
-def _serve(config: Path, say: Say) -> int:
+def _serve(config: Path, say: Say, *, adopt: bool) -> int:
     logging.configure("supervisor", os.environ.get(logging.LEVEL_VARIABLE, "info"))
     settings = load(config)
     make_classifier(settings)
@@ -50,20 +51,37 @@ def _serve(config: Path, say: Say) -> int:
                 say(line)
             await first.tell(say)
 
+        specs = [*_back_office(config, admin), *_proxies(config, settings, clients, adopt=adopt)]
+
         async def supervise() -> int:
-            return await Supervisor(_specs(config, settings, clients, admin), meters).run(when_ready)
+            return await Supervisor(specs, meters).run(when_ready)
 
         return asyncio.run(supervise())
 
 
-def _specs(config: Path, settings: Settings, clients: socket.socket, admin: socket.socket) -> list[Spec]:
-    drain = settings.deadlines.drain + FLUSH_SECONDS + 5.0
+def _back_office(config: Path, admin: socket.socket) -> list[Spec]:
     controller = ("controller", str(config), "--listen-fd", str(admin.fileno()))
-    specs = [
+    return [
         Spec(CONTROLLER, controller, (admin.fileno(),), grace=15.0, rank=2),
         Spec(SCORER, ("scorer", str(config)), (), grace=SCORING_SECONDS, rank=1),
     ]
-    for worker in range(settings.proxy.workers):
-        proxy = ("proxy", str(config), "--worker", str(worker), "--listen-fd", str(clients.fileno()))
-        specs.append(Spec(proxy_name(worker), proxy, (clients.fileno(),), grace=drain, rank=0))
+
+
+def _proxies(config: Path, settings: Settings, clients: socket.socket, *, adopt: bool) -> list[Spec]:
+    grace = settings.deadlines.drain + FLUSH_SECONDS + 5.0
+    specs = []
+    for worker, pins in enumerate(_pin_sockets(settings.proxy.workers)):
+        arguments = ["proxy", str(config), "--worker", str(worker), "--listen-fd", str(clients.fileno())]
+        for descriptor in pins:
+            arguments += ["--pin-fd", str(descriptor)]
+        if adopt:
+            arguments.append("--adopt")
+        specs.append(Spec(proxy_name(worker), tuple(arguments), (clients.fileno(), *pins), grace, rank=0))
     return specs
+
+
+def _pin_sockets(workers: int) -> list[tuple[int, ...]]:
+    """Each worker's descriptors, for as long as this process lives: a worker that is started again has the same."""
+    if workers == 1:
+        return [()]
+    return [(inbox.detach(), *(way.dup().detach() for way in others)) for inbox, others in exchange(workers)]

@@ -79,3 +79,11 @@ class StatusFile:
         while True:
             self.write()
             await asyncio.sleep(WRITE_SECONDS)
+
+
+def last_status(path: Path) -> ProxyStatus | None:
+    """What the process of that file said last, in an earlier life; None when it said nothing that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ProxyStatus)
+    except (OSError, msgspec.DecodeError):
+        return None

@@ -24,15 +24,24 @@ class TableWatch:
     """Keeps `table` current. `loaded` is False while there was no table to take: then only the first arms serve.
 
     `adopt`: take a table of another store than the one before, which is otherwise refused with a warning.
+    `known_store`: the store of the table that this process's earlier life acted on; empty when there was none.
     """
 
     def __init__(
-        self, path: Path, models: Mapping[str, Model], clock: Clock, meters: Meters, *, adopt: bool = False
+        self,
+        path: Path,
+        models: Mapping[str, Model],
+        clock: Clock,
+        meters: Meters,
+        *,
+        adopt: bool = False,
+        known_store: str = "",
     ) -> None:
         self._path = path
         self._models = models
         self._clock = clock
         self._adopt = adopt
+        self._known_store = known_store
         self._version = meters.gauge(TABLE_VERSION)
         self._version.set(0)
         self._seen: tuple[int, ...] | None = None
@@ -81,14 +90,15 @@ class TableWatch:
 
     def _consider(self, found: RoutingTable) -> None:
         taken = self._taken
-        if taken is None or found.replaces(taken) or (self._adopt and found.store_id != taken.store_id):
+        other = bool(self._known_store) and found.store_id != self._known_store
+        if other and not self._adopt:
+            self._warn(
+                f"the routing table on disk is of store {found.store_id!r}, this proxy follows "
+                f"{self._known_store!r}: not taken; restart with --adopt if it is the right one"
+            )
+        elif other or taken is None or found.replaces(taken):
             self._take(found)
             self._warn()
-        elif found.store_id != taken.store_id:
-            self._warn(
-                f"the routing table on disk is of store {found.store_id!r}, the one in force of "
-                f"{taken.store_id!r}: not taken; restart with --adopt if it is the right one"
-            )
         elif found != taken:
             self._warn(
                 f"the routing table on disk (epoch {found.epoch}, version {found.version}) is not newer than "
@@ -99,6 +109,7 @@ class TableWatch:
 
     def _take(self, found: RoutingTable) -> None:
         self._taken = found
+        self._known_store = found.store_id
         self.table, self._unfit = fitted(found, self._models, self._clock.now_us())
         self._version.set(found.version)
         log.info("routing table taken", store=found.store_id, epoch=found.epoch, version=found.version)

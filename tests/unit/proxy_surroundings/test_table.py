@@ -23,8 +23,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "table.json"
 
 
-def watch(path: Path, its_meters: Meters, *, adopt: bool = False) -> TableWatch:
-    return TableWatch(path, models(), ManualClock(), its_meters, adopt=adopt)
+def watch(path: Path, its_meters: Meters, *, adopt: bool = False, known_store: str = "") -> TableWatch:
+    return TableWatch(path, models(), ManualClock(), its_meters, adopt=adopt, known_store=known_store)
 
 
 def canary(of: TableWatch) -> float:
@@ -75,6 +75,16 @@ def test_another_stores_table_is_refused_and_said_so(path: Path, its_meters: Met
     write_table(path, table(2, canary=0.2))
     its.poll()
     assert (canary(its), its.warnings) == (0.2, ())
+
+
+def test_a_restarted_proxy_remembers_whose_table_it_followed(path: Path, its_meters: Meters) -> None:
+    write_table(path, table(1, store="other"))
+    its = watch(path, its_meters, known_store="store")
+    assert not its.loaded
+    assert its.table.models["assistant"].weight("canary") == 0
+    assert "--adopt" in its.warnings[0]
+    assert watch(path, its_meters, known_store="other").loaded
+    assert watch(path, its_meters, known_store="store", adopt=True).loaded
 
 
 def test_adopt_takes_another_stores_table(path: Path, its_meters: Meters) -> None:
