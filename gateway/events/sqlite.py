@@ -5,6 +5,8 @@ from pathlib import Path
 from threading import Lock
 from typing import cast, get_args
 
+import structlog
+
 from gateway.events import codec
 from gateway.events.folder import ProducerFolder, producers
 from gateway.events.losses import Losses
@@ -15,6 +17,8 @@ from gateway.events.schema import Event, Stream
 from gateway.events.segment import ConsumedTable
 from gateway.events.writer import CORRUPT, OnLoss, StreamWriter
 from gateway.ports import Batch, Clock, Entry, Positions
+
+log = structlog.get_logger(__name__)
 
 _STREAMS = cast("tuple[Stream, ...]", get_args(Stream))
 _EMPTY: Mapping[Stream, frozenset[str]] = {}
@@ -54,6 +58,7 @@ class SqliteEventLog:
         self._writers: dict[Stream, StreamWriter] = {}
         self._readers: dict[tuple[Stream, str], ProducerReader] = {}
         self._consumed: dict[tuple[Stream, str], int] = {}
+        self._unpublished: dict[tuple[Stream, str], int] = {}
         self._turn = 0
         self._writing = Lock()
         self._reading = Lock()
@@ -184,5 +189,11 @@ class SqliteEventLog:
             self._consumed[key] = max(position, self._consumed.get(key, 0))
 
     def _publish(self, table: ConsumedTable) -> None:
-        for (stream, producer), position in table.items():
-            self._positions.publish(self.producer, stream, {producer: position})
+        """What could not be published is with the next append: until then a segment is kept longer."""
+        for (stream, producer), position in {**self._unpublished, **table}.items():
+            try:
+                self._positions.publish(self.producer, stream, {producer: position})
+                self._unpublished.pop((stream, producer), None)
+            except OSError as error:
+                self._unpublished[stream, producer] = position
+                log.warning("a position cannot be published", stream=stream, producer=producer, error=str(error))

@@ -1,5 +1,6 @@
 """One producer's part of one stream, as its only writer sees it: append, tick, roll, purge."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -42,13 +43,18 @@ class StreamWriter:
         self._purge = Purge(folder, policy, consumers, positions)
         self._current: SegmentWriter | None = None
         self._carried: ConsumedTable = {}
+        self._stuck = False
         try:
             folder.make()
             self._tip = Tip.write(folder.tip)
-            self._losses = Losses(folder.losses)
         except OSError as error:
             raise LogFull(f"{folder.path} cannot be written: {error.strerror}") from error
-        self._recover()
+        self._losses = Losses(folder.losses)
+        try:
+            self._recover()
+        except BaseException:
+            self._tip.close()  # else this process itself would keep the next attempt out
+            raise
 
     @property
     def end(self) -> int:
@@ -79,10 +85,7 @@ class StreamWriter:
         self._tip.set(self._tip.end, max(self._clock.now_us(), self._tip.watermark))
         current = self._current
         if current is not None and current.end > current.first and self._due(current):
-            try:
-                self._roll((), self._tip.watermark + 1, {})
-            except LogFull as error:
-                log.warning("a segment cannot be rolled yet", stream=self._folder.stream, error=str(error))
+            self._roll_without_events()
         self._purge.run(self._clock.now_us(), self._first, self._closed_end)
 
     def close(self) -> None:
@@ -108,17 +111,7 @@ class StreamWriter:
 
     def _roll(self, groups: Sequence[Group], first_us: int, consumed: ConsumedTable) -> SegmentWriter:
         """The first transaction of a new segment also takes over what the last one says of our inputs."""
-        first = self._tip.end
-        try:
-            fresh = SegmentWriter.create(self._folder.segment(first), first, self._clock.now_us(), self._carried)
-            try:
-                fresh.append(groups, first_us, consumed)
-            except LogFull:
-                fresh.close()
-                raise
-        except LogFull:
-            self._folder.unlink(first)
-            raise
+        fresh = self._begun(self._tip.end, groups, first_us, consumed)
         if self._current is not None:
             self._current.close()
             self._purge.closed(self._current.first, self._current.last_us)
@@ -126,6 +119,28 @@ class StreamWriter:
         self._carried = fresh.consumed
         self._purge.look(fresh.first)
         return fresh
+
+    def _begun(self, first: int, groups: Sequence[Group], first_us: int, consumed: ConsumedTable) -> SegmentWriter:
+        fresh: SegmentWriter | None = None
+        try:
+            fresh = SegmentWriter.create(self._folder.segment(first), first, self._clock.now_us(), self._carried)
+            fresh.append(groups, first_us, consumed)
+        except (LogFull, SegmentDamaged, sqlite3.Error) as error:
+            if fresh is not None:
+                fresh.close()
+            self._folder.unlink(first)
+            raise LogFull(f"no new segment could be made: {error}") from error
+        return fresh
+
+    def _roll_without_events(self) -> None:
+        try:
+            self._roll((), self._tip.watermark + 1, {})
+        except LogFull as error:
+            if not self._stuck:
+                log.warning("a segment cannot be rolled yet", stream=self._folder.stream, error=str(error))
+            self._stuck = True
+        else:
+            self._stuck = False
 
     def _due(self, segment: SegmentWriter) -> bool:
         age = self._clock.now_us() - segment.created_us
@@ -175,7 +190,10 @@ class StreamWriter:
     def _lost(self, first: int, end: int) -> None:
         """Record the part of the range that its consumers had not all read."""
         unread = max(first, self._purge.slowest() or 0)
-        lost = self._losses.add(unread, end, CORRUPT) if unread < end else 0
+        try:
+            lost = self._losses.add(unread, end, CORRUPT) if unread < end else 0
+        except OSError as error:
+            raise LogFull(f"{self._folder.losses} cannot be written: {error.strerror}") from error
         if lost:
             log.error("appended events are lost", stream=self._folder.stream, first=unread, end=end, count=lost)
             self._on_loss(self._folder.stream, CORRUPT, lost)

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.events.policy import RAW, StreamPolicy, policies
 from gateway.events.schema import Stream
+from gateway.events.segment import SegmentWriter
 from gateway.events.sqlite import SqliteEventLog
 from gateway.events.tip import ProducerTaken
 from gateway.ports import LogFull
@@ -195,3 +196,60 @@ def test_a_kept_segment_that_cannot_be_looked_into_stays(bench: Bench) -> None:
     bench.segment(0).rmdir()
     hidden.rename(bench.segment(0))
     assert 0 in log._writers["audit"]._purge._sizes
+
+
+def test_a_segment_that_could_not_be_begun_is_begun_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = bench.open(policy=under(roll_bytes=1))
+    log.append("audit", [audit(0)])
+
+    def full(*_: object) -> None:
+        raise LogFull("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SegmentWriter, "append", full)
+        for _ in range(2):
+            with pytest.raises(LogFull, match="no room"):
+                log.append("audit", [audit(1)])
+        log.tick("audit")
+    assert bench.segments() == [0]
+    log.append("audit", [audit(1)])
+    assert [entry.event for entry in log.read("audit", {}, 9).entries] == [audit(0), audit(1)]
+
+
+def test_a_log_that_could_not_be_opened_is_opened_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = bench.open()
+    log.append("audit", [audit(0)])
+    log.close()
+
+    def full(*_: object) -> None:
+        raise LogFull("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SegmentWriter, "open", full)
+        with pytest.raises(LogFull, match="no room"):
+            bench.open()
+    assert bench.open().appended("audit") == 1
+
+
+def test_a_position_that_cannot_be_published_fails_no_append(bench: Bench) -> None:
+    log = bench.open("c")
+    bench.root.mkdir()
+    (bench.root / "positions").touch()
+    log.append("verdicts", [audit(0)], {"audit": {"p": 1}})
+    assert log.consumed("audit") == {"p": 1}
+    (bench.root / "positions").unlink()
+    log.append("verdicts", [audit(0)])
+    assert (bench.root / "positions" / "c" / "audit" / "p").read_bytes() == (1).to_bytes(8, "little")
+
+
+def test_a_reader_waits_at_a_segment_that_it_cannot_open_now(bench: Bench) -> None:
+    log = bench.open(policy=under(roll_bytes=1))
+    fill(log, 3)
+    hidden = bench.segment(1).rename(bench.root / "hidden")
+    bench.segment(1).mkdir()
+    batch = bench.open("c").read("audit", {}, 9)
+    assert [entry.sequence for entry in batch.entries] == [0]
+    bench.segment(1).rmdir()
+    hidden.rename(bench.segment(1))
+    batch = bench.open("d").read("audit", batch.positions, 9)
+    assert [entry.sequence for entry in batch.entries] == [1, 2]
