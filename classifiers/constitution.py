@@ -137,7 +137,8 @@ def _check_rules(rules: tuple[str | Rule, ...], above: str, owner: Principle | N
         elif not rulebook.find(written):
             known = sorted({name for key in rulebook.shipped() for name in (key, key.partition(".")[0])})
             reader.problem(path, f"no rule or file of rules is called {written!r}; {suggestion(written, known)}")
-        wrong = ((name, rule, _misplaced(rule, owner)) for name, rule in _named(owner.id if owner else "", written).items())
+        meant = _named(owner.id if owner else "", written)
+        wrong = ((name, rule, _misplaced(rule, owner)) for name, rule in meant.items())
         for name, rule, message in islice((found for found in wrong if found[2]), 1):
             reader.problem(path, f"{name} finds {rule.finds}: {message}")
 

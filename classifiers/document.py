@@ -60,7 +60,8 @@ def parse(text: str, file: str, problems: list[Problem]) -> Node:
 def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
     said = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    line = min(mark.line, text.count("\n")) + 1 if mark else 1  # libyaml marks the end one line further
+    last = max(len(text.splitlines()), 1)  # libyaml marks the end one line further
+    line = min(mark.line + 1, last) if mark else 1
     return Problem(file, line, "", f"not YAML: {said}")
 
 

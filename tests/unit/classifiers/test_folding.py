@@ -11,7 +11,7 @@ from classifiers.folding import MAX_REMEMBERED, Folder, View
     ("source", "folded", "exact"),
     [
         ("Plain ASCII", "plain ascii", "Plain ASCII"),
-        ("Ｆｕｌｌ　ｗｉｄｔｈ", "full width", "Full width"),
+        ("\uff26\uff55\uff4c\uff4c　\uff57\uff49\uff44\uff54\uff48", "full width", "Full width"),
         ("b\u200bo\u00adm\u2060b\ufeff", "bomb", "bomb"),
         ("café CAFE\u0301", "cafe cafe", "café CAFE\u0301"),
         ("\u0420\u0430\u0443\u0440\u0430l", "paypal", "\u0420\u0430\u0443\u0440\u0430l"),

@@ -13,7 +13,8 @@ from classifiers.rules import RulesClassifier
 from classifiers.verdict import Finding, PrincipleFinding, Verdict
 from tests.unit.classifiers.writing import HEAD, constitution, principle, written
 
-GOOD = "{violates: [{request: a, answer: b}, {request: c, answer: d}], complies: [{request: e, answer: f}, {request: g, answer: h}]}"
+GOOD = """{violates: [{request: a, answer: b}, {request: c, answer: d}],
+               complies: [{request: e, answer: f}, {request: g, answer: h}]}"""
 
 
 def said(tmp_path: Path, *principles: str, head: str = HEAD) -> list[str]:

@@ -127,7 +127,7 @@ BENIGN = signal(Finds.BENIGN, 0.9, "", None)
     ],
 )
 def test_over_refusal_is_a_refusal_that_no_principle_asks_for(
-    signals: tuple[Signal, ...], over: bool | None, found: Finding
+    signals: tuple[Signal, ...], *, over: bool | None, found: Finding
 ) -> None:
     verdict = judge(OVER, *signals)
     assert verdict.over_refusal is over
@@ -205,7 +205,7 @@ applies_when:
     ],
 )
 def test_a_principle_applies_and_yields_by_its_conditions(
-    about: Exchange, facts: tuple[str, ...], applies: bool
+    about: Exchange, facts: tuple[str, ...], *, applies: bool
 ) -> None:
     head = "version: 1\ntitle: t\nfacts: {clinic: {title: A clinic, stated_by: licensed clinicians}}\n"
     law = constitution(principle("one", CONDITIONS), head=head)

@@ -32,6 +32,7 @@ def test_a_rule_that_fails_its_tests_is_seen() -> None:
 
 
 def test_a_broken_chapter_is_refused_with_its_lines() -> None:
-    text = "title: t\nrules:\n  - {id: a, title: t, finds: conduct, reads: text, patterns: ['(', b], match: [b], no_match: [c]}"
+    rule = "{id: a, title: t, finds: conduct, reads: text, patterns: ['(', b], match: [b], no_match: [c]}"
+    text = f"title: t\nrules:\n  - {rule}"
     with pytest.raises(Refused, match=r"x\.yaml:3: rules\[0\]\.patterns\[0\]: '\(' is no RE2 pattern"):
         read_chapter(text, "x.yaml")
