@@ -85,7 +85,7 @@ class Acts:
             rates = f"canary {canary.rates[principle]}, stable {stable.rates.get(principle, '-')}"
             self._teller.say(f"seen worse on {principle}: {rates}")
         self._teller.say(
-            "these are counts, looked at again and again: no proof. Nothing decides by itself yet; the operator does"
+            "counts, looked at again and again, are no proof. Nothing decides by itself yet, the operator does"
         )
         self._hold(
             len(worse) >= _FEWEST_PRINCIPLES, f"the canary was not seen to be worse within {self._plan.watch:g} s"

@@ -1,0 +1,96 @@
+"""`tipstaff demo` as a user runs it: the story holds, and whatever ends it leaves nothing running."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.wait import until
+
+COMMAND = (sys.executable, "-m", "gateway.cli", "demo")
+
+
+class Demo:
+    """One `tipstaff demo`, with its output in a file: not a terminal."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self._output = folder / "demo.out"
+        self._family: list[psutil.Process] = []
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [*COMMAND, *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "TMPDIR": str(folder)},
+            )
+
+    @property
+    def said(self) -> str:
+        return self._output.read_text(errors="replace")
+
+    def wait_for(self, words: str) -> None:
+        until(lambda: words in self.said or self.process.poll() is not None, 120, f"the demo says {words!r}", 0.1)
+        assert words in self.said, self.said
+        self._family = psutil.Process(self.process.pid).children(recursive=True)
+        assert len(self._family) >= 4, "supervisor, proxy, scorer, controller"
+
+    def nothing_left(self, seconds: float) -> None:
+        until(lambda: not any(_runs(each) for each in self._family), seconds, "all its processes have ended", 0.1)
+
+
+def _runs(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    assert not list(tmp_path.glob("tipstaff-demo-*")), "it removes its folder"
+
+
+def test_the_story_holds_and_it_ends_by_itself(folder: Path) -> None:
+    demo = Demo(folder, "--exit")
+    assert demo.process.wait(240) == 0, demo.said
+    for words in ("SIMULATED", "seen worse on", "all went to stable", "the story held, and the ledger balanced"):
+        assert words in demo.said
+    assert "Traceback" not in demo.said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_amid_the_story_leaves_nothing_running(folder: Path, number: signal.Signals) -> None:
+    demo = Demo(folder)
+    demo.wait_for("synthetic users come back")
+    demo.process.send_signal(number)
+    assert demo.process.wait(60) == 130, demo.said
+    assert "Traceback" not in demo.said
+    demo.nothing_left(0.5)
+
+
+def test_ctrl_c_while_it_starts_leaves_nothing_running(folder: Path) -> None:
+    demo = Demo(folder)
+    until(lambda: "starting `tipstaff serve`" in demo.said, 60, "it starts")
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.process.wait(60) == 130, demo.said
+    assert "Traceback" not in demo.said
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="this machine has no setpriv (util-linux)")
+def test_kill_9_of_the_demo_ends_the_gateway_too(tmp_path: Path) -> None:
+    demo = Demo(tmp_path)
+    demo.wait_for("synthetic users come back")
+    demo.process.kill()
+    demo.process.wait()
+    demo.nothing_left(45)
+
+
+def test_an_unknown_model_is_told_in_a_line(folder: Path) -> None:
+    demo = Demo(folder, "--model", "gpt")
+    assert demo.process.wait(30) == 2
+    assert demo.said.strip() == "--model gpt: give one of simulated, vllm"
