@@ -14,7 +14,9 @@ from gateway.datafolder import DataFolderError, prepare, process_lock
 from gateway.events.policy import policies
 from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
+from gateway.events.tip import ProducerTaken
 from gateway.layout import DataFolder
+from gateway.ports import LogFull
 from gateway.process import Exit, PortTaken
 from gateway.settings import ConfigError, Settings, load
 from gateway.telemetry import logging
@@ -80,7 +82,7 @@ def exit_code(run: Callable[[], int]) -> int:
         problems, code = [str(error)], Exit.PORT_TAKEN
     except DataFolderError as error:
         problems, code = [str(error)], Exit.DATA_FOLDER
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, LogFull, ProducerTaken) as error:
         problems, code = [f"cannot start: {error}"], Exit.FAILED
     for problem in problems:
         sys.stderr.write(f"tipstaff: {problem}\n")
