@@ -5,6 +5,8 @@ Pure: bytes in, calls to a Sink out. What is not exactly one well-formed answer 
 
 from typing import Protocol
 
+import msgspec
+
 from gateway.proxy.framing import BodyReader, ChunkedReader, CloseReader, LengthReader
 from gateway.proxy.http1 import HeaderLines, Malformed, ResponseHead, check_partial, read_answer
 
@@ -29,106 +31,94 @@ class Sink(Protocol):
         """
 
 
-class AnswerReader:
+class AnswerReader(msgspec.Struct, eq=False):
     """One answer. `to_head`: it answers a HEAD request, so no body follows.
 
     `started`: a byte of it has arrived. `done`: it is all there. `reusable`: the connection can carry another.
     """
 
-    __slots__ = (
-        "_body",
-        "_bound",
-        "_head",
-        "_interims",
-        "_known",
-        "_sink",
-        "_to_head",
-        "done",
-        "reusable",
-        "started",
-    )
-
-    def __init__(self, sink: Sink, known: HeaderLines, header_bytes: int, *, to_head: bool) -> None:
-        self._sink = sink
-        self._known = known
-        self._bound = header_bytes
-        self._to_head = to_head
-        self._head = b""
-        self._interims = 0
-        self._body: BodyReader | None = None
-        self.started = False
-        self.done = False
-        self.reusable = False
+    sink: Sink
+    known: HeaderLines
+    header_bytes: int
+    to_head: bool
+    started: bool = False
+    done: bool = False
+    reusable: bool = False
+    body: BodyReader | None = None
+    held: bytes = b""
+    interims: int = 0
 
     @property
     def trailers(self) -> list[bytes]:
         """Header lines after the last chunk."""
-        return self._body.trailers if isinstance(self._body, ChunkedReader) else []
+        return self.body.trailers if isinstance(self.body, ChunkedReader) else []
 
     def feed(self, data: bytes) -> None:
         """Take what arrived; hand on what it holds. Raises Malformed. Not after `done`."""
-        body = self._body
-        first = body is None
+        body = self.body
         if body is None:
-            self.started = True
-            data = self._feed_head(data)
-            body = self._body
-            if body is None or not data:
-                return
+            self._feed_head(data)
+            return
         payload = body.feed(data)
-        if payload or first:
-            self._sink.piece(payload, data if body.whole else None)
+        if payload:
+            self.sink.piece(payload, data if body.whole else None)
         if body.done:
             self._end(body.rest)
 
     def eof(self) -> bool:
         """The connection ended: True when that is how this answer ends."""
-        if self.done:
-            return True
-        self.done = isinstance(self._body, CloseReader)
+        if not self.done:
+            self.done = isinstance(self.body, CloseReader)
         return self.done
 
-    def _feed_head(self, data: bytes) -> bytes:
-        data = self._head + data if self._head else data
+    def _feed_head(self, data: bytes) -> None:
+        self.started = True
+        if self.held:
+            data = self.held + data
         while True:
-            end = data.find(b"\r\n\r\n", 0, self._bound)
+            end = data.find(b"\r\n\r\n", 0, self.header_bytes)
             if end < 0:
                 self._hold(data)
-                return b""
-            head = read_answer(data[:end], self._known)
+                return
+            head = read_answer(data[:end], self.known)
             data = data[end + 4 :]
             if head.status >= 200:
                 self._begin(head, data)
-                return b"" if self.done else data
+                return
             self._interim(head)
 
+    def _begin(self, head: ResponseHead, data: bytes) -> None:
+        bodyless = self.to_head or head.status in _BODYLESS
+        body = self.body = self._reader(head, bodyless=bodyless)
+        self.held = b""
+        self.reusable = head.keep_alive and not isinstance(body, CloseReader)
+        empty = body.done
+        self.sink.begun(head, bodyless=bodyless, more=bool(data) and not empty)
+        if empty:
+            self._end(data)
+        elif data:
+            payload = body.feed(data)
+            self.sink.piece(payload, data if body.whole else None)
+            if body.done:
+                self._end(body.rest)
+
     def _hold(self, data: bytes) -> None:
-        check_partial(data[: self._bound])
-        if len(data) >= self._bound:
+        check_partial(data[: self.header_bytes])
+        if len(data) >= self.header_bytes:
             raise Malformed("a head that is too long")
-        self._head = data
+        self.held = data
 
     def _interim(self, head: ResponseHead) -> None:
-        self._interims += 1
-        if head.status == _SWITCHING or head.chunked or head.length or self._interims > _MAX_INTERIM:
+        self.interims += 1
+        if head.status == _SWITCHING or head.chunked or head.length or self.interims > _MAX_INTERIM:
             raise Malformed(f"an interim answer that cannot be ({head.status})")
-        self._sink.interim(head)
-
-    def _begin(self, head: ResponseHead, rest: bytes) -> None:
-        self._head = b""
-        bodyless = self._to_head or head.status in _BODYLESS
-        body = self._reader(head, bodyless=bodyless)
-        self._body = body
-        self.reusable = head.keep_alive and not isinstance(body, CloseReader)
-        self._sink.begun(head, bodyless=bodyless, more=bool(rest) and not body.done)
-        if body.done:
-            self._end(rest)
+        self.sink.interim(head)
 
     def _reader(self, head: ResponseHead, *, bodyless: bool) -> BodyReader:
         if bodyless:
             return LengthReader(0)
         if head.chunked:
-            return ChunkedReader(self._known)
+            return ChunkedReader(self.known)
         return CloseReader() if head.length is None else LengthReader(head.length)
 
     def _end(self, rest: bytes) -> None:

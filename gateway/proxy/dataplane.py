@@ -127,7 +127,7 @@ class DataPlane:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(self._sweep.interval)
+            await asyncio.sleep(self._services.interval)
             self._sweep.tick(self._services.clock.monotonic())
 
     async def _look_for_hang_ups(self) -> None:

@@ -8,6 +8,7 @@ from gateway.proxy import messages
 from gateway.proxy.delivery import ForwardedDelivery
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.http1 import RequestHead
+from gateway.proxy.relay import Relay
 from gateway.proxy.services import Services
 from gateway.proxy.steering import Asked
 from gateway.proxy.tap import Tap
@@ -23,7 +24,7 @@ class Dispatcher:
         self._services = services
         self._resolved: dict[tuple[bytes, bytes], Resolved] = {}
 
-    def resolve(self, exchange: Exchange, head: RequestHead) -> None:
+    def resolve(self, head: RequestHead) -> Resolved:
         """Find the route; raises GatewayError for what has none. Called before the body is read."""
         key = (head.method, head.target)
         found = self._resolved.get(key)
@@ -32,7 +33,7 @@ class Dispatcher:
             if len(self._resolved) >= _KNOWN_TARGETS:
                 self._resolved.clear()
             self._resolved[key] = found
-        exchange.resolved = found
+        return found
 
     def dispatch(self, exchange: Exchange, head: RequestHead, resolved: Resolved) -> None:
         """Answer, or begin to deliver, a request whose body is all there."""
@@ -69,7 +70,7 @@ class Dispatcher:
             exchange.tap = Tap(services.record_bytes if exchange.keeps_text else 0)
             services.recorder.started()
             services.instruments.unit(model, course.assignment.unit_source)
-        delivery = ForwardedDelivery(exchange, course)
+        delivery = ForwardedDelivery(exchange, course, course.arm, Relay(exchange, exchange.client))
         exchange.delivery = delivery
         services.exchanges.add(exchange)
         delivery.start()

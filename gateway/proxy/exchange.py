@@ -53,75 +53,42 @@ class Delivery(Protocol):
         """The client has caught up."""
 
 
-class Exchange:
+class Exchange(msgspec.Struct, eq=False):
     """Ends exactly once, by `finish`, whatever happens.
 
     Times are monotonic seconds; `began`: when the request's first byte came. `head` is None when the request could
     not be read. `status` is what the client was told.
     """
 
-    __slots__ = (
-        "answered",
-        "began",
-        "body",
-        "client",
-        "course",
-        "delivery",
-        "endpoint",
-        "envelope",
-        "first_byte_at",
-        "head",
-        "head_sent",
-        "held",
-        "id",
-        "keep_alive",
-        "keeps_text",
-        "paused",
-        "reason",
-        "received_at",
-        "recorded",
-        "resolved",
-        "seen",
-        "seen_at",
-        "sent_at",
-        "series",
-        "served",
-        "services",
-        "started_us",
-        "status",
-        "tap",
-    )
-
-    def __init__(self, services: "Services", client: Client, head: RequestHead | None, began: float) -> None:
-        now_us = services.clock.now_us()
-        self.services = services
-        self.client = client
-        self.head = head
-        self.id = services.ids.new(now_us)
-        self.started_us = now_us
-        self.began = self.received_at = began
-        self.keep_alive = head is not None and head.keep_alive and not services.draining
-        self.body = b""
-        self.held = 0
-        self.resolved: Resolved | None = None
-        self.envelope: Envelope | None = None
-        self.course: Course | None = None
-        self.series: Series | None = None
-        self.delivery: Delivery | None = None
-        self.answered: ResponseHead | None = None
-        self.endpoint = ""
-        self.served = ""
-        self.recorded = False
-        self.keeps_text = False
-        self.status = NO_ANSWER
-        self.reason: Reason | None = None
-        self.head_sent = False
-        self.paused = False
-        self.sent_at: float | None = None
-        self.first_byte_at: float | None = None
-        self.tap = Tap(0)
-        self.seen = -1
-        self.seen_at = self.began
+    services: "Services"
+    client: Client
+    head: RequestHead | None
+    id: str
+    started_us: int
+    began: float
+    received_at: float
+    tap: Tap
+    keep_alive: bool = False
+    status: int = NO_ANSWER
+    reason: Reason | None = None
+    head_sent: bool = False
+    paused: bool = False
+    recorded: bool = False
+    keeps_text: bool = False
+    body: bytes = b""
+    held: int = 0
+    endpoint: str = ""
+    served: str = ""
+    resolved: "Resolved | None" = None
+    envelope: "Envelope | None" = None
+    course: "Course | None" = None
+    series: "Series | None" = None
+    delivery: Delivery | None = None
+    answered: ResponseHead | None = None
+    sent_at: float | None = None
+    first_byte_at: float | None = None
+    seen: int = -1
+    seen_at: float = 0.0
 
     @property
     def route(self) -> Route:
@@ -173,11 +140,12 @@ class Exchange:
         services.exchanges.discard(self)
         if self.delivery is not None:
             self.delivery.drop()
+            self.delivery = None
         now = services.clock.monotonic()
         self._count(reason, now)
         if self.recorded:
             services.recorder.record(self._record(reason, now))
-        services.buffered.give(self.held)
+        services.buffered.taken -= self.held
         self.held = 0
         self.client.over(self)
 

@@ -7,7 +7,7 @@ follows it. `whole` says that the last piece fed was exactly one plain chunk, so
 import re
 from typing import Final, Protocol
 
-from gateway.proxy.http1 import HeaderLines, Malformed, check_line_ends
+from gateway.proxy.http1 import HeaderLines, Malformed
 
 _HEX = b"0123456789abcdefABCDEF"
 _SIZE_LINE = re.compile(rb"[0-9a-fA-F]{1,15}(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
@@ -152,10 +152,7 @@ class ChunkedReader:
             if len(data) - place >= _TRAILER_BYTES:
                 raise Malformed("trailers that are too long")
             return place
-        section = data[place:end]
-        check_line_ends(section)
-        lines = [b"", *section.split(_CRLF)]
-        fields, self.trailers = self._known.read(lines)
+        fields, self.trailers = self._known.read([b"", *data[place:end].split(_CRLF)])
         if not fields.keys().isdisjoint(_FORBIDDEN_IN_TRAILERS):
             raise Malformed("a trailer that belongs into the head")
         self.done = True

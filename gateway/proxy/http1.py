@@ -1,16 +1,27 @@
 """Heads of HTTP/1.x messages, read so that nobody can read them in another way.
 
-A strict grammar over whole heads (RFC 9112, without what it calls obsolete). Known lines are looked up instead of
-read again: clients repeat theirs, so strictness costs a dictionary look-up per header. What is passed on is the
-line as it came.
+A strict grammar over whole heads (RFC 9112, without what it calls obsolete). What was read before is looked up
+instead of read again, since clients and servers repeat themselves: then strictness costs a dictionary look-up per
+line, where a parser with callbacks costs a call. What is passed on is the line as it came.
 """
+
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
 from gateway.core import errors
+from gateway.core.errors import GatewayError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 MAX_FIELDS = 256
 """Header lines in one head."""
+
+_REMEMBERED_BYTES = 512
+"""Longer lines and heads are read anew each time."""
 
 Field = tuple[bytes, bytes, bool]
 """A header line: name in lower case, value, whether it is passed on."""
@@ -87,16 +98,36 @@ class ResponseHead(msgspec.Struct, gc=False):
     keep_alive: bool
 
 
-class HeaderLines:
-    """Reads header lines; remembers those that it has read (bounded), since most are sent again and again."""
+class Memory(Generic[T]):
+    """What was made of short byte strings: at most `bound` of them, all forgotten when that is reached."""
 
-    __slots__ = ("_bound", "_dropped", "_known", "_single")
+    __slots__ = ("_bound", "_made", "found")
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._made: dict[bytes, T] = {}
+        self.found: Callable[[bytes], T | None] = self._made.get
+        """What was kept for a byte string; None when nothing was."""
+
+    def keep(self, read: bytes, made: T) -> None:
+        """Remember `made` for `read`."""
+        if len(read) <= _REMEMBERED_BYTES:
+            if len(self._made) >= self._bound:
+                self._made.clear()
+            self._made[read] = made
+
+
+class HeaderLines:
+    """Reads header lines, and remembers what it has read."""
+
+    __slots__ = ("_dropped", "_known", "_single", "answers", "request_lines")
 
     def __init__(self, dropped: frozenset[bytes], single: frozenset[bytes], bound: int = 4096) -> None:
         self._dropped = dropped
         self._single = single
-        self._bound = bound
-        self._known: dict[bytes, Field] = {}
+        self._known: Memory[Field] = Memory(bound)
+        self.request_lines: Memory[tuple[bytes, bytes, int]] = Memory(bound)
+        self.answers: Memory[ResponseHead] = Memory(bound // 16)
 
     @classmethod
     def of_requests(cls) -> "HeaderLines":
@@ -112,7 +143,7 @@ class HeaderLines:
         """The fields of `lines[1:]` by name (repeated ones joined by a comma), and the lines to pass on."""
         if len(lines) > MAX_FIELDS:
             raise Malformed(f"more than {MAX_FIELDS} headers")
-        known, single = self._known.get, self._single
+        known, single = self._known.found, self._single
         fields: dict[bytes, bytes] = {}
         passed = []
         for line in lines[1:]:
@@ -136,10 +167,7 @@ class HeaderLines:
             raise Malformed("a control character in a header")
         name = name.lower()
         field = (name, value.strip(b" \t"), name not in self._dropped and not name.startswith(OURS))
-        if len(line) <= 256:
-            if len(self._known) >= self._bound:
-                self._known.clear()
-            self._known[line] = field
+        self._known.keep(line, field)
         return field
 
 
@@ -156,11 +184,22 @@ def read_request(head: bytes, known: HeaderLines) -> RequestHead:
     """The request whose head is `head`, without the empty line. Raises Malformed, or GatewayError for what is
     well-formed and yet not served (another version, an upgrade, an expectation).
     """
-    check_line_ends(head)
+    try:
+        return _read_request(head, known)
+    except GatewayError:
+        check_partial(
+            head + b"\r\n\r\n"
+        )  # what is malformed further on is malformed first, however the bytes were split
+        raise
+
+
+def _read_request(head: bytes, known: HeaderLines) -> RequestHead:
     lines = head.split(b"\r\n")
-    method, target, minor = _request_line(lines[0])
+    method, target, minor = known.request_lines.found(lines[0]) or _request_line(lines[0], known)
     fields, passed = known.read(lines)
-    _check_host(fields.get(b"host"), minor)
+    host = fields.get(b"host")
+    if host is None or host.translate(None, _HOST):
+        _refuse_host(host, minor)
     connection = fields.get(b"connection")
     keep_alive = minor == 1
     if connection is not None or b"upgrade" in fields:
@@ -184,7 +223,14 @@ def read_request(head: bytes, known: HeaderLines) -> RequestHead:
 
 def read_answer(head: bytes, known: HeaderLines) -> ResponseHead:
     """The answer whose head is `head`, without the empty line. Raises Malformed."""
-    check_line_ends(head)
+    answer = known.answers.found(head)
+    if answer is None:
+        answer = _read_answer(head, known)
+        known.answers.keep(head, answer)
+    return answer
+
+
+def _read_answer(head: bytes, known: HeaderLines) -> ResponseHead:
     lines = head.split(b"\r\n")
     status, reason, minor = _status_line(lines[0])
     fields, passed = known.read(lines)
@@ -203,14 +249,7 @@ def without(lines: list[bytes], names: tuple[bytes, ...]) -> list[bytes]:
     return [line for line in lines if line.partition(b":")[0].lower() not in names]
 
 
-def check_line_ends(head: bytes) -> None:
-    """Refuse a CR or LF that is not part of a line end."""
-    ends = head.count(b"\r\n")
-    if head.count(b"\n") != ends or head.count(b"\r") != ends:
-        raise Malformed("a bare line end in the head")
-
-
-def _request_line(line: bytes) -> tuple[bytes, bytes, int]:
+def _request_line(line: bytes, known: HeaderLines) -> tuple[bytes, bytes, int]:
     parts = line.split(b" ")
     if len(parts) != 3:
         raise Malformed("a request line that is not METHOD TARGET VERSION")
@@ -222,7 +261,9 @@ def _request_line(line: bytes) -> tuple[bytes, bytes, int]:
     if not target or target.translate(None, _TARGET):
         raise Malformed("a request target with characters that no target has")
     minor = _minor(version)
-    return method, target if target[0] == 0x2F else _origin_form(method, target), minor
+    read = (method, target if target[0] == 0x2F else _origin_form(method, target), minor)
+    known.request_lines.keep(line, read)
+    return read
 
 
 def _minor(version: bytes) -> int:
@@ -269,12 +310,11 @@ def _status_line(line: bytes) -> tuple[int, bytes, int]:
     return int(code), reason, version[7] - 0x30
 
 
-def _check_host(host: bytes | None, minor: int) -> None:
-    if host is None:
-        if minor == 1:
-            raise Malformed("no Host")
-    elif host.translate(None, _HOST):
+def _refuse_host(host: bytes | None, minor: int) -> None:
+    if host is not None:
         raise Malformed("a Host with characters that no host has")
+    if minor == 1:
+        raise Malformed("no Host")
 
 
 def _check_upgrade(upgrade: bytes | None, tokens: list[bytes]) -> None:
@@ -309,6 +349,8 @@ def _framing(fields: dict[bytes, bytes], minor: int) -> tuple[int | None, bool]:
 
 
 def _tokens(value: bytes) -> list[bytes]:
+    if value in (b"keep-alive", b"Keep-Alive", b"close"):
+        return [value.lower()]
     return [token for token in (part.strip(b" \t") for part in value.lower().split(b",")) if token]
 
 

@@ -2,9 +2,11 @@
 
 import re
 
+import msgspec
+
 from gateway.core.exchange import Route
 from gateway.proxy import messages
-from gateway.proxy.exchange import Exchange
+from gateway.proxy.exchange import Client, Exchange
 from gateway.proxy.http1 import ResponseHead
 from gateway.proxy.pins import Pin
 
@@ -12,76 +14,74 @@ _ID = re.compile(rb'"id"\s*:\s*"(resp_[A-Za-z0-9_.:-]{1,250})"')
 _ID_WITHIN = 8192
 
 
-class Relay:
+class Relay(msgspec.Struct, eq=False):
     """The Sink of an answer that nothing holds up: every piece is written when it arrives.
 
     Chunks stay chunks, a length stays a length; what ends with the connection becomes chunks, or for HTTP/1.0
     the other way round.
     """
 
-    __slots__ = ("_chunked", "_client", "_exchange", "_head", "_seeking")
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-        self._client = exchange.client
-        self._chunked = False
-        self._head = b""
-        self._seeking: bytes | None = None
+    exchange: Exchange
+    client: Client
+    chunked: bool = False
+    head: bytes = b""
+    seeking: bytes | None = None
+    """What has passed while the response's id is looked for; None: it is not."""
 
     def interim(self, head: ResponseHead) -> None:
         """See Sink. A 100 is not for the client: its body is here already."""
-        request = self._exchange.head
+        request = self.exchange.head
         if head.status != 100 and request is not None and request.minor == 1:
-            self._client.write(messages.interim_head(head))
+            self.client.write(messages.interim_head(head))
 
     def begun(self, head: ResponseHead, *, bodyless: bool, more: bool) -> None:
         """See Sink."""
-        exchange = self._exchange
+        exchange = self.exchange
         modern = exchange.head is not None and exchange.head.minor == 1
-        self._chunked = modern and not bodyless and head.length is None
+        self.chunked = modern and not bodyless and head.length is None
         if not modern and not bodyless and head.length is None:
             exchange.keep_alive = False
         if exchange.route is Route.RESPONSES and head.status == 200:
-            self._seeking = b""
+            self.seeking = b""
         exchange.status = head.status
         exchange.answered = head
         exchange.head_sent = True
-        announced = self._chunked or (modern and bodyless and head.chunked and head.status == 200)
+        announced = self.chunked or (modern and bodyless and head.chunked and head.status == 200)
         made = messages.answer_head(exchange, head, chunked=announced)
         if more:
-            self._head = made
+            self.head = made
         else:
-            self._client.write(made)
+            self.client.write(made)
 
     def piece(self, payload: bytes, chunk: bytes | None) -> None:
         """See Sink."""
-        head = self._head
+        head = self.head
         if payload:
-            exchange = self._exchange
+            exchange = self.exchange
             tap = exchange.tap
             tap.add(payload)
             if tap.chunks == 1:
                 exchange.first_byte_at = exchange.services.clock.monotonic()
-            if self._seeking is not None:
+            if self.seeking is not None:
                 self._seek(payload)
-            if self._chunked:
+            if self.chunked:
                 payload = chunk if chunk is not None else b"%x\r\n%b\r\n" % (len(payload), payload)
         if head:
-            self._head = b""
+            self.head = b""
             payload = head + payload
-        self._client.write(payload)
+        self.client.write(payload)
 
     def end(self, trailers: list[bytes]) -> None:
         """The answer is all there."""
-        if self._chunked:
-            self._client.write(b"\r\n".join([b"0", *trailers, b"", b""]) if trailers else b"0\r\n\r\n")
+        if self.chunked:
+            self.client.write(b"\r\n".join([b"0", *trailers, b"", b""]) if trailers else b"0\r\n\r\n")
 
     def _seek(self, payload: bytes) -> None:
         """Learn the response's id as soon as it has passed: the client may refer to it before the end."""
-        seen = (self._seeking or b"") + payload
+        seen = (self.seeking or b"") + payload
         found = _ID.search(seen)
-        exchange = self._exchange
+        exchange = self.exchange
         if found is not None and exchange.course is not None:
             pin = Pin(exchange.course.arm.model, exchange.served, exchange.endpoint)
             exchange.services.pins.put(found[1].decode(), pin)
-        self._seeking = seen if found is None and len(seen) < _ID_WITHIN else None
+        self.seeking = seen if found is None and len(seen) < _ID_WITHIN else None

@@ -15,6 +15,7 @@ from gateway.proxy.exchange import Exchange
 from gateway.proxy.framing import BodyReader, ChunkedReader, LengthReader
 from gateway.proxy.http1 import Malformed, RequestHead, check_partial, read_request
 from gateway.proxy.services import Services
+from gateway.proxy.tap import Tap
 from gateway.proxy.upstream import without_delay
 
 PIPELINE_BYTES = 64 << 10
@@ -87,7 +88,7 @@ class ClientConnection(asyncio.Protocol):
         if len(services.connections) > services.limits.connections:
             self._refuse(errors.too_many_connections(services.limits.connections))
         else:
-            services.idle.add(self, services.clock.monotonic())
+            services.idle.add(self)
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes."""
@@ -161,15 +162,17 @@ class ClientConnection(asyncio.Protocol):
         """See exchange.Client."""
         whole = self._body is None and exchange.head is not None
         self._exchange = None
-        self._body = None
-        self._services.bodies.discard(self)
+        if self._body is not None:
+            self._body = None
+            self._services.bodies.discard(self)
         if self._ending:
             return
         if not whole or not exchange.keep_alive or self._services.draining:
             self._end(linger=not whole or bool(self._held))
             return
-        self._services.idle.add(self, self._services.clock.monotonic())
-        self._hear()
+        self._services.idle.add(self)
+        if self._deaf:
+            self._hear()
         if self._held and not self._advancing:
             self._advance()
 
@@ -265,37 +268,47 @@ class ClientConnection(asyncio.Protocol):
         if data and self._began is None:
             self._began = self._services.clock.monotonic()
             self._services.idle.discard(self)
-            self._services.heads.add(self, self._began)
+            self._services.heads.add(self)
 
     def _receive(self, head: RequestHead) -> None:
         """A head is there: find its route, then its body."""
         exchange = self._open(head)
+        length, held = head.length, self._held
+        limits = self._services.limits
         try:
-            self._dispatcher.resolve(exchange, head)
-            if head.length > self._services.limits.body_bytes:
-                raise errors.too_large(self._services.limits.body_bytes)
+            exchange.resolved = resolved = self._dispatcher.resolve(head)
+            if length > limits.body_bytes:
+                raise errors.too_large(limits.body_bytes)
+            if head.chunked or length > len(held):
+                self._await_body(head)
+                return
+            if length:
+                if not exchange.hold(length):
+                    raise errors.buffers_full(limits.buffered_bytes)
+                exchange.body = held[:length]
+                self._held = held[length:]
         except GatewayError as error:
-            if head.length or head.chunked:
+            if length or head.chunked:
                 self._body = RequestBody(LengthReader(0))  # never read: the connection ends
             exchange.fail(error)
-            return
-        if head.length or head.chunked:
-            self._await_body(head)
         else:
-            self._complete(exchange)
+            self._dispatcher.dispatch(exchange, head, resolved)
 
     def _open(self, head: RequestHead | None) -> Exchange:
         services = self._services
-        now = services.clock.monotonic()
-        if self._began is None:
+        clock = services.clock
+        now, now_us = clock.monotonic(), clock.now_us()
+        began = self._began
+        if began is None:
             services.idle.discard(self)
+            began = now
         else:
             services.heads.discard(self)
-        exchange = Exchange(services, self, head, now if self._began is None else self._began)
-        exchange.received_at = now
-        exchange.paused = self._blocked
-        self._began = None
+            self._began = None
         self._blank = False
+        keep_alive = head is not None and head.keep_alive and not services.draining
+        exchange = Exchange(services, self, head, services.ids.new(now_us), now_us, began, now, Tap(0), keep_alive)
+        exchange.paused = self._blocked
         self._exchange = exchange
         return exchange
 
@@ -303,7 +316,7 @@ class ClientConnection(asyncio.Protocol):
         services = self._services
         known = services.request_lines
         self._body = RequestBody(ChunkedReader(known) if head.chunked else LengthReader(head.length))
-        services.bodies.add(self, services.clock.monotonic())
+        services.bodies.add(self)
         if head.expects_continue and not self._held:
             self.write(messages.CONTINUE)
 
@@ -323,7 +336,8 @@ class ClientConnection(asyncio.Protocol):
                 self._services.bodies.discard(self)
                 exchange.body = body.parts[0] if len(body.parts) == 1 else b"".join(body.parts)
                 exchange.received_at = self._services.clock.monotonic()
-                self._complete(exchange)
+                if exchange.head is not None and exchange.resolved is not None:
+                    self._dispatcher.dispatch(exchange, exchange.head, exchange.resolved)
 
     def _take(self, exchange: Exchange, body: RequestBody, piece: bytes) -> None:
         if not piece:
@@ -336,11 +350,7 @@ class ClientConnection(asyncio.Protocol):
             raise errors.buffers_full(services.limits.buffered_bytes)
         body.parts.append(piece)
         if not body.reader.done:
-            services.bodies.add(self, services.clock.monotonic())
-
-    def _complete(self, exchange: Exchange) -> None:
-        if exchange.head is not None and exchange.resolved is not None:
-            self._dispatcher.dispatch(exchange, exchange.head, exchange.resolved)
+            services.bodies.add(self)
 
     # Ending.
 
@@ -357,12 +367,12 @@ class ClientConnection(asyncio.Protocol):
         if not linger or not self._transport.can_write_eof():
             self._transport.close()
             return
-        self._services.lingering.add(self, self._services.clock.monotonic())
-        self._hear()
+        self._services.lingering.add(self)
+        if self._deaf:
+            self._hear()
         self._transport.write_eof()
 
     def _hear(self) -> None:
-        if self._deaf:
-            self._deaf = False
-            self._services.deaf.discard(self)
-            self._transport.resume_reading()
+        self._deaf = False
+        self._services.deaf.discard(self)
+        self._transport.resume_reading()

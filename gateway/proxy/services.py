@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gateway.proxy.server import ClientConnection
 
 LINGER_SECONDS = 2.0
+_COARSEST = 0.25
+_FINEST = 0.01
 
 
 class Records(Protocol):
@@ -60,6 +62,8 @@ class Services:
         ready: Callable[[], bool],
     ) -> None:
         self.clock = clock
+        self.interval = interval = sweep_interval(deadlines)
+        """Seconds between sweeps."""
         self.deadlines = deadlines
         self.limits = limits
         self.expose_arm = expose_arm
@@ -80,13 +84,20 @@ class Services:
         self.ids = Ids()
         self.request_lines = HeaderLines.of_requests()
         self.answer_lines = HeaderLines.of_answers()
-        self.pool = Pool(clock)
+        now = clock.monotonic()
+        self.pool = Pool(interval, now)
         self.buffered = Budget(limits.buffered_bytes)
         self.exchanges: set[Exchange] = set()
         self.connections: set[ClientConnection] = set()
-        self.idle: Expiry[ClientConnection] = Expiry(deadlines.keep_alive)
-        self.heads: Expiry[ClientConnection] = Expiry(deadlines.header)
-        self.bodies: Expiry[ClientConnection] = Expiry(deadlines.idle)
-        self.lingering: Expiry[ClientConnection] = Expiry(LINGER_SECONDS)
+        self.idle: Expiry[ClientConnection] = Expiry(deadlines.keep_alive, interval, now)
+        self.heads: Expiry[ClientConnection] = Expiry(deadlines.header, interval, now)
+        self.bodies: Expiry[ClientConnection] = Expiry(deadlines.idle, interval, now)
+        self.lingering: Expiry[ClientConnection] = Expiry(LINGER_SECONDS, interval, now)
         self.deaf: set[ClientConnection] = set()
         """Connections whose reading is paused: only a look at the socket tells that their client has gone."""
+
+
+def sweep_interval(deadlines: Deadlines) -> float:
+    """Seconds: a quarter of the shortest deadline, within [0.01, 0.25]."""
+    shortest = min(deadlines.header, deadlines.first_byte, deadlines.idle, deadlines.total, deadlines.keep_alive)
+    return min(_COARSEST, max(shortest / 4, _FINEST))

@@ -11,6 +11,7 @@ from gateway.core.assignment import UnitKind, assign, bucket, unit_hash
 from gateway.core.envelope import Envelope
 from gateway.core.exchange import Route
 from gateway.core.first_turn import first_turn
+from gateway.core.routing import ModelRoute, RoutingTable
 from gateway.events.schema import Assignment
 from gateway.proxy.arms import Arms
 from gateway.proxy.endpoints import ArmEndpoints, Endpoint
@@ -64,6 +65,9 @@ class Steering:
         self._pins = pins
         self._key = unit_key
         self._token = admin_token
+        self._weighed: RoutingTable | None = None
+        self._weights: dict[str, dict[str, float]] = {}
+        """The shares in `_weighed`, looked up instead of searched for."""
         self._sources = {name: [_source(text) for text in model.unit] for name, model in models.items()}
         self._names = {name: tuple(model.arms) for name, model in models.items()}
 
@@ -90,6 +94,9 @@ class Steering:
         kind, source, value = self._unit(asked)
         unit = unit_hash(self._key, kind, value)
         table = self._table.table
+        if table is not self._weighed:
+            self._weights = {name: _weights(route) for name, route in table.models.items()}
+            self._weighed = table
         route = table.models[asked.model]
         place = bucket(route.salt, unit)
         assigned = assign(route, place)
@@ -103,7 +110,7 @@ class Steering:
             source,
             unit,
             place,
-            route.weight(assigned),
+            self._weights[asked.model][assigned],
             assigned,
             arm.arm,
             table.store_id,
@@ -154,6 +161,10 @@ class Steering:
         if endpoint is None:
             raise errors.unknown_response(response_id)
         return arm, endpoint
+
+
+def _weights(route: ModelRoute) -> dict[str, float]:
+    return {share.arm: share.weight for share in route.arms}
 
 
 def _affinity(asked: Asked, arm: ArmEndpoints, assignment: Assignment) -> bytes | None:

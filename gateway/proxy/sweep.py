@@ -6,19 +6,13 @@ from gateway.proxy.exchange import Exchange
 from gateway.proxy.services import Services
 
 HANG_UP_SECONDS = 0.05
-_COARSEST = 0.25
 
 
 class Sweep:
-    """`tick` every `interval` seconds; `look_for_hang_ups` every HANG_UP_SECONDS."""
+    """`tick` every `services.interval` seconds; `look_for_hang_ups` every HANG_UP_SECONDS."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        deadlines = services.deadlines
-        shortest = min(
-            deadlines.header, deadlines.first_byte, deadlines.idle, deadlines.total, deadlines.keep_alive
-        )
-        self.interval = min(_COARSEST, max(shortest / 4, 0.01))
 
     def tick(self, now: float) -> None:
         """Everything that is due at `now` (monotonic seconds)."""

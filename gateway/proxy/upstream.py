@@ -4,14 +4,16 @@ import asyncio
 import socket
 from typing import Protocol, cast
 
-from gateway.ports import Clock
 from gateway.proxy.answer import AnswerReader
 from gateway.proxy.endpoints import Endpoint
+from gateway.proxy.expiry import Expiry
 from gateway.proxy.http1 import Malformed
 
 IDLE_SECONDS = 55.0
 """An idle connection is closed after this; servers that close earlier are noticed when they do."""
 IDLE_PER_ENDPOINT = 512
+_COPIED = 64 << 10
+"""Bodies below this go out in one write with their head."""
 
 
 class User(Protocol):
@@ -50,11 +52,15 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         without_delay(self._transport)
 
-    def send(self, request: bytes, reader: AnswerReader, user: User) -> None:
+    def send(self, head: bytes, body: bytes, reader: AnswerReader, user: User) -> None:
         """Send a whole request; `reader` gets what comes back, `user` how it ended."""
         self._reader = reader
         self._user = user
-        self._transport.write(request)
+        if len(body) < _COPIED:
+            self._transport.write(head + body)
+        else:
+            self._transport.write(head)
+            self._transport.write(body)
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes."""
@@ -123,16 +129,18 @@ class UpstreamConnection(asyncio.Protocol):
 class Pool:
     """Idle connections by endpoint, the last used first, so that those not needed grow old."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._idle: dict[Endpoint, dict[UpstreamConnection, float]] = {}
+    def __init__(self, interval: float, now: float) -> None:
+        """`interval`: seconds between sweeps."""
+        self._interval = interval
+        self._now = now
+        self._idle: dict[Endpoint, Expiry[UpstreamConnection]] = {}
         self._closed = False
 
     def take(self, endpoint: Endpoint) -> UpstreamConnection | None:
         """An open idle connection; None when there is none."""
         idle = self._idle.get(endpoint)
         while idle:
-            connection, _ = idle.popitem()
+            connection = idle.pop()
             if connection.open:
                 return connection
         return None
@@ -146,25 +154,24 @@ class Pool:
 
     def put(self, connection: UpstreamConnection) -> None:
         """Keep an open connection that carries nothing."""
-        idle = self._idle.setdefault(connection.endpoint, {})
+        idle = self._idle.get(connection.endpoint)
+        if idle is None:
+            idle = self._idle[connection.endpoint] = Expiry(IDLE_SECONDS, self._interval, self._now)
         if self._closed or len(idle) >= IDLE_PER_ENDPOINT:
             connection.abort()
         else:
-            idle[connection] = self._clock.monotonic()
+            idle.add(connection)
 
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection ended."""
         if idle := self._idle.get(connection.endpoint):
-            idle.pop(connection, None)
+            idle.discard(connection)
 
     def sweep(self, now: float) -> None:
         """Close what has been idle for IDLE_SECONDS."""
+        self._now = now
         for idle in self._idle.values():
-            while idle:
-                connection, since = next(iter(idle.items()))
-                if now - since < IDLE_SECONDS:
-                    break
-                del idle[connection]
+            for connection in idle.take_due(now):
                 connection.abort()
 
     def close(self) -> None:
@@ -172,7 +179,7 @@ class Pool:
         self._closed = True
         for idle in self._idle.values():
             while idle:
-                idle.popitem()[0].abort()
+                idle.pop().abort()
 
 
 def authority(endpoint: Endpoint) -> bytes:

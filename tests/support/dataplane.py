@@ -9,6 +9,7 @@ from typing import Any
 from gateway.clock import SystemClock
 from gateway.core.routing import ModelRoute, RoutingTable, split
 from gateway.events.schema import ExchangeV1
+from gateway.ports import Clock
 from gateway.proxy.arms import build_arms
 from gateway.proxy.dataplane import DataPlane
 from gateway.proxy.models import ModelList
@@ -57,7 +58,7 @@ class KeptRecords:
 class Bench:
     """A data plane on a free port (or, without `start`, off the network) and what it works with."""
 
-    def __init__(self, folder: Path, config: dict[str, Any], *, clock: Any = None) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any], *, clock: Clock | None = None) -> None:
         self.settings: Settings = parse(config, folder, {})
         self.clock = clock or SystemClock()
         self.deaths: list[tuple[str, BaseException]] = []
@@ -113,8 +114,8 @@ class Bench:
         )
 
 
-def config(*endpoints: str, **more: Any) -> dict[str, Any]:
-    """One model, `assistant`, with an arm `stable` at the first endpoint and `canary` at the second, if there is one."""
+def config(*endpoints: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any configuration key
+    """One model, `assistant`: an arm `stable` at the first endpoint, and `canary` at the second if there is one."""
     arms: dict[str, Any] = {"stable": {"endpoints": [endpoints[0]]}}
     if len(endpoints) > 1:
         arms["canary"] = {"endpoints": [endpoints[1]], "fail_over": "stable"}

@@ -1,6 +1,8 @@
 """A server on a real socket that does exactly what a test says, byte by byte."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from typing import Self
 
@@ -58,6 +60,8 @@ class Conversation:
 
     def reset(self) -> None:
         """End with a TCP reset."""
+        connection = self.writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
     async def hung_up(self) -> bool:
