@@ -50,11 +50,12 @@ class Exposition(Collector):
 
     def collect(self) -> Iterator[Family]:
         """Every metric that tipstaff has, in the order of `metrics.ALL`, also those without a series yet."""
-        totals = self._totals()
+        totals = self.totals()
         for metric in metrics.ALL:
             yield _family(metric, totals[metric.name])
 
-    def _totals(self) -> dict[str, Children]:
+    def totals(self) -> dict[str, Children]:
+        """The merged numbers by metric name. Blocks for the files."""
         totals: dict[str, Children] = {metric.name: {} for metric in metrics.ALL}
         with self._lock:
             living = self._look()
