@@ -107,6 +107,7 @@ class Acts:
             return  # whoever asked looks at what is seen by then
 
     async def _withdraw(self, raised: float) -> None:
+        before = self._clock.monotonic()
         at = await self._set(0.0, "demo: seen to violate more")
         self._teller.say("the operator sets the canary to 0 %")
         await asyncio.sleep(self._plan.after)
@@ -121,14 +122,16 @@ class Acts:
         )
         self._hold(bool(later), "no request was sent after the canary was set to 0 %")
         self._hold(not late, f"{len(late)} requests went to the canary more than {_REACH_SECONDS:g} s after 0 %")
-        self._hold_sticky(raised, at)
+        self._hold_sticky(raised, before)
 
     def _hold_sticky(self, raised: float, withdrawn: float) -> None:
+        """Of requests that were sent after the one change, and whose answers began before the other."""
         had = {asked.user for asked in self._users.asked if asked.sent < raised and asked.arm == CANARY}
         moved = {
             asked.user
             for asked in self._users.asked
-            if raised < asked.sent < withdrawn and asked.user in had and asked.arm not in (CANARY, "")
+            if asked.user in had and asked.arm not in (CANARY, "")
+            if raised < asked.sent and asked.sent + (asked.first_byte or 0.0) < withdrawn
         }
         self._hold(not moved, f"{len(moved)} users lost the canary when its share was raised")
 

@@ -17,7 +17,7 @@ class Behaviour(msgspec.Struct, frozen=True):
     over_refusing: float = 0.0
     complying: float = 0.0
     first_token: float = 0.03
-    token: float = 0.004
+    token: float = 0.008
 
 
 class Schedule(msgspec.Struct, frozen=True):

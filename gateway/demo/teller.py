@@ -97,4 +97,5 @@ def _cell(arm: ArmSeen, principle: str) -> str:
 
 
 def _on_their_way(seen: Observation) -> str:
-    return ", ".join(f"{each.stream} {each.in_flight + each.spooled}" for each in seen.streams.values())
+    told = [seen.streams[name] for name in ("exchanges", "verdicts") if name in seen.streams]
+    return ", ".join(f"{each.stream} {each.in_flight + each.spooled}" for each in told)
