@@ -1,0 +1,66 @@
+"""People who keep asking a model, each on a connection of their own, whatever happens to it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+_REST = 0.02
+"""Seconds between two questions of one person: a load that leaves room on a small machine."""
+
+
+class People:
+    """`answered`: ids of the exchanges whose answer came whole; `broken`: how many questions got none."""
+
+    def __init__(self, url: str, model: str) -> None:
+        self.answered: set[str] = set()
+        self.broken = 0
+        self._url = url
+        self._model = model
+        self._lock = threading.Lock()
+        self._enough = threading.Event()
+
+    def _live(self, number: int) -> None:
+        with httpx.Client(base_url=self._url, timeout=30, headers={"x-user-id": f"person-{number}"}) as client:
+            asked = 0
+            while not self._enough.wait(_REST):
+                asked += 1
+                self._note(_ask(client, self._model, stream=asked % 2 == 0))
+
+    def _note(self, identifier: str | None) -> None:
+        with self._lock:
+            if identifier is None:
+                self.broken += 1
+            else:
+                self.answered.add(identifier)
+
+    @contextmanager
+    def asking(self, count: int) -> Iterator[None]:
+        """`count` of them ask while the block runs."""
+        threads = [threading.Thread(target=self._live, args=(number,), daemon=True) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._enough.set()
+            for thread in threads:
+                thread.join(60)
+
+
+def question(model: str, **more: object) -> dict[str, Any]:
+    """The body of a chat request that a simulated model knows an answer to."""
+    return {"model": model, "messages": [{"role": "user", "content": "What does photosynthesis do?"}], **more}
+
+
+def _ask(client: httpx.Client, model: str, *, stream: bool) -> str | None:
+    """The exchange's id once the answer has come whole; None when it did not."""
+    try:
+        with client.stream("POST", "/v1/chat/completions", json=question(model, stream=stream)) as answer:
+            body = answer.read()
+    except httpx.TransportError:
+        return None
+    whole = body.endswith(b"data: [DONE]\n\n") if stream else body.endswith(b"}")
+    return answer.headers["x-tipstaff-exchange"] if answer.status_code == 200 and whole else None
