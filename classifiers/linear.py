@@ -36,15 +36,18 @@ class Pattern:
 
 
 class PatternSet:
-    """Many patterns, of which one pass over a text tells which occur in it."""
+    """Many patterns, of which one pass over a text tells which occur in it. Raises BadPattern when too large."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
         options = _options()
         options.max_mem = _SET_MEMORY
         self._set = re2.Set.SearchSet(options)
-        for pattern in patterns:
-            self._set.Add(pattern)
-        self._set.Compile()
+        try:
+            for pattern in patterns:
+                self._set.Add(pattern)
+            self._set.Compile()
+        except re2.error as error:
+            raise BadPattern(f"{len(patterns)} patterns are too large together: bound repetitions lower") from error
 
     def occurring(self, text: str) -> set[int]:
         """The numbers of the patterns that occur somewhere in `text`, as they were given."""

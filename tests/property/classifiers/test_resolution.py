@@ -1,5 +1,7 @@
 """What holds of resolution whatever the evaluators say."""
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -21,24 +23,24 @@ probabilities = st.floats(0, 1)
 BASE = constitution(*(principle(name) for name in NAMES))
 
 
-@st.composite
-def laws(draw: st.DrawFn) -> Constitution:
+def some_law(seed: int) -> Constitution:
+    pick = Random(seed)
     return replace(
         BASE,
         principles=tuple(
             replace(
                 found,
-                violated_by=draw(st.sampled_from(ViolatedBy)),
-                tier=draw(st.sampled_from(Tier)),
-                severity=draw(st.sampled_from(Severity)),
-                scope=draw(st.sampled_from((Scope.RESPONSE, Scope.EXCHANGE))),
+                violated_by=pick.choice(list(ViolatedBy)),
+                tier=pick.choice(list(Tier)),
+                severity=pick.choice(list(Severity)),
+                scope=pick.choice((Scope.RESPONSE, Scope.EXCHANGE)),
             )
             for found in BASE.principles
         ),
     )
 
 
-LAW = laws()
+LAW = st.sampled_from([some_law(seed) for seed in range(60)])
 principle_signals = st.builds(
     Signal,
     st.sampled_from(BY_PRINCIPLE),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from classifiers.constitution import Constitution, default, default_text, load, loads
+from classifiers.constitution import Constitution, canonical_json, default, default_text, load, loads
 from classifiers.document import MAX_BYTES, MAX_DEPTH
 from classifiers.principle import Principle, Tier, ViolatedBy
 from classifiers.problem import Refused
@@ -192,6 +192,14 @@ def test_comments_layout_order_of_keys_and_written_defaults_do_not_change_the_ha
     )
     other = "# a comment\n" + text.replace("version: 1\ntitle: A test\n", "title:   'A test'\nversion: 1\n\n")
     assert loads(other).hash == plain.hash
+
+
+def test_the_canonical_form_is_sorted_and_leaves_defaults_out() -> None:
+    assert canonical_json(constitution(principle("one", severity="low"))).decode() == (
+        '{"principles":[{"examples":{},"id":"one","scope":"exchange","severity":"low",'
+        '"text":"Twenty letters at least, about one.","tier":"harmlessness","title":"Title of one"}],'
+        '"title":"A test","version":1}'
+    )
 
 
 @pytest.mark.parametrize(

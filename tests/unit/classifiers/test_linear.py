@@ -56,3 +56,5 @@ def test_all_patterns_of_a_set_that_occur_are_told_and_places_are_found() -> Non
     assert list(Pattern("é.").spans("éaéb")) == [(0, 2), (2, 4)]
     with pytest.raises(BadPattern, match="missing"):
         Pattern("(")
+    with pytest.raises(BadPattern, match="too large together"):
+        PatternSet([f"(?:(?:[a-z]{{1,30}} ?){{1,30}}){{1,1}}{number}" for number in range(250)])
