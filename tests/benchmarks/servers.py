@@ -59,7 +59,7 @@ def nginx_proxy(folder: Path, upstream: int) -> Iterator[Target]:
 @contextmanager
 def tipstaff_proxy(folder: Path, upstream: int) -> Iterator[Target]:
     """The data plane alone, as one pod runs it: assignment 10 %, tap, durable log and metrics on."""
-    port, admin = free_port()()
+    port, admin = free_port(), free_port()
     config = folder / "config.yaml"
     arms = f"stable: {{endpoints: ['http://127.0.0.1:{upstream}']}}"
     canary = f"canary: {{endpoints: ['http://127.0.0.1:{upstream}'], weight: 10}}"

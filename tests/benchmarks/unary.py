@@ -39,7 +39,18 @@ class Load(msgspec.Struct, frozen=True):
 
 def wrk(port: int, clients: int, script: Path, seconds: int = SECONDS) -> Load:
     """Closed-loop load with `clients` keep-alive connections. Raises when any answer was an error."""
-    command = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--latency"]
+    command = [
+        "taskset",
+        "-c",
+        str(LOAD_CORE),
+        "wrk",
+        "-t1",
+        f"-c{clients}",
+        f"-d{seconds}s",
+        "--latency",
+        "--timeout",
+        "30s",
+    ]
     done = subprocess.run(
         [*command, "-s", str(script), f"http://127.0.0.1:{port}"],
         capture_output=True,
