@@ -62,6 +62,11 @@ def test_an_arm_without_weight_gets_nobody() -> None:
     assert arms == {"stable", "canary"}
 
 
+def test_arms_own_one_stretch_after_another() -> None:
+    both = ModelRoute(b"s", split(("stable", "canary", "third"), {"canary": 0.4, "third": 0.6}), "config", 0)
+    assert [assign(both, place) for place in (0.0, 0.39, 0.41, 0.99)] == ["canary", "canary", "third", "third"]
+
+
 def test_no_hash_reaches_one(monkeypatch: pytest.MonkeyPatch) -> None:
     class Highest:
         def digest(self) -> bytes:

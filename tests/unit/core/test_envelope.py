@@ -109,6 +109,7 @@ def test_the_same_names_elsewhere_in_a_body_are_nobody_s_business() -> None:
     "body",
     [
         # A second model hidden around what the fast path cuts out.
+        b'{"messages":[],"model":"a","messages":[' + b'"x",' * 1000 + b'1],"model":"b"}',
         b'{"messages":[' + b'"x",' * 1000 + b'1],"model":"a","messages":[' + b'"x",' * 1000 + b'1],"model":"b"}',
         b'{"model":"a","a\\"messages":['
         + b'"x",' * 1000
