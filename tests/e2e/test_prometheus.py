@@ -1,0 +1,92 @@
+"""A real Prometheus watches two proxy workers: what it adds up is what was sent, also over a kill -9."""
+
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+from gateway.telemetry import counterfile, metrics
+from tests.support.components import ComponentUse, requires
+from tests.support.people import People, question
+from tests.support.prometheus import Prometheus, prometheus
+from tests.support.simulated import simulated
+from tests.support.stack import Stack
+from tests.support.wait import until
+
+SENT = 200
+ALL_REQUESTS = "sum(tipstaff_requests_total)"
+
+
+@requires("prometheus")
+def test_what_prometheus_adds_up_is_what_was_sent(components: ComponentUse, tmp_path: Path) -> None:
+    program = components.path("prometheus")
+    with simulated("acme/v1", "acme/v2") as (stable, canary):
+        arms = {"stable": {"endpoints": [stable.url]}, "canary": {"endpoints": [canary.url], "weight": 50}}
+        stack = Stack(tmp_path, {"assistant": {"arms": arms}}, proxy={"workers": 2}, expose_arm=True)
+        with stack, prometheus(program, f"127.0.0.1:{stack.admin_port}", tmp_path) as server:
+            by_arm = _send(stack)
+            _prometheus_agrees(server, by_arm)
+            assert all(_requests(stack, worker) > 0 for worker in ("proxy-0", "proxy-1"))
+            assert _complaints(stack, program.with_name("promtool")) == ""
+            _kill_one_under_load(stack)
+            until(
+                lambda: _value(server, ALL_REQUESTS) == stack.metric("tipstaff_requests_total"), 30, "a scrape", 0.2
+            )
+            assert [name for name in _sums() if server.query(f"resets({name}[10m]) > 0")] == []
+            assert _complaints(stack, program.with_name("promtool")) == ""
+
+
+def _send(stack: Stack) -> Counter[str]:
+    """Requests over new connections; how many each arm answered."""
+    answers = (
+        stack.client.post(
+            "/v1/chat/completions", json=question("assistant"), headers={"x-user-id": f"user-{number}"}
+        )
+        for number in range(SENT)
+    )
+    return Counter(answer.raise_for_status().headers["x-tipstaff-arm"] for answer in answers)
+
+
+def _prometheus_agrees(server: Prometheus, by_arm: Counter[str]) -> None:
+    until(lambda: _value(server, ALL_REQUESTS) >= SENT, 30, "Prometheus has seen all requests", 0.2)
+    assert _value(server, ALL_REQUESTS) == SENT
+    seen = server.query('sum by (arm) (tipstaff_requests_total{code="200", reason="complete"})')
+    assert {labels["arm"]: value for labels, value in seen} == by_arm
+    assert _value(server, "sum(tipstaff_request_duration_seconds_count)") == SENT
+    assert _value(server, 'tipstaff_rollout_weight_ratio{arm="canary"}') == 0.5
+    until(lambda: _value(server, "sum(tipstaff_exchanges_scored_total)") == SENT, 30, "all are scored", 0.2)
+
+
+def _kill_one_under_load(stack: Stack) -> None:
+    people = People(stack.url, "assistant")
+    with people.asking(4):
+        killed = stack.kill("proxy-0")
+        until(lambda: stack.restarted("proxy-0", killed), 90, "proxy-0 is started again")
+        seen = len(people.answered)
+        until(lambda: len(people.answered) > seen + 50, 60, "traffic goes on")
+    stack.settled()
+
+
+def _value(server: Prometheus, expression: str) -> float:
+    return sum(value for _, value in server.query(expression))
+
+
+def _requests(stack: Stack, process: str) -> float:
+    """How many requests one process has counted."""
+    numbers = counterfile.read(stack.data / "counters" / f"{process}.bin")
+    return sum(values[0] for series, values in numbers if series.name == metrics.REQUESTS.name)
+
+
+def _sums() -> list[str]:
+    """Every series that must never fall."""
+    counters = [metric.name for metric in metrics.ALL if metric.kind == "counter"]
+    histograms = [metric.name for metric in metrics.ALL if metric.kind == "histogram"]
+    return counters + [f"{name}_{part}" for name in histograms for part in ("bucket", "count", "sum")]
+
+
+def _complaints(stack: Stack, promtool: Path) -> str:
+    """What `promtool check metrics` finds."""
+    exposition = stack.admin.get("/metrics").raise_for_status().text
+    checked = subprocess.run(
+        [promtool, "check", "metrics"], input=exposition, capture_output=True, text=True, timeout=30, check=False
+    )
+    return checked.stdout + checked.stderr or ("" if checked.returncode == 0 else f"exit {checked.returncode}")
