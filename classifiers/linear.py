@@ -36,11 +36,14 @@ class Pattern:
 
 
 class PatternSet:
-    """Many patterns, of which one pass over a text tells which occur in it. Raises BadPattern when too large."""
+    """Many patterns, of which one pass over a text tells which occur in it.
 
-    def __init__(self, patterns: Sequence[str]) -> None:
+    `memory` bounds the automaton, in bytes. Raises BadPattern when the patterns do not fit.
+    """
+
+    def __init__(self, patterns: Sequence[str], memory: int = _SET_MEMORY) -> None:
         options = _options()
-        options.max_mem = _SET_MEMORY
+        options.max_mem = memory
         self._set = re2.Set.SearchSet(options)
         try:
             for pattern in patterns:
