@@ -50,7 +50,9 @@ def fed(chunks: list[bytes], limit: int = 10_000) -> list[Event | Oversize]:
 def whole(stream: bytes) -> list[Event]:
     """The standard, read off: decode, strip the mark, split into lines, go through them."""
     text = stream.decode(errors="replace").removeprefix("\ufeff")
-    events, data, kind = [], [], ""
+    events: list[Event] = []
+    data: list[str] = []
+    kind = ""
     for line in re.split("\r\n|\r|\n", text)[:-1]:
         if not line:
             if data:

@@ -95,7 +95,7 @@ def piece(kind: str, output: int, value: str, **more: object) -> dict[str, Any]:
     return {"type": f"response.{kind}.delta", "output_index": output, "item_id": "i", "delta": value, **more}
 
 
-STREAM = [
+STREAM: list[dict[str, Any]] = [
     {"type": "response.created", "response": response(status="in_progress")},
     {
         "type": "response.output_item.added",
