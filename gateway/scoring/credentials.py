@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from gateway.scoring.shadow import Replacement
+from gateway.scoring.edits import Replacement
 
 SECRET = "[secret]"  # noqa: S105 - what is put in a secret's place
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
 
-from gateway.scoring.shadow import Replacement
+from gateway.scoring.edits import Replacement
 
 CARD = "[card]"
 PHONE = "[phone]"

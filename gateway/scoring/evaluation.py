@@ -13,8 +13,8 @@ from classifiers.verdict import Verdict, Why
 from gateway.events.schema import ExchangeV1
 from gateway.ports import Classifier, Clock
 from gateway.scoring.decode import Readable
+from gateway.scoring.keeping import keep
 from gateway.scoring.mark import FATAL, Mark
-from gateway.scoring.redact import kept_text
 from gateway.scoring.texts import KeptText
 from gateway.scoring.watchdog import Watchdog
 
@@ -136,9 +136,9 @@ class Evaluator:
         return verdicts
 
     def _kept(self, readable: Readable, verdict: Verdict, decoding: float) -> Evaluated:
-        text, redacting = self._timed(lambda each: kept_text(each.exchange, each.names), readable)
-        seconds = {"decode": decoding, **verdict.seconds, "redact": redacting}
-        return Evaluated(msgspec.structs.replace(verdict, seconds=seconds), text)
+        (text, moved), keeping = self._timed(lambda each: keep(each.exchange, each.names, verdict), readable)
+        seconds = {"decode": decoding, **verdict.seconds, "redact": keeping}
+        return Evaluated(msgspec.structs.replace(moved, seconds=seconds), text)
 
     def _timed(self, work: Callable[[_Item], _Made], item: _Item) -> tuple[_Made, float]:
         began = self._clock.monotonic()

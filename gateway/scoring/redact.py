@@ -8,20 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from classifiers.exchange import Answer, Exchange, Turn
 from gateway.scoring.credentials import named_values, private_keys, tokens
 from gateway.scoring.digits import cards_and_phones, ibans
-from gateway.scoring.shadow import Replacement, Shadowed
-from gateway.scoring.texts import KeptText
+from gateway.scoring.edits import Edits, Replacement
+from gateway.scoring.shadow import Shadowed
 
 EMAIL = "[email]"
 SHORTEST_NAME = 4
 """A user's id of fewer characters says nothing by itself and would be found in every other word."""
-KEPT_CHARS = 1 << 17
-"""Characters kept of one exchange, about 30,000 tokens: what is longer is cut, and says so."""
-_FRAYED = 128
-"""What was cut may end amid a card's number that nobody recognises any more: its last characters go too."""
-
 _DOMAIN = re.compile(r"@[\w-]++(?:\.[\w-]++)++")
 _NOT_LOCAL = re.compile(r"[^\w.%+-]")
 _OUR_WORDS = frozenset({"secret", "card", "email", "iban", "phone", "unit"})
@@ -46,7 +40,14 @@ def emails(text: str) -> Iterator[Replacement]:
 _FINDERS: tuple[Finder, ...] = (private_keys, named_values, tokens, emails, ibans, cards_and_phones)
 
 
-def redact(text: str, names: Mapping[str, str] | None = None) -> str:
+class Redacted(msgspec.Struct, frozen=True):
+    """A text that may be kept; `edits` says where in it the pieces of the first text are."""
+
+    text: str
+    edits: Edits
+
+
+def redact(text: str, names: Mapping[str, str] | None = None) -> Redacted:
     """`text` with a placeholder like [card] for each thing found.
 
     `names`: a raw user id -> the hash, in hex, that stands for it everywhere; told as [unit:<8 digits>].
@@ -61,7 +62,7 @@ def redact(text: str, names: Mapping[str, str] | None = None) -> str:
             shadowed = shadowed.replaced(find(shadowed.shadow))
         if shadowed is before:
             break
-    return shadowed.text
+    return Redacted(shadowed.text, shadowed.edits)
 
 
 def _places(text: str, value: str, instead: str) -> Iterator[Replacement]:
@@ -71,37 +72,3 @@ def _places(text: str, value: str, instead: str) -> Iterator[Replacement]:
         if not (text[position - 1 : position].isalnum() or text[end : end + 1].isalnum()):
             yield position, end, instead
         position = text.find(value, end)
-
-
-def kept_text(exchange: Exchange, names: Mapping[str, str]) -> KeptText:
-    """What may be kept of an exchange: redacted, the answers first, then the turns from the last backwards."""
-    room = _Room(names)
-    answers = tuple(_answer(answer, room) for answer in exchange.answers)
-    turns = [Turn(turn.role, room.take(turn.text), turn.unread) for turn in reversed(exchange.turns)]
-    return KeptText(exchange.id, exchange.model, tuple(reversed(turns)), answers, room.cut or exchange.truncated)
-
-
-class _Room:
-    """Hands out KEPT_CHARS to one text after another."""
-
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names
-        self._left = KEPT_CHARS
-        self.cut = False
-
-    def take(self, text: str) -> str:
-        """`text` redacted, as far as there is room."""
-        room, self._left = self._left, max(self._left - len(text), 0)
-        if len(text) <= room:
-            return redact(text, self._names)
-        self.cut = True
-        return redact(text[:room], self._names)[:-_FRAYED]
-
-
-def _answer(answer: Answer, room: _Room) -> Answer:
-    return msgspec.structs.replace(
-        answer,
-        text=room.take(answer.text),
-        reasoning=room.take(answer.reasoning),
-        tool_calls=tuple(room.take(call) for call in answer.tool_calls),
-    )

@@ -6,9 +6,7 @@ from typing import Self
 
 import msgspec
 
-Replacement = tuple[int, int, str]
-"""Start and end in characters, and what stands there afterwards."""
-
+from gateway.scoring.edits import Edits, Replacement
 
 _LIKE_A_DASH = frozenset({"Pd", "Cf", "Mn", "Me"})
 """Dashes; what is not seen at all (soft hyphen, zero-width space); what is put on top of another character."""
@@ -38,10 +36,14 @@ def _plain(char: str) -> int:
 
 
 class Shadowed(msgspec.Struct, frozen=True):
-    """`text` as it is, `shadow` as patterns see it: position i means the same character in both."""
+    """`text` as it is, `shadow` as patterns see it: position i means the same character in both.
+
+    `edits`: what was replaced in it so far.
+    """
 
     text: str
     shadow: str
+    edits: Edits = Edits()
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -54,7 +56,8 @@ class Shadowed(msgspec.Struct, frozen=True):
         if not found:
             return self
         text = _spliced(self.text, found)
-        return Shadowed(text, text if self.shadow is self.text else _spliced(self.shadow, found))
+        shadow = text if self.shadow is self.text else _spliced(self.shadow, found)
+        return Shadowed(text, shadow, self.edits.then(found))
 
 
 def _spliced(text: str, replacements: Iterable[Replacement]) -> str:

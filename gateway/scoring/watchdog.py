@@ -5,6 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 
 class Watchdog:
     """Guards stretches of work with a deadline in seconds.
@@ -18,6 +22,8 @@ class Watchdog:
         report.parent.mkdir(parents=True, exist_ok=True)
         self.last_words = report.read_text(errors="replace") if report.exists() else ""
         """Where the process before this one hung; empty when it did not."""
+        if self.last_words:
+            log.error("the process before this one hung and was ended", where=self.last_words.splitlines())
         self._deadline = deadline
         self._report = report.open("w", encoding="utf-8")
 

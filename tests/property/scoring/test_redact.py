@@ -6,8 +6,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.scoring.digits import luhn
-from gateway.scoring.redact import redact
+from gateway.scoring.redact import redact as redacted
 from gateway.scoring.shadow import Shadowed
+
+
+def redact(text: str, names: dict[str, str] | None = None) -> str:
+    return redacted(text, names).text
+
 
 PIECES = st.one_of(
     st.sampled_from(
@@ -77,3 +82,28 @@ def test_the_shadow_is_as_long_as_the_text(text: str) -> None:
 @given(st.text(alphabet="abcdefghij ,;!?\n\u00e4\u00f6\u65e5", max_size=200))
 def test_words_without_digits_stay_as_they_are(text: str) -> None:
     assert redact(text) == text
+
+
+@settings(max_examples=800, deadline=None)
+@given(TEXTS, NAMES, st.integers(0, 400), st.integers(0, 60))
+def test_what_was_left_alone_is_found_where_the_edits_say(
+    text: str, names: dict[str, str], start: int, length: int
+) -> None:
+    start = min(start, len(text))
+    end = min(start + length, len(text))
+    found = redacted(text, names)
+    at, until = found.edits.place(start, end)
+    assert 0 <= at <= until <= len(found.text)
+    if not any(edit.start < end and start < edit.end for edit in found.edits.all):
+        assert found.text[at:until] == text[start:end] or start == end
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS)
+def test_the_edits_make_the_one_text_from_the_other(text: str) -> None:
+    found = redacted(text)
+    made, position = "", 0
+    for edit in found.edits.all:
+        made += text[position : edit.start] + found.text[edit.at : edit.until]
+        position = edit.end
+    assert made + text[position:] == found.text

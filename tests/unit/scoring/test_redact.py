@@ -4,11 +4,15 @@ import time
 
 import pytest
 
-from classifiers.exchange import Answer, Exchange, Turn
 from gateway.scoring.digits import luhn
-from gateway.scoring.redact import KEPT_CHARS, kept_text, redact
+from gateway.scoring.redact import redact as redacted
 
 CARD = "4111111111111111"
+
+
+def redact(text: str, names: dict[str, str] | None = None) -> str:
+    return redacted(text, names).text
+
 
 TAKEN_OUT = {
     CARD: "[card]",
@@ -95,36 +99,6 @@ def test_the_units_own_value_becomes_its_hash() -> None:
     assert redact("I am joe.doe-17, not xjoe.doe-17x; abc card", names) == (
         "I am [unit:00ff00ff], not xjoe.doe-17x; abc card"
     )
-
-
-def test_every_text_of_an_exchange_is_redacted() -> None:
-    exchange = Exchange(
-        id="1",
-        turns=(Turn("system", CARD, ("image",)), Turn("user", CARD)),
-        answers=(Answer(CARD, reasoning=CARD, tool_calls=(CARD,), finish_reason="stop", complete=False),),
-        model="m",
-    )
-    kept = kept_text(exchange, {})
-    assert kept.turns == (Turn("system", "[card]", ("image",)), Turn("user", "[card]"))
-    assert kept.answers == (Answer("[card]", "[card]", ("[card]",), "stop", complete=False),)
-    assert not kept.cut
-
-
-def test_a_long_exchange_keeps_its_answer_and_its_last_turns() -> None:
-    word = "word " * (KEPT_CHARS // 10)
-    turns = tuple(Turn("user", f"{number}: {word}") for number in range(5))
-    kept = kept_text(Exchange("1", turns, (Answer(f"the answer {CARD}"),)), {})
-    assert kept.cut
-    assert kept.answers[0].text == "the answer [card]"
-    assert kept.turns[4].text == turns[4].text
-    assert kept.turns[3].text.startswith("3: word")
-    assert kept.turns[0].text == ""
-    assert sum(len(turn.text) for turn in kept.turns) <= KEPT_CHARS
-
-
-def test_a_card_at_the_cut_is_not_left_in_half() -> None:
-    text = "x" * (KEPT_CHARS - 10) + " 4111 1111 1111 1111"
-    assert "4111" not in kept_text(Exchange("1", (), (Answer(text),)), {}).answers[0].text
 
 
 HOSTILE = {
