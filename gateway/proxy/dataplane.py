@@ -75,6 +75,11 @@ class DataPlane:
         return self._services.draining
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator should know, a sentence each."""
+        return self._services.instruments.warnings
+
+    @property
     def connections(self) -> int:
         """Open client connections."""
         return len(self._services.connections)
@@ -107,13 +112,11 @@ class DataPlane:
         services.draining = True
         if self._server is not None:
             self._server.close()
-        for exchange in services.exchanges:
-            exchange.keep_alive = False
         for connection in tuple(services.connections):
             connection.leave()
         await self._until_empty(grace)
-        for exchange in tuple(services.exchanges):
-            exchange.fail(errors.draining())
+        for connection in tuple(services.connections):
+            connection.cut_off(errors.draining())
         await self._until_empty(_ABORT_SECONDS)
         for connection in tuple(services.connections):
             connection.give_up()

@@ -133,6 +133,12 @@ class ForwardedDelivery(msgspec.Struct, eq=False):
     def _connect(self, endpoint: Endpoint) -> None:
         services = self.exchange.services
         self.connecting = services.tasks.spawn("connect", self._connected(endpoint))
+        self.connecting.add_done_callback(self._connect_ended)
+
+    def _connect_ended(self, task: asyncio.Task[None]) -> None:
+        """Whatever kills a task (the supervisor reports it) must not leave a client waiting."""
+        if not task.cancelled() and task.exception() is not None:
+            self.exchange.fail(errors.upstream_refused(self.arm.arm))
 
     async def _connected(self, endpoint: Endpoint) -> None:
         services = self.exchange.services
@@ -142,7 +148,7 @@ class ForwardedDelivery(msgspec.Struct, eq=False):
                 connection = await services.pool.connect(endpoint)
         except TimeoutError:
             self._refused(endpoint, "connect_timeout", errors.upstream_timeout(self.arm.arm, seconds, "connection"))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             self._refused(endpoint, _kind(error), errors.upstream_refused(self.arm.arm))
         else:
             self.connecting = None
@@ -161,14 +167,20 @@ class ForwardedDelivery(msgspec.Struct, eq=False):
     def _send(self, connection: UpstreamConnection) -> None:
         exchange = self.exchange
         services = exchange.services
+        try:
+            body = self._body()
+        except GatewayError as error:
+            services.pool.put(connection)
+            exchange.fail(error)
+            return
         self.connection = connection
-        body = self._body()
         to_head = exchange.head is not None and exchange.head.method == b"HEAD"
         reader = AnswerReader(self.relay, services.answer_lines, services.limits.header_bytes, to_head)
         exchange.endpoint = connection.endpoint.url
         if exchange.sent_at is None:
             now = exchange.sent_at = services.clock.monotonic()
-            services.instruments.overhead(self.arm.model, now - exchange.received_at)
+            if exchange.series is not None:
+                exchange.series.overhead.observe(now - exchange.received_at)
         connection.send(messages.request_head(exchange, connection, len(body)), body, reader, self)
         if exchange.paused:
             connection.pause()
@@ -188,9 +200,9 @@ class ForwardedDelivery(msgspec.Struct, eq=False):
             self.endpoint = None
 
 
-def _kind(error: OSError) -> str:
+def _kind(error: OSError | UnicodeError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "refused"
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, socket.gaierror | UnicodeError):
         return "dns"
     return "tls" if isinstance(error, ssl.SSLError) else "unreachable"

@@ -26,13 +26,12 @@ class Dispatcher:
 
     def resolve(self, head: RequestHead) -> Resolved:
         """Find the route; raises GatewayError for what has none. Called before the body is read."""
-        key = (head.method, head.target)
-        found = self._resolved.get(key)
+        found = self._resolved.get((head.method, head.target))
         if found is None:
             found = resolve(head.method.decode(), head.target.decode())
             if len(self._resolved) >= _KNOWN_TARGETS:
                 self._resolved.clear()
-            self._resolved[key] = found
+            self._resolved[head.method, head.target] = found
         return found
 
     def dispatch(self, exchange: Exchange, head: RequestHead, resolved: Resolved) -> None:

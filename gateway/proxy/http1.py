@@ -51,6 +51,7 @@ _HOST = bytes(byte for byte in _TARGET if byte not in b',/?@\\"<>^`{|}')
 _DIGITS = b"0123456789"
 _LENGTH_DIGITS = 18
 _METHOD_BYTES = 32
+_NO_CONTENT = 204
 _SINGLE = frozenset(
     {
         b"authorization",
@@ -86,13 +87,15 @@ class RequestHead(msgspec.Struct, gc=False):
 
 
 class ResponseHead(msgspec.Struct, gc=False):
-    """An answer up to its body. `length` is None when neither a length nor chunks delimit it."""
+    """An answer up to its body. `length` is None when neither a length nor chunks delimit it.
+
+    `passed`: status line and the header lines that go on, each with its line end.
+    """
 
     status: int
-    reason: bytes
     minor: int
     fields: dict[bytes, bytes]
-    lines: list[bytes]
+    passed: bytes
     length: int | None
     chunked: bool
     keep_alive: bool
@@ -241,7 +244,10 @@ def _read_answer(head: bytes, known: HeaderLines) -> ResponseHead:
         keep_alive = keep_alive and b"close" not in tokens
         passed = _without_named(passed, tokens)
     length, chunked = _framing(fields, minor)
-    return ResponseHead(status, reason, minor, fields, passed, length, chunked, keep_alive)
+    if status == _NO_CONTENT:
+        passed = without(passed, (b"content-length",))
+    block = b"\r\n".join([b"HTTP/1.1 %d %b" % (status, reason), *passed, b""])
+    return ResponseHead(status, minor, fields, block, length, chunked, keep_alive)
 
 
 def without(lines: list[bytes], names: tuple[bytes, ...]) -> list[bytes]:

@@ -5,11 +5,25 @@ from gateway.telemetry import metrics
 from gateway.telemetry.counterfile import Counter, Gauge, Histogram  # noqa: TC001 - Series' annotations are for readers, not for a checker only
 from gateway.telemetry.metrics import Meters
 
+NO_UNIT = "request"
+"""The source of a request that is its own unit."""
+ENOUGH_REQUESTS = 100
+"""Before so many, nothing is said of the sources of units."""
+
 
 class Series:
     """The children of one (model, arm, route)."""
 
-    __slots__ = ("_ended", "_labels", "_meters", "duration", "first_byte", "in_flight", "inter_chunk")
+    __slots__ = (
+        "_ended",
+        "_labels",
+        "_meters",
+        "duration",
+        "first_byte",
+        "in_flight",
+        "inter_chunk",
+        "overhead",
+    )
 
     def __init__(self, meters: Meters, model: str, arm: str, route: Route) -> None:
         self._meters = meters
@@ -18,6 +32,7 @@ class Series:
         self.duration: Histogram = meters.histogram(metrics.DURATION, model, arm, route.value)
         self.first_byte: Histogram = meters.histogram(metrics.FIRST_BYTE, model, arm, route.value)
         self.inter_chunk: Histogram = meters.histogram(metrics.INTER_CHUNK, model, arm)
+        self.overhead: Histogram = meters.histogram(metrics.OVERHEAD_SECONDS, model)
         self.in_flight: Gauge = meters.gauge(metrics.IN_FLIGHT, model, arm)
 
     def ended(self, status: int, reason: Reason) -> None:
@@ -36,7 +51,6 @@ class Instruments:
         self._meters = meters
         self._series: dict[tuple[str, str, Route], Series] = {}
         self._gauges: dict[tuple[str, str], Gauge] = {}
-        self._overhead: dict[str, Histogram] = {}
         self._units: dict[tuple[str, str], Counter] = {}
         self._rejected: dict[str, Counter] = {}
         self._fail_overs: dict[tuple[str, str], Counter] = {}
@@ -53,19 +67,25 @@ class Instruments:
                 series.in_flight.set(0)
         return series
 
-    def overhead(self, model: str, seconds: float) -> None:
-        """Time in the gateway until a request was on its way."""
-        histogram = self._overhead.get(model)
-        if histogram is None:
-            histogram = self._overhead[model] = self._meters.histogram(metrics.OVERHEAD_SECONDS, model)
-        histogram.observe(seconds)
-
     def unit(self, model: str, source: str) -> None:
         """An exchange whose unit came from `source`."""
         counter = self._units.get((model, source))
         if counter is None:
             counter = self._units[model, source] = self._meters.counter(metrics.UNITS, model, source)
         counter.inc()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Models most of whose requests carry no unit: they are split by request, and users meet both arms."""
+        seen: dict[str, float] = {}
+        for (model, _), counter in self._units.items():
+            seen[model] = seen.get(model, 0.0) + counter.value
+        return tuple(
+            f"model {model!r}: {counter.value:.0f} of {seen[model]:.0f} requests carry no unit, each is assigned "
+            "by itself: send one of the configured headers or keys"
+            for (model, source), counter in self._units.items()
+            if source == NO_UNIT and seen[model] >= ENOUGH_REQUESTS and counter.value * 2 > seen[model]
+        )
 
     def rejected(self, code: str) -> None:
         """A request that the gateway itself refused."""

@@ -14,7 +14,10 @@ Headers = tuple[tuple[str, str], ...]
 
 JSON: Headers = (("content-type", "application/json"),)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-KEPT_HEADERS = (b"user-agent", b"x-request-id", b"traceparent", b"anthropic-version", b"openai-beta")
+KEPT_HEADERS = tuple(
+    (name.encode(), name)
+    for name in ("user-agent", "x-request-id", "traceparent", "anthropic-version", "openai-beta")
+)
 """What a record keeps of a request's headers: nothing that names or admits a person."""
 
 _KEPT_BYTES = 256
@@ -28,7 +31,7 @@ def request_head(exchange: "Exchange", connection: "UpstreamConnection", length:
     if head is None or resolved is None:
         raise AssertionError("only a request that was read is sent on")
     fields, lines = head.fields, head.lines
-    made = [b"%b %b HTTP/1.1" % (head.method, resolved.target.encode()), b"host: " + connection.authority]
+    made = [b"%b %b HTTP/1.1\r\nhost: %b" % (head.method, resolved.target.encode(), connection.authority)]
     if connection.endpoint.authorization is not None:
         lines = without(lines, _CREDENTIALS)
         made.append(b"authorization: " + connection.endpoint.authorization)
@@ -49,17 +52,13 @@ def request_head(exchange: "Exchange", connection: "UpstreamConnection", length:
 
 def answer_head(exchange: "Exchange", head: ResponseHead, *, chunked: bool) -> bytes:
     """An arm's answer as the client gets it. `chunked`: how its body is framed from here on."""
-    lines = without(head.lines, (b"content-length",)) if head.status == 204 else head.lines
-    made = [b"HTTP/1.1 %d %b" % (head.status, head.reason), *lines]
-    if chunked:
-        made.append(b"transfer-encoding: chunked")
-    made.append(_ours(exchange))
-    return b"\r\n".join(made)
+    framing = b"transfer-encoding: chunked\r\n" if chunked else b""
+    return head.passed + framing + _ours(exchange)
 
 
 def interim_head(head: ResponseHead) -> bytes:
     """An arm's 1xx answer as the client gets it."""
-    return b"\r\n".join([b"HTTP/1.1 %d %b" % (head.status, head.reason), *head.lines, b"", b""])
+    return head.passed + b"\r\n"
 
 
 def own_head(exchange: "Exchange", status: int, headers: Headers, length: int) -> bytes:
@@ -72,7 +71,11 @@ def own_head(exchange: "Exchange", status: int, headers: Headers, length: int) -
 
 def kept_headers(fields: dict[bytes, bytes]) -> dict[str, str]:
     """The headers that a record keeps, cut short."""
-    return {name.decode(): fields[name][:_KEPT_BYTES].decode("latin-1") for name in KEPT_HEADERS if name in fields}
+    kept = {}
+    for key, name in KEPT_HEADERS:
+        if key in fields:
+            kept[name] = fields[key][:_KEPT_BYTES].decode("latin-1")
+    return kept
 
 
 def _ours(exchange: "Exchange") -> bytes:

@@ -195,10 +195,19 @@ class ClientConnection(asyncio.Protocol):
         return bool(poll.poll(0))
 
     def leave(self) -> None:
-        """Close when nothing is under way (drain, idle for too long)."""
+        """Close when nothing is under way, else after the answer (drain, idle for too long)."""
         if self._exchange is None:
             self._ending = True
             self._transport.close()
+        else:
+            self._exchange.keep_alive = False
+
+    def cut_off(self, error: GatewayError) -> None:
+        """End at once: with `error` when an answer has not begun, uncleanly when it has."""
+        if self._exchange is not None:
+            self._exchange.fail(error)
+        else:
+            self.give_up()
 
     def give_up(self) -> None:
         """Close at once: what was to come has not come."""

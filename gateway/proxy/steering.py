@@ -11,17 +11,20 @@ from gateway.core.assignment import UnitKind, assign, bucket, unit_hash
 from gateway.core.envelope import Envelope
 from gateway.core.exchange import Route
 from gateway.core.first_turn import first_turn
-from gateway.core.routing import ModelRoute, RoutingTable
+from gateway.core.routing import RoutingTable
 from gateway.events.schema import Assignment
 from gateway.proxy.arms import Arms
 from gateway.proxy.endpoints import ArmEndpoints, Endpoint
+from gateway.proxy.instruments import NO_UNIT
 from gateway.proxy.pins import Pins
 from gateway.proxy.table import TableWatch
 from gateway.settings import Model
 
 FORCE_ARM = b"x-tipstaff-force-arm"
 ADMIN_TOKEN = b"x-tipstaff-admin-token"
-REQUEST = "request"
+
+_REMEMBERED_UNITS = 4096
+_REMEMBERED_BYTES = 256
 
 
 class Course(msgspec.Struct):
@@ -65,9 +68,9 @@ class Steering:
         self._pins = pins
         self._key = unit_key
         self._token = admin_token
-        self._weighed: RoutingTable | None = None
-        self._weights: dict[str, dict[str, float]] = {}
-        """The shares in `_weighed`, looked up instead of searched for."""
+        self._assigning: RoutingTable | None = None
+        self._assignments: dict[tuple[str, str, bytes], Assignment] = {}
+        """By (model, source, value): what `_assigning` says of units that were seen."""
         self._sources = {name: [_source(text) for text in model.unit] for name, model in models.items()}
         self._names = {name: tuple(model.arms) for name, model in models.items()}
 
@@ -91,33 +94,14 @@ class Steering:
 
     def course(self, asked: Asked) -> Course:
         """The course of a request for a configured model. Raises GatewayError."""
-        kind, source, value = self._unit(asked)
-        unit = unit_hash(self._key, kind, value)
-        table = self._table.table
-        if table is not self._weighed:
-            self._weights = {name: _weights(route) for name, route in table.models.items()}
-            self._weighed = table
-        route = table.models[asked.model]
-        place = bucket(route.salt, unit)
-        assigned = assign(route, place)
-        forced = self._forced(asked)
-        arm = self._arms[asked.model, forced or assigned]
+        assignment = self._assignment(asked.model, *self._unit(asked))
+        forced = self._forced(asked) if FORCE_ARM in asked.fields else ""
+        arm = self._arms[asked.model, forced or assignment.assigned]
         endpoint = None
         if asked.response_id:
             arm, endpoint = self._pinned(asked.model, asked.response_id)
-        assignment = Assignment(
-            kind,
-            source,
-            unit,
-            place,
-            self._weights[asked.model][assigned],
-            assigned,
-            arm.arm,
-            table.store_id,
-            table.epoch,
-            table.version,
-            bool(forced),
-        )
+        if forced or arm.arm != assignment.assigned:
+            assignment = msgspec.structs.replace(assignment, served=arm.arm, forced=bool(forced))
         return Course(assignment, arm, endpoint, _affinity(asked, arm, assignment))
 
     def fail_over(self, course: Course) -> ArmEndpoints | None:
@@ -126,6 +110,23 @@ class Steering:
         if not name or course.endpoint is not None or course.assignment.forced:
             return None
         return self._arms[course.arm.model, name]
+
+    def _assignment(self, model: str, kind: UnitKind, source: str, value: bytes) -> Assignment:
+        """Where the table puts a unit. Remembered for units that come back, until there is another table."""
+        table = self._table.table
+        if table is not self._assigning:
+            self._assigning = table
+            self._assignments.clear()
+        key = (model, source, value)
+        known = self._assignments.get(key)
+        if known is not None:
+            return known
+        made = _assigned(table, model, kind, source, unit_hash(self._key, kind, value))
+        if kind != "request" and len(value) <= _REMEMBERED_BYTES:
+            if len(self._assignments) >= _REMEMBERED_UNITS:
+                self._assignments.clear()
+            self._assignments[key] = made
+        return made
 
     def _unit(self, asked: Asked) -> tuple[UnitKind, str, bytes]:
         for kind, source, header, key in self._sources[asked.model]:
@@ -137,7 +138,7 @@ class Steering:
                     return kind, source, text.encode()
             elif material := first_turn(asked.route, asked.body):
                 return kind, source, material
-        return "request", REQUEST, asked.exchange_id.encode()
+        return "request", NO_UNIT, asked.exchange_id.encode()
 
     def _forced(self, asked: Asked) -> str:
         name = asked.fields.get(FORCE_ARM)
@@ -163,8 +164,22 @@ class Steering:
         return arm, endpoint
 
 
-def _weights(route: ModelRoute) -> dict[str, float]:
-    return {share.arm: share.weight for share in route.arms}
+def _assigned(table: RoutingTable, model: str, kind: UnitKind, source: str, unit: bytes) -> Assignment:
+    route = table.models[model]
+    place = bucket(route.salt, unit)
+    arm = assign(route, place)
+    return Assignment(
+        kind,
+        source,
+        unit,
+        place,
+        route.weight(arm),
+        arm,
+        arm,
+        table.store_id,
+        table.epoch,
+        table.version,
+    )
 
 
 def _affinity(asked: Asked, arm: ArmEndpoints, assignment: Assignment) -> bytes | None:
