@@ -25,6 +25,8 @@ from pydantic import (
 _UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGT]iB|B)?\s*$", re.IGNORECASE)
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+_HEADER = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+_BODY_KEY = re.compile(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")
 _PREFIX = "TIPSTAFF__"
 
 
@@ -69,6 +71,10 @@ def _unit_source(value: str) -> str:
         raise ValueError("a unit source is header:NAME, body:KEY or conversation:first-turn")
     if kind == "conversation" and name != "first-turn":
         raise ValueError("the only conversation source is conversation:first-turn")
+    if not (_HEADER if kind == "header" else _BODY_KEY).match(name):
+        raise ValueError(
+            f"{name!r} is no {kind} name: letters, digits, dash, underscore; body keys have dots between"
+        )
     return f"header:{name.lower()}" if kind == "header" else value
 
 

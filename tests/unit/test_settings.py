@@ -80,6 +80,8 @@ def test_an_environment_variable_that_is_no_key_is_refused() -> None:
         ("models.assistant.arms.stable.weight", 30, "takes the rest, 100 %"),
         ("models.assistant.arms.stable.fail_over", "nobody", "name another arm"),
         ("models.assistant.unit", ["cookie:sid"], "header:NAME"),
+        ("models.assistant.unit", ["body:user id"], "no body name"),
+        ("models.assistant.unit", ["header:x user"], "no header name"),
         ("listen", "8080", "host:port"),
         ("listen", ":8080", "the host is missing"),
         ("admin", "0.0.0.0:9191", "admin_token_file"),
