@@ -89,6 +89,12 @@ class AnswerReader(msgspec.Struct, eq=False):
 
     def _begin(self, head: ResponseHead, data: bytes) -> None:
         bodyless = self.to_head or head.status in _BODYLESS
+        if data and len(data) == head.length and not bodyless:  # all of it at once, as most short answers come
+            self.reusable = head.keep_alive
+            self.sink.begun(head, bodyless=False, more=True)
+            self.sink.piece(data, None)
+            self.done = True
+            return
         body = self.body = self._reader(head, bodyless=bodyless)
         self.held = b""
         self.reusable = head.keep_alive and not isinstance(body, CloseReader)

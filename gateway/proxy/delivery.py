@@ -187,10 +187,9 @@ class ForwardedDelivery(msgspec.Struct, eq=False):
 
     def _body(self) -> bytes:
         exchange, served = self.exchange, self.arm.served_name
-        envelope, head = exchange.envelope, exchange.head
-        if not served or envelope is None or head is None or envelope.model == served:
+        envelope, content_type = exchange.envelope, exchange.content_type
+        if not served or envelope is None or envelope.model == served:
             return exchange.body
-        content_type = head.fields.get(b"content-type", b"").decode("latin-1")
         start, end = exchange.services.envelopes.model_span(exchange.body, content_type)
         return b"".join((exchange.body[:start], replacement(served, content_type), exchange.body[end:]))
 

@@ -79,10 +79,10 @@ class Dispatcher:
         if resolved.serves is not Serves.MODEL:
             return None
         fields = head.fields
-        coding = fields.get(b"content-encoding", b"identity").decode("latin-1")
-        if coding.lower() != "identity":
-            raise errors.encoded_body(coding)
-        return self._services.envelopes.read(exchange.body, fields.get(b"content-type", b"").decode("latin-1"))
+        if b"content-encoding" in fields and fields[b"content-encoding"].lower() != b"identity":
+            raise errors.encoded_body(fields[b"content-encoding"].decode("latin-1"))
+        exchange.content_type = fields.get(b"content-type", b"").decode("latin-1")
+        return self._services.envelopes.read(exchange.body, exchange.content_type)
 
     def _answer(self, exchange: Exchange, resolved: Resolved) -> None:
         services = self._services

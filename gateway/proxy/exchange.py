@@ -80,6 +80,10 @@ class Exchange(msgspec.Struct, eq=False):
     endpoint: str = ""
     served: str = ""
     resolved: "Resolved | None" = None
+    route: Route = Route.OTHER
+    """What was asked for; OTHER while that is not known."""
+    content_type: str = ""
+    """Of the request's body."""
     envelope: "Envelope | None" = None
     course: "Course | None" = None
     series: "Series | None" = None
@@ -89,11 +93,6 @@ class Exchange(msgspec.Struct, eq=False):
     first_byte_at: float | None = None
     seen: int = -1
     seen_at: float = 0.0
-
-    @property
-    def route(self) -> Route:
-        """What was asked for; OTHER while that is not known."""
-        return self.resolved.route if self.resolved is not None else Route.OTHER
 
     def hold(self, size: int) -> bool:
         """Count `size` bytes of body in memory until the end; False: there is no room for them."""
@@ -194,19 +193,20 @@ class Exchange(msgspec.Struct, eq=False):
                 None if self.first_byte_at is None else self.first_byte_at - self.began,
                 now - self.began,
             ),
-            self._request_payload(head),
+            self._request_payload(),
             self._answer_payload(),
             messages.kept_headers(head.fields),
         )
 
-    def _request_payload(self, head: RequestHead) -> Payload:
-        bound = self.services.record_bytes
-        kept = (self.body if len(self.body) <= bound else self.body[:bound]) if self.keeps_text else None
-        content_type = head.fields.get(b"content-type", b"").decode("latin-1")
-        return Payload(len(self.body), kept, len(self.body) > bound, content_type)
+    def _request_payload(self) -> Payload:
+        bound, size = self.services.record_bytes, len(self.body)
+        kept = None
+        if self.keeps_text:
+            kept = self.body if size <= bound else self.body[:bound]
+        return Payload(size, kept, size > bound, self.content_type)
 
     def _answer_payload(self) -> Payload:
-        fields = self.answered.fields if self.answered is not None else {}
-        content_type = fields.get(b"content-type", b"" if self.answered is not None else b"application/json")
-        encoding = fields.get(b"content-encoding", b"")
-        return self.tap.payload(content_type.decode("latin-1"), encoding.decode("latin-1"), keep=self.keeps_text)
+        answered = self.answered
+        if answered is None:
+            return self.tap.payload("application/json", "", keep=self.keeps_text)
+        return self.tap.payload(answered.content_type, answered.content_encoding, keep=self.keeps_text)

@@ -89,7 +89,8 @@ class RequestHead(msgspec.Struct, gc=False):
 class ResponseHead(msgspec.Struct, gc=False):
     """An answer up to its body. `length` is None when neither a length nor chunks delimit it.
 
-    `passed`: status line and the header lines that go on, each with its line end.
+    `passed`: status line and the header lines that go on, each with its line end. Kept in memory and shared: never
+    changed.
     """
 
     status: int
@@ -99,6 +100,8 @@ class ResponseHead(msgspec.Struct, gc=False):
     length: int | None
     chunked: bool
     keep_alive: bool
+    content_type: str
+    content_encoding: str
 
 
 class Memory(Generic[T]):
@@ -168,8 +171,10 @@ class HeaderLines:
             raise Malformed("a header line without a proper name")
         if value.translate(None, _TEXT):
             raise Malformed("a control character in a header")
-        name = name.lower()
-        field = (name, value.strip(b" \t"), name not in self._dropped and not name.startswith(OURS))
+        name, value = name.lower(), value.strip(b" \t")
+        if name == b"host" and value.translate(None, _HOST):
+            raise Malformed("a Host with characters that no host has")
+        field = (name, value, name not in self._dropped and not name.startswith(OURS))
         self._known.keep(line, field)
         return field
 
@@ -187,41 +192,24 @@ def read_request(head: bytes, known: HeaderLines) -> RequestHead:
     """The request whose head is `head`, without the empty line. Raises Malformed, or GatewayError for what is
     well-formed and yet not served (another version, an upgrade, an expectation).
     """
-    try:
-        return _read_request(head, known)
-    except GatewayError:
-        check_partial(
-            head + b"\r\n\r\n"
-        )  # what is malformed further on is malformed first, however the bytes were split
-        raise
-
-
-def _read_request(head: bytes, known: HeaderLines) -> RequestHead:
     lines = head.split(b"\r\n")
-    method, target, minor = known.request_lines.found(lines[0]) or _request_line(lines[0], known)
-    fields, passed = known.read(lines)
-    host = fields.get(b"host")
-    if host is None or host.translate(None, _HOST):
-        _refuse_host(host, minor)
-    connection = fields.get(b"connection")
-    keep_alive = minor == 1
-    if connection is not None or b"upgrade" in fields:
-        tokens = _tokens(connection or b"")
-        keep_alive = b"close" not in tokens and (keep_alive or b"keep-alive" in tokens)
-        _check_upgrade(fields.get(b"upgrade"), tokens)
-        passed = _without_named(passed, tokens)
-    length, chunked = _framing(fields, minor)
-    return RequestHead(
-        method,
-        target,
-        minor,
-        fields,
-        passed,
-        length or 0,
-        chunked,
-        keep_alive,
-        b"expect" in fields and _expects_continue(fields[b"expect"], minor),
-    )
+    try:
+        method, target, minor = known.request_lines.found(lines[0]) or _request_line(lines[0], known)
+        fields, passed = known.read(lines)
+        if minor and b"host" not in fields:
+            raise Malformed("no Host")
+        keep_alive = minor == 1
+        if b"connection" in fields or b"upgrade" in fields:
+            tokens = _tokens(fields.get(b"connection", b""))
+            keep_alive = b"close" not in tokens and (keep_alive or b"keep-alive" in tokens)
+            _check_upgrade(fields.get(b"upgrade"), tokens)
+            passed = _without_named(passed, tokens)
+        length, chunked = _framing(fields, minor)
+        expects = b"expect" in fields and _expects_continue(fields[b"expect"], minor)
+    except GatewayError:
+        check_partial(head + b"\r\n\r\n")  # what is malformed further on is malformed, however the bytes are split
+        raise
+    return RequestHead(method, target, minor, fields, passed, length or 0, chunked, keep_alive, expects)
 
 
 def read_answer(head: bytes, known: HeaderLines) -> ResponseHead:
@@ -247,7 +235,18 @@ def _read_answer(head: bytes, known: HeaderLines) -> ResponseHead:
     if status == _NO_CONTENT:
         passed = without(passed, (b"content-length",))
     block = b"\r\n".join([b"HTTP/1.1 %d %b" % (status, reason), *passed, b""])
-    return ResponseHead(status, minor, fields, block, length, chunked, keep_alive)
+    content_type, encoding = fields.get(b"content-type", b""), fields.get(b"content-encoding", b"")
+    return ResponseHead(
+        status,
+        minor,
+        fields,
+        block,
+        length,
+        chunked,
+        keep_alive,
+        content_type.decode("latin-1"),
+        encoding.decode("latin-1"),
+    )
 
 
 def without(lines: list[bytes], names: tuple[bytes, ...]) -> list[bytes]:
@@ -314,13 +313,6 @@ def _status_line(line: bytes) -> tuple[int, bytes, int]:
     if reason.translate(None, _TEXT):
         raise Malformed("a control character in the status line")
     return int(code), reason, version[7] - 0x30
-
-
-def _refuse_host(host: bytes | None, minor: int) -> None:
-    if host is not None:
-        raise Malformed("a Host with characters that no host has")
-    if minor == 1:
-        raise Malformed("no Host")
 
 
 def _check_upgrade(upgrade: bytes | None, tokens: list[bytes]) -> None:

@@ -14,13 +14,11 @@ Headers = tuple[tuple[str, str], ...]
 
 JSON: Headers = (("content-type", "application/json"),)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-KEPT_HEADERS = tuple(
-    (name.encode(), name)
-    for name in ("user-agent", "x-request-id", "traceparent", "anthropic-version", "openai-beta")
-)
+KEPT_HEADERS = frozenset({b"user-agent", b"x-request-id", b"traceparent", b"anthropic-version", b"openai-beta"})
 """What a record keeps of a request's headers: nothing that names or admits a person."""
 
 _KEPT_BYTES = 256
+_IDENTITY = frozenset({b"x-request-id", b"traceparent", b"x-forwarded-for"})
 _CREDENTIALS = (b"authorization", b"x-api-key")
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -40,12 +38,21 @@ def request_head(exchange: "Exchange", connection: "UpstreamConnection", length:
     made += lines
     if length or head.chunked or b"content-length" in fields:
         made.append(b"content-length: %d" % length)
-    identifier = exchange.id.encode()
+    made.append(_identity(exchange.id.encode(), exchange.client.peer, fields))
+    return b"\r\n".join(made)
+
+
+def _identity(identifier: bytes, peer: bytes, fields: dict[bytes, bytes]) -> bytes:
+    """Who asks, under which ids: kept where the client says so, made where it does not. Ends the head."""
+    if fields.keys().isdisjoint(_IDENTITY):
+        trace = (identifier, identifier, identifier[16:], peer)
+        return b"x-request-id: %b\r\ntraceparent: 00-%b-%b-00\r\nx-forwarded-for: %b\r\n\r\n" % trace
+    made = []
     if b"x-request-id" not in fields:
         made.append(b"x-request-id: " + identifier)
     if b"traceparent" not in fields:
         made.append(b"traceparent: 00-%b-%b-00" % (identifier, identifier[16:]))
-    before, peer = fields.get(b"x-forwarded-for"), exchange.client.peer
+    before = fields.get(b"x-forwarded-for")
     made.append(b"x-forwarded-for: %b\r\n\r\n" % (peer if before is None else before + b", " + peer))
     return b"\r\n".join(made)
 
@@ -71,11 +78,7 @@ def own_head(exchange: "Exchange", status: int, headers: Headers, length: int) -
 
 def kept_headers(fields: dict[bytes, bytes]) -> dict[str, str]:
     """The headers that a record keeps, cut short."""
-    kept = {}
-    for key, name in KEPT_HEADERS:
-        if key in fields:
-            kept[name] = fields[key][:_KEPT_BYTES].decode("latin-1")
-    return kept
+    return {name.decode(): fields[name][:_KEPT_BYTES].decode("latin-1") for name in fields.keys() & KEPT_HEADERS}
 
 
 def _ours(exchange: "Exchange") -> bytes:

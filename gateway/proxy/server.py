@@ -286,6 +286,7 @@ class ClientConnection(asyncio.Protocol):
         limits = self._services.limits
         try:
             exchange.resolved = resolved = self._dispatcher.resolve(head)
+            exchange.route = resolved.route
             if length > limits.body_bytes:
                 raise errors.too_large(limits.body_bytes)
             if head.chunked or length > len(held):
