@@ -7,7 +7,7 @@ from contextlib import closing
 from gateway.events.folder import ProducerFolder, producers
 from gateway.events.schema import Event, ExchangeV1, Stream, VerdictV1
 from gateway.events.sqlite import SqliteEventLog
-from gateway.events.tip import Tip
+from gateway.events.tip import published_end
 from gateway.layout import DataFolder
 from gateway.ports import Clock
 
@@ -43,13 +43,10 @@ class FirstEvents:
         return entries[0].event if entries else None
 
     def _ends(self, stream: Stream) -> dict[str, int]:
-        found = {}
-        for producer in producers(self._data.log, stream):
-            tip = Tip.read(ProducerFolder(self._data.log, stream, producer).tip)
-            if tip is not None:
-                found[producer] = tip.end
-                tip.close()
-        return found
+        return {
+            producer: published_end(ProducerFolder(self._data.log, stream, producer).tip)
+            for producer in producers(self._data.log, stream)
+        }
 
 
 def _exchange(event: Event) -> str:

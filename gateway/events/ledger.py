@@ -20,15 +20,15 @@ or in flight. Where nobody counts starts, events are made and appended in one st
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 import msgspec
 
 from gateway.events import losses
 from gateway.events.folder import ProducerFolder, producers
 from gateway.events.positions import PublishedPositions
-from gateway.events.schema import Stream
-from gateway.events.tip import Tip
+from gateway.events.schema import STREAMS, Stream
+from gateway.events.tip import published_end
 from gateway.telemetry import counterfile
 from gateway.telemetry.metrics import DROPPED, STARTED
 
@@ -125,9 +125,8 @@ def read(root: Path, counters: Path, consumers: Mapping[Stream, frozenset[str]])
 
     `consumers` names who is meant to read each stream, also when they have not begun.
     """
-    streams = cast("tuple[Stream, ...]", get_args(Stream))
-    accounts = {stream: _accounts(root, stream, consumers.get(stream, frozenset())) for stream in streams}
-    ends = {stream: _ends(root, stream, accounts[stream]) for stream in streams}
+    accounts = {stream: _accounts(root, stream, consumers.get(stream, frozenset())) for stream in STREAMS}
+    ends = {stream: _ends(root, stream, accounts[stream]) for stream in STREAMS}
     dropped, started = _counted(counters)
     return {
         stream: balance(
@@ -137,7 +136,7 @@ def read(root: Path, counters: Path, consumers: Mapping[Stream, frozenset[str]])
             ends=ends[stream],
             accounts=accounts[stream],
         )
-        for stream in streams
+        for stream in STREAMS
     }
 
 
@@ -163,12 +162,8 @@ def _ends(root: Path, stream: Stream, accounts: Mapping[str, Mapping[str, Accoun
 
 def _end(folder: ProducerFolder, accounts: Mapping[str, Mapping[str, Account]]) -> int:
     """A consumer may have read what its writer had committed but not shown before it was killed."""
-    tip = Tip.read(folder.tip)
-    end = 0
-    if tip is not None:
-        end = tip.end
-        tip.close()
-    return max([end, *(of[folder.producer].position for of in accounts.values() if folder.producer in of)])
+    read = (of[folder.producer].position for of in accounts.values() if folder.producer in of)
+    return max((published_end(folder.tip), *read))
 
 
 def _counted(folder: Path) -> tuple[dict[Stream, Counter[str]], dict[Stream, int]]:

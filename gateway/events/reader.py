@@ -9,7 +9,7 @@ import structlog
 
 from gateway.events.codec import Damaged, event, raws
 from gateway.events.folder import ProducerFolder
-from gateway.events.segment import SegmentDamaged, SegmentUnborn
+from gateway.events.segment import SegmentDamaged, SegmentEmpty
 from gateway.events.segment_reader import Page, Row, SegmentBlocked, SegmentGone, SegmentReader
 from gateway.events.tip import Tip
 from gateway.ports import Entry
@@ -85,7 +85,7 @@ class ProducerReader:
                 page = self._opened(first, closed=after is not None).page(
                     found.position, limit - len(found.entries), budget
                 )
-            except SegmentUnborn:
+            except SegmentEmpty:
                 continue  # whatever the watermark covers was committed before: it is not in here
             except SegmentBlocked as error:
                 self._complain("a segment cannot be read now", first, error)

@@ -1,6 +1,6 @@
 """Every event. Fields are only ever added; the name's `v1` changes with anything else."""
 
-from typing import Literal
+from typing import Final, Literal, cast, get_args
 
 import msgspec
 
@@ -10,6 +10,7 @@ from gateway.core.exchange import Reason, Route
 from gateway.core.routing import DecidedBy
 
 Stream = Literal["exchanges", "verdicts", "feedback", "decisions", "audit"]
+STREAMS: Final = cast("tuple[Stream, ...]", get_args(Stream))
 
 
 class Assignment(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from gateway.ports import LogFull
 _FORMAT = 1
 _PAGE_BYTES = 16_384
 _CHECKPOINT_PAGES = 256
-_BUSY_SECONDS = 10.0
+BUSY_SECONDS = 10.0
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE groups (
@@ -36,7 +36,7 @@ class SegmentDamaged(Exception):
     """The file is not what was written: torn, cut or overwritten by something else."""
 
 
-class SegmentUnborn(Exception):
+class SegmentEmpty(Exception):
     """The file was made, but its writer died before the first transaction: it holds nothing."""
 
 
@@ -46,7 +46,12 @@ ConsumedTable = Mapping[tuple[Stream, str], int]
 
 def damage(error: sqlite3.Error) -> bool:
     """True when SQLite says that the file's content is broken."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+    return primary_code(error) in _DAMAGE
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's result code without what its extended code adds; 0 for an error of Python's own."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 @contextlib.contextmanager
@@ -56,7 +61,7 @@ def _explained(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         if damage(error):
             raise SegmentDamaged(f"{path}: {error}") from error
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_ROOM:
+        if primary_code(error) in _NO_ROOM:
             raise LogFull(f"{path} cannot be written: {error}") from error
         raise
     except OSError as error:
@@ -75,7 +80,7 @@ class SegmentWriter:
         self.bytes = 0
         self.consumed: dict[tuple[Stream, str], int] = {}
         self._database = database
-        self._born = False
+        self._has_tables = False
 
     @classmethod
     def create(cls, path: Path, first: int, created_us: int, consumed: ConsumedTable) -> Self:
@@ -97,14 +102,14 @@ class SegmentWriter:
 
     @classmethod
     def open(cls, path: Path, first: int) -> Self:
-        """Go on with an existing file, checked whole. Raises SegmentUnborn, SegmentDamaged, LogFull."""
+        """Go on with an existing file, checked whole. Raises SegmentEmpty, SegmentDamaged, LogFull."""
         with _explained(path):
             database = _connect(path)
             try:
                 segment = cls(path, first, database)
                 segment._load()
                 _tune(database)
-            except (sqlite3.Error, SegmentUnborn, SegmentDamaged):
+            except (sqlite3.Error, SegmentEmpty, SegmentDamaged):
                 database.close()
                 raise
         return segment
@@ -118,7 +123,7 @@ class SegmentWriter:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
-        self._born = True
+        self._has_tables = True
         self.consumed.update(consumed)
         count = sum(group.count for group in groups)
         if count:
@@ -129,8 +134,8 @@ class SegmentWriter:
     def _transact(self, groups: Sequence[Group], first_us: int, consumed: ConsumedTable) -> None:
         database = self._database
         database.execute("BEGIN IMMEDIATE")
-        if not self._born:
-            self._be_born()
+        if not self._has_tables:
+            self._create_tables()
         first = self.end
         for group in groups:
             row = (first, first_us, group.count, group.codec, group.size, group.crc, group.body)
@@ -141,7 +146,7 @@ class SegmentWriter:
             database.executemany(_CONSUME, _rows(consumed))
         database.execute("COMMIT")
 
-    def _be_born(self) -> None:
+    def _create_tables(self) -> None:
         for statement in _SCHEMA.split(";"):
             self._database.execute(statement)
         meta = {"format": _FORMAT, "created_us": self.created_us}
@@ -150,7 +155,7 @@ class SegmentWriter:
 
     def _load(self) -> None:
         if not self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-            raise SegmentUnborn(str(self.path))
+            raise SegmentEmpty(str(self.path))
         problems = self._database.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problems != "ok":
             raise SegmentDamaged(f"{self.path}: {problems}")
@@ -162,7 +167,7 @@ class SegmentWriter:
             self.consumed[stream, producer] = position
         self.end, self.last_us = self._database.execute(_LAST).fetchone() or (self.first, 0)
         self.bytes = self._database.execute("SELECT coalesce(sum(length(body)), 0) FROM groups").fetchone()[0]
-        self._born = True
+        self._has_tables = True
 
     def close(self) -> None:
         """Check in what the WAL holds, and let go; a second call does nothing.
@@ -180,7 +185,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         f"{path.absolute().as_uri()}?mode=rw",
         uri=True,
         isolation_level=None,
-        timeout=_BUSY_SECONDS,
+        timeout=BUSY_SECONDS,
         check_same_thread=False,
     )
 

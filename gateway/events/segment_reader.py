@@ -7,10 +7,9 @@ from typing import Self
 import msgspec
 
 from gateway.events.codec import Group
-from gateway.events.segment import SegmentDamaged, SegmentUnborn, damage
+from gateway.events.segment import BUSY_SECONDS, SegmentDamaged, SegmentEmpty, damage, primary_code
 
-_BUSY_SECONDS = 10.0
-_BORN = "SELECT 1 FROM sqlite_master WHERE name = 'meta'"
+_HAS_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'meta'"
 _GROUPS = """
 SELECT first, first_us, count, codec, size, crc, body FROM groups WHERE first >= coalesce(
     (SELECT first FROM (SELECT first, count FROM groups WHERE first <= ?1 ORDER BY first DESC LIMIT 1)
@@ -60,26 +59,26 @@ class SegmentReader:
 
     @classmethod
     def open(cls, path: Path, first: int, *, closed: bool) -> Self:
-        """Also raises SegmentUnborn when nothing was committed to it yet. `closed`: a newer one exists."""
+        """Also raises SegmentEmpty when nothing was committed to it yet. `closed`: a newer one exists."""
         identity = _identity(path)
         try:
             database = sqlite3.connect(
                 reading_uri(path, closed=closed),
                 uri=True,
                 isolation_level=None,
-                timeout=_BUSY_SECONDS,
+                timeout=BUSY_SECONDS,
                 check_same_thread=False,  # every call is made under the log's own lock
             )
         except sqlite3.Error as error:
             raise _explained(error, path) from error
         try:
-            born = database.execute(_BORN).fetchone()
+            has_tables = database.execute(_HAS_TABLES).fetchone()
         except sqlite3.Error as error:
             database.close()
             raise _explained(error, path) from error
-        if not born:
+        if not has_tables:
             database.close()
-            raise SegmentUnborn(str(path))
+            raise SegmentEmpty(str(path))
         return cls(path, first, identity, database)
 
     def current(self) -> bool:
@@ -131,6 +130,6 @@ def _identity(path: Path) -> tuple[int, int]:
 def _explained(error: sqlite3.Error, path: Path) -> Exception:
     if damage(error):
         return SegmentDamaged(f"{path}: {error}")
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_THERE:
+    if primary_code(error) in _NOT_THERE:
         return SegmentBlocked(f"{path}: {error}") if path.exists() else SegmentGone(str(path))
     return error

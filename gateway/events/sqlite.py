@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import cast, get_args
 
 import structlog
 
@@ -13,14 +12,13 @@ from gateway.events.losses import Losses
 from gateway.events.policy import StreamPolicy, policies
 from gateway.events.positions import PublishedPositions
 from gateway.events.reader import ProducerReader
-from gateway.events.schema import Event, Stream
+from gateway.events.schema import STREAMS, Event, Stream
 from gateway.events.segment import ConsumedTable
 from gateway.events.writer import CORRUPT, OnLoss, StreamWriter
 from gateway.ports import Batch, Clock, Entry, Positions
 
 log = structlog.get_logger(__name__)
 
-_STREAMS = cast("tuple[Stream, ...]", get_args(Stream))
 _EMPTY: Mapping[Stream, frozenset[str]] = {}
 
 
@@ -66,7 +64,7 @@ class SqliteEventLog:
             self._resume()
 
     def _resume(self) -> None:
-        for stream in _STREAMS:
+        for stream in STREAMS:
             for producer, position in self._positions.of(self.producer, stream).items():
                 self._note({(stream, producer): position})
             if ProducerFolder(self._root, stream, self.producer).path.is_dir():

@@ -80,3 +80,13 @@ class Tip:
         self._mapping.close()
         if self._lock is not None:
             os.close(self._lock)
+
+
+def published_end(path: Path) -> int:
+    """How many events the tip at `path` shows; 0 while its writer has not made it."""
+    tip = Tip.read(path)
+    if tip is None:
+        return 0
+    end = tip.end
+    tip.close()
+    return end

@@ -11,7 +11,7 @@ from gateway.events.losses import Losses
 from gateway.events.policy import StreamPolicy
 from gateway.events.positions import PublishedPositions
 from gateway.events.purge import Purge
-from gateway.events.segment import ConsumedTable, SegmentDamaged, SegmentUnborn, SegmentWriter
+from gateway.events.segment import ConsumedTable, SegmentDamaged, SegmentEmpty, SegmentWriter
 from gateway.events.tip import Tip
 from gateway.ports import Clock, LogFull
 
@@ -170,7 +170,7 @@ class StreamWriter:
     def _try_open(self, first: int) -> None:
         try:
             self._current = SegmentWriter.open(self._folder.segment(first), first)
-        except SegmentUnborn:
+        except SegmentEmpty:
             self._folder.unlink(first)
         except SegmentDamaged as error:
             self._set_aside(first, max(first, self._tip.end, self._purge.furthest()), error)
