@@ -26,7 +26,7 @@ This page is made from the code (`python -m gateway.telemetry.reference`); a tes
 | --- | --- | --- | --- |
 """
 _LABELS = {
-    "arm": "the deployed version (`stable`, `canary`, ...) that served; for weights and fail-overs the assigned one",
+    "arm": "the deployed version (`stable`, `canary`, ...) that served; for weights and fail-overs the assigned",
     "classifier": "which classifiers run",
     "code": "HTTP status; for `tipstaff_rejected_total` the error's code",
     "constitution": "content hash of the constitution",

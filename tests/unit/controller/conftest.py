@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,12 @@ from tests.support.manual_clock import ManualClock
 from tests.unit.controller.support import START
 
 
+@cache
+def shipped() -> constitution.Constitution:
+    """The default constitution, read once."""
+    return constitution.default()
+
+
 class Controller:
     """Real parts on a folder, without the loop; `call` asks the application."""
 
@@ -45,7 +52,7 @@ class Controller:
         self.texts = KeptTexts(self.data.texts, "scorer-0", self.clock, 7, 1 << 20)
         self.file = CounterFile.open(self.data.counter_file("controller"))
         self.meters = Meters(self.file)
-        rules = constitution.default()
+        rules = shipped()
         series = ControllerSeries(self.tables, self.ledgers, rules, version="0.0.1", classifier="rules 1")
         self.exposition = Exposition(self.data.counters, series)
         self.parts = ControllerParts(

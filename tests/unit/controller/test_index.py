@@ -233,11 +233,18 @@ def test_rates_are_counts_by_assigned_arm(index: ExchangeIndex) -> None:
     assert (stable.exchanges, stable.units) == (1, 1)
 
 
+def test_a_model_that_there_is_not_is_listed_and_counted_nowhere(index: ExchangeIndex) -> None:
+    index.add(entries([verdict_event(1, model="whatever a client sent", arm="", status=404)]), {})
+    assert len(index.find(ExchangeFilter(), 10)) == 1
+    assert index.rates("whatever a client sent", 0).arms == ()
+
+
 def test_rates_since_an_hour_leave_earlier_ones_out(index: ExchangeIndex) -> None:
     early = verdict_event(1, upheld("harm"), unit="ann", time_us=START - HOUR)
     late = verdict_event(2, unit="ann", time_us=START + 5)
     later = verdict_event(3, unit="bob", time_us=START - HOUR + 7)
-    index.add(entries([early, late, later]), {})
+    for event in (early, late, later):
+        index.add(entries([event]), {})
     (arm,) = index.rates("assistant", START + 10).arms
     assert (arm.exchanges, arm.violating, arm.units) == (1, 0, 1)
     (arm,) = index.rates("assistant", 0).arms
