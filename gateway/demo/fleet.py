@@ -33,6 +33,8 @@ class Fleet(Protocol):
 
     about: tuple[str, ...]
     """What the person who watches must know of them."""
+    takes: str
+    """What to say of how long they take to start; empty when it is no time."""
 
     async def start(self) -> None:
         """Start both. Raises FleetFailed."""
@@ -54,6 +56,7 @@ class SimulatedFleet:
         "The two models are SIMULATED: they know a few questions and spoil a share of the answers on purpose.",
         "Cards, keys and addresses in their answers are inventions.",
     )
+    takes = ""
 
     def __init__(self, clock: Clock, seed: int) -> None:
         calm = steady(_STABLE)
@@ -89,6 +92,7 @@ class VllmFleet:
         "The two models are REAL vLLM servers on this machine's CPU, with a tiny model of random weights:",
         "they write gibberish, so rates of violations mean nothing here. What is shown is transport and ledger.",
     )
+    takes = ", which takes a minute or more"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -101,6 +101,7 @@ class _Demo:
         stack.push_async_callback(fleet.stop)
         for line in fleet.about:
             self.teller.say(line)
+        self.teller.say(f"starting them{fleet.takes} ...")
         await fleet.start()
         gateway = GatewayProcess(self._folder, {MODEL: {"unit": ["header:x-user-id"], "arms": self._arms(fleet)}})
         stack.push_async_callback(gateway.stop)

@@ -75,11 +75,10 @@ class Users:
         due = began
         for pause in self._pauses():
             due += pause
+            await asyncio.sleep(max(min(due, began + seconds) - self._clock.monotonic(), 0.0))
             if due - began > seconds:
-                break
-            await asyncio.sleep(max(due - self._clock.monotonic(), 0.0))
+                return
             self._arrival()
-        await asyncio.sleep(max(began + seconds - self._clock.monotonic(), 0.0))
 
     async def settle(self, seconds: float) -> bool:
         """Wait for the answers that are on their way; False when some are still after `seconds`."""

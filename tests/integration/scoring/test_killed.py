@@ -21,7 +21,7 @@ from gateway.telemetry import counterfile
 from tests.support.wait import until
 from tests.unit.scoring.making import exchange, identifier
 
-KILLS = 24
+KILLS = 20
 
 
 class Scorers:
