@@ -34,7 +34,7 @@ def script() -> str:
                 "SERVE=$!",
                 "trap 'kill -TERM $SERVE; wait $SERVE' EXIT",
             ]
-            lines += ["timeout 60 sh -c 'until grep -q \"try it:\" serve.out; do sleep 0.2; done'"]
+            lines += ["timeout 120 sh -c 'until grep -q \"try it:\" serve.out; do sleep 0.2; done'"]
         else:
             lines.append(block)
     return "\n".join(lines)
@@ -62,6 +62,8 @@ def test_five_minutes_after_opening_the_readme_two_servers_are_behind_it(
     assert done.returncode == 0, shown
     assert '"chat.completion"' in done.stdout, shown
     assert "acme/assistant-v1" in done.stdout, shown
+    assert '"balanced":true' in done.stdout, shown
+    assert "tipstaff_requests_total{" in done.stdout, shown
     assert "canary       25 %" in done.stdout, shown
     with capsys.disabled():
         print(f"\nfrom the README's first command to an answered request: {seconds:.0f} s")

@@ -1,5 +1,6 @@
 """`tipstaff serve`, as the person who runs it sees it: starts, refusals to start, weights, ends, deaths."""
 
+import re
 import shutil
 import socket
 import time
@@ -21,20 +22,10 @@ from tests.support.simulated import SLOW, UNHURRIED, simulated
 from tests.support.stack import Stack, tipstaff
 from tests.support.wait import until
 
+README = Path(__file__).parents[2] / "README.md"
 TWO_LINES = """\
 models:
   assistant: {{arms: {{stable: {{endpoints: ["{url}"]}}}}}}
-"""
-AS_WRITTEN = """\
-listen: 127.0.0.1:8080
-admin: 127.0.0.1:9191
-data: ./data
-models:
-  assistant:
-    unit: [header:x-user-id, body:user]
-    arms:
-      stable: {endpoints: [http://127.0.0.1:8001]}
-      canary: {endpoints: [http://127.0.0.1:8002], weight: 10}
 """
 KILLED = ("proxy-0", "scorer-0", "controller")
 ARMS = "TIPSTAFF__MODELS__ASSISTANT__ARMS"
@@ -101,6 +92,12 @@ def test_a_taken_port_is_exit_code_3(tmp_path: Path) -> None:
     assert len(ended.stderr.splitlines()) == 1
 
 
+def as_written() -> str:
+    """The configuration in the README, letter by letter."""
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    return str(block)
+
+
 def test_an_operator_s_word_on_the_weights_holds(models: list[ModelServer], tmp_path: Path) -> None:
     endpoints = {
         f"{ARMS}__STABLE__ENDPOINTS": f"[{models[0].url}]",
@@ -108,7 +105,7 @@ def test_an_operator_s_word_on_the_weights_holds(models: list[ModelServer], tmp_
         "TIPSTAFF__EXPOSE_ARM": "true",
         "TIPSTAFF__PROXY__WORKERS": "2",
     }
-    with Stack(tmp_path, config=AS_WRITTEN, environment=endpoints) as stack:
+    with Stack(tmp_path, config=as_written(), environment=endpoints) as stack:
         admin = f"http://127.0.0.1:{stack.admin_port}"
         share = Counter(ask(stack, **{"x-user-id": f"user-{n}"}).headers["x-tipstaff-arm"] for n in range(100))
         assert 1 <= share["canary"] <= 25, share

@@ -80,6 +80,7 @@ class Stack:
                 stderr=errors,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **self.environment},
+                start_new_session=True,  # a shared one is known by its session: see `lasting_processes`
             )
         process = self._process
         until(

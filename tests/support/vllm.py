@@ -15,6 +15,14 @@ from tests.support.ports import free_port
 FIRST_NAME = "acme/assistant-v1"
 SECOND_NAME = "acme/assistant-v2"
 SECOND_KEY = "key-of-the-second-server"
+TOOLS = (
+    *("--enable-auto-tool-choice", "--tool-call-parser", "hermes"),
+    *(
+        "--structured-outputs-config",
+        '{"backend": "xgrammar", "disable_any_whitespace": true}',
+    ),  # a gibberish model would write only blanks
+)
+"""A tool that the request names is called with arguments that fit its schema, whatever the model would say."""
 ADAPTERS = {"acme/assistant-calm": "calm", "acme/assistant-brisk": "brisk"}
 
 
@@ -94,9 +102,15 @@ def _options(model: Path, logs: Path) -> tuple[VllmOptions, VllmOptions]:
         port=free_port(),
         log=logs / "first.log",
         lora_at_runtime=True,
+        extra=TOOLS,
     )
     second = VllmOptions(
-        model=model, served_names=(SECOND_NAME,), port=free_port(), log=logs / "second.log", api_key=SECOND_KEY
+        model=model,
+        served_names=(SECOND_NAME,),
+        port=free_port(),
+        log=logs / "second.log",
+        api_key=SECOND_KEY,
+        extra=TOOLS,
     )
     return first, second
 
