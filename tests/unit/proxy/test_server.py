@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core import errors
 from gateway.core.exchange import Reason, Route
 from gateway.proxy.http1 import HeaderLines, read_answer, read_request
 from gateway.proxy.pins import Pin
@@ -532,6 +533,23 @@ class TestEnds:
         got = plane.answer()
         assert (status_of(got), code_of(got)) == (502, "upstream_reset")
 
+    def test_the_end_comes_once_whoever_calls_for_it(self, plane: PlainPlane) -> None:
+        plane.send(request())
+        (exchange,) = plane.services.exchanges
+        for reason in (Reason.DRAIN, Reason.COMPLETE, Reason.CLIENT_GONE):
+            exchange.finish(reason)
+        assert [record.reason for record in plane.bench.records.records] == [Reason.DRAIN]
+        assert plane.bench.metric("tipstaff_requests_total") == 1
+        assert plane.bench.metric("tipstaff_in_flight") == 0
+
+    def test_a_drain_cuts_off_what_is_left_and_says_so_where_it_still_can(self, plane: PlainPlane) -> None:
+        plane.send(request()[:-5])
+        plane.client.leave()
+        plane.client.cut_off(errors.draining())
+        got = plane.answer()
+        assert (status_of(got), code_of(got)) == (503, "draining")
+        assert b"connection: close" in got
+
     def test_a_record_is_cut_at_its_bound(self, tmp_path: Path) -> None:
         plane = PlainPlane(tmp_path, limits={"record_bytes": 5})
         plane.send(request())
@@ -680,6 +698,22 @@ class TestSteering:
             plane.reply(answer())
             assignment = plane.bench.records.records[-1].assignment
             assert (assignment.unit_kind, assignment.unit_source) == (kind, source)
+
+    def test_an_operator_hears_when_most_requests_have_no_unit(self, plane: PlainPlane) -> None:
+        anonymous = request(b'{"model":"assistant","messages":[]}')
+        for number in range(100):
+            assert plane.bench.plane.warnings == ()
+            plane.send(request(headers="X-User-Id: u\r\n") if number % 3 == 0 else anonymous)
+            plane.reply(answer())
+        (warning,) = plane.bench.plane.warnings
+        assert "66 of 100" in warning
+
+    def test_a_new_table_counts_from_the_next_request_on(self, plane: PlainPlane) -> None:
+        for weight, arm in ((0.0, "stable"), (1.0, "canary"), (0.0, "stable")):
+            plane.bench.weigh("assistant", {"canary": weight})
+            plane.send(request(headers="X-User-Id: u\r\n"))
+            assert plane.sent_on(arm)
+            plane.reply(answer(), arm)
 
     def test_an_operator_forces_an_arm(self, plane: PlainPlane) -> None:
         token = ADMIN_TOKEN.decode()
