@@ -22,7 +22,9 @@ class AdminClient:
             except OSError as error:
                 raise AdminError(f"{token_file}: {error.strerror}; give the admin token's file") from error
         self._address = address.rstrip("/")
-        self._http = httpx.Client(base_url=f"{self._address}/api/v1", headers=headers, timeout=deadline)
+        self._http = httpx.Client(
+            base_url=f"{self._address}/api/v1", headers=headers, timeout=deadline, trust_env=False
+        )  # trust_env: the token goes to that address, never through a proxy of the environment
 
     def weights(self, model: str) -> dict[str, Any]:
         """The split of a model's units: `weights` in percent, `decided_by`, `reason`."""
