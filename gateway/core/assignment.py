@@ -7,21 +7,11 @@ hides who the unit is, is not needed for it.
 from hashlib import blake2b
 from typing import Literal
 
-import msgspec
-
 from gateway.core.routing import ModelRoute
 
 UnitKind = Literal["user", "conversation", "request"]
 
 _BELOW_ONE = 1.0 - 2.0**-53
-
-
-class Unit(msgspec.Struct, frozen=True):
-    """Who is randomised: `hash` is what is kept, `source` says where the value came from (`header:x-user-id`)."""
-
-    kind: UnitKind
-    source: str
-    hash: bytes
 
 
 def unit_hash(key: bytes, kind: UnitKind, value: bytes) -> bytes:

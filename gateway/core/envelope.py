@@ -125,7 +125,11 @@ class _Level:
         self._prefix = prefix
         self._names = tuple(below)
         self._wanted = tuple(
-            (prefix + name, () in rests, _Level(f"{prefix}{name}.", deeper) if (deeper := _deeper(rests)) else None)
+            (
+                prefix + name,
+                () in rests,
+                _Level(f"{prefix}{name}.", deeper) if (deeper := [rest for rest in rests if rest]) else None,
+            )
             for name, rests in below.items()
         )
         self._bulky = tuple(_key_pattern((name,)) for name in bulky if name not in below)
@@ -177,10 +181,6 @@ class _Level:
             if member.escaped:
                 raise invalid_body(f"The key {name!r} is spelled with escapes.", "Spell it plainly.", param=name)
             seen.add(member.key)
-
-
-def _deeper(paths: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    return [path for path in paths if path]
 
 
 def _key_pattern(names: Iterable[str]) -> re.Pattern[bytes]:

@@ -171,17 +171,6 @@ def encoded_body(coding: str) -> GatewayError:
     )
 
 
-def unsupported_media(content_type: str) -> GatewayError:
-    """415: neither JSON nor a multipart form."""
-    return GatewayError(
-        415,
-        "unsupported_media_type",
-        f"The request body has Content-Type {shown(content_type)}.",
-        "Send application/json, or multipart/form-data for audio.",
-        param="content-type",
-    )
-
-
 def unsupported_upgrade(protocol: str) -> GatewayError:
     """501 and close: CONNECT, WebSocket, h2c and every other change of protocol."""
     return GatewayError(

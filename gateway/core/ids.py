@@ -1,7 +1,5 @@
 """Identifiers: UUIDv7 (RFC 9562), so that they sort by the time they were made."""
 
-ID_LENGTH = 32
-
 
 def exchange_id(now_us: int, entropy: bytes) -> str:
     """UUIDv7 as 32 hex digits.

@@ -1,7 +1,7 @@
 """Which routes users have. A list of what passes: whatever is not in it is unknown, in every spelling.
 
-Paths are compared byte for byte, after nothing: no decoding, no joining of slashes, no lower-casing. So the path
-that was allowed is the path that is sent on, and an engine's route cannot hide in another spelling of it.
+Paths are compared byte for byte as they came: no decoding, no joining of slashes, no lower-casing. So the path that
+was allowed is the path that is sent on, and an engine's route cannot hide in another spelling of it.
 
 Listed is what vLLM 0.32 serves to users. Left out on purpose: what operates the engine (sleep, LoRA, weights,
 rpc, profiles, caches, metrics, docs), and the routes that generate text in a shape nobody here reads
@@ -9,9 +9,7 @@ rpc, profiles, caches, metrics, docs), and the routes that generate text in a sh
 """
 
 import re
-from collections.abc import Iterable
 from enum import StrEnum
-from typing import NoReturn
 from urllib.parse import unquote
 
 import msgspec
@@ -129,7 +127,7 @@ def resolve(method: str, target: str) -> Resolved:
     path, _, _ = origin.partition("?")
     entry, subject = _find(path)
     if method not in entry.methods:
-        _refuse(method, path, entry.methods)
+        raise method_not_allowed(method, path, entry.methods)
     serves = Serves.ANY if method == "OPTIONS" else entry.serves
     return Resolved(entry.route, serves, path, origin, entry.template, subject)
 
@@ -161,7 +159,3 @@ def _find(path: str) -> tuple[_Entry, str]:
         # Never sent on, only compared with names: so it may be encoded, and hold the slash of `org/name`.
         return _CARD, unquote(path.removeprefix(_MODELS_PREFIX), errors="replace")
     raise forbidden_route(path)
-
-
-def _refuse(method: str, path: str, allowed: Iterable[str]) -> NoReturn:
-    raise method_not_allowed(method, path, allowed)

@@ -21,7 +21,6 @@ EVERY: dict[str, tuple[Callable[[], GatewayError], int]] = {
     "uri_too_long": (lambda: errors.uri_too_long(9), 414),
     "request_timeout": (lambda: errors.request_timeout(9), 408),
     "unsupported_content_encoding": (lambda: errors.encoded_body("gzip"), 415),
-    "unsupported_media_type": (lambda: errors.unsupported_media("text/xml"), 415),
     "unsupported_upgrade": (lambda: errors.unsupported_upgrade("websocket"), 501),
     "unsupported_http_version": (lambda: errors.unsupported_version("2.0"), 505),
     "unsupported_expectation": (lambda: errors.unsupported_expectation("x"), 417),

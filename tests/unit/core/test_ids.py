@@ -1,12 +1,12 @@
 import uuid
 
-from gateway.core.ids import ID_LENGTH, exchange_id, id_time_us
+from gateway.core.ids import exchange_id, id_time_us
 
 
 def test_an_id_is_a_uuid_of_version_7() -> None:
     identifier = exchange_id(1_700_000_000_123_456, b"\xff" * 10)
     parsed = uuid.UUID(identifier)
-    assert (len(identifier), parsed.version, parsed.variant) == (ID_LENGTH, 7, uuid.RFC_4122)
+    assert (len(identifier), parsed.version, parsed.variant) == (32, 7, uuid.RFC_4122)
 
 
 def test_its_time_can_be_read_back_to_the_millisecond() -> None:
