@@ -52,7 +52,10 @@ class Constitution(msgspec.Struct, frozen=True, dict=True):
 
     def principle(self, name: str) -> Principle:
         """The principle with that id. Raises KeyError when there is none."""
-        return next((found for found in self.principles if found.id == name), None) or _no_principle(name)
+        for principle in self.principles:
+            if principle.id == name:
+                return principle
+        raise KeyError(name)
 
     @cached_property
     def all_rules(self) -> tuple[tuple[str, str, Rule], ...]:
@@ -191,7 +194,3 @@ def _named(owner: str, written: str | Rule) -> dict[str, Rule]:
     if isinstance(written, str):
         return rulebook.find(written)
     return {f"{owner or 'rules'}.{written.id}": written}
-
-
-def _no_principle(name: str) -> Principle:
-    raise KeyError(name)

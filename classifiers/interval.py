@@ -13,11 +13,10 @@ class Interval(msgspec.Struct, frozen=True):
 
     @property
     def complement(self) -> "Interval":
-        """Of NOT."""
+        """The probability of the opposite."""
         return Interval(1 - self.high, 1 - self.low)
 
 
-UNKNOWN = Interval(0.0, 1.0)
 NEVER = Interval(0.0, 0.0)
 
 

@@ -59,7 +59,8 @@ class ViolatedBy(StrEnum):
 class RulesSay(StrEnum):
     """How far rules can judge a principle.
 
-    sufficient: what they do not find is not there. partial: what they find stands, their silence says nothing.
+    sufficient: finding nothing upholds the principle. partial: what they find stands, but finding nothing does not
+    uphold it.
     """
 
     SUFFICIENT = "sufficient"

@@ -92,9 +92,9 @@ class Rule(msgspec.Struct, frozen=True):
     ignore: tuple[str, ...] = ()
     """Placeholders: a match that contains one of these, as written, does not count."""
     novel: bool = False
-    """A match that stands in the user's own turns does not count: repeating is not telling."""
+    """A match that stands in the user's own turns does not count: the answer only repeats it."""
     probability: Probability = 0.99
-    """That what it finds is so; measured, or a careful guess, never 1 out of pride."""
+    """That what it finds is so: measured, or a careful guess below 1."""
 
     @property
     def counts(self) -> bool:

@@ -22,10 +22,11 @@ class Signal(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """All that one evaluator found in one exchange, and where its silence says nothing.
+    """All that one evaluator found in one exchange, and what it could not judge.
 
-    unsaid: principles about which nothing found does not mean nothing there, and why. refusal_unsaid: the same for
-    answers, by index, and refusal. Both empty: it read everything and can judge everything.
+    unsaid: principle id -> why this evaluator cannot say that the principle is upheld, even where it found nothing.
+    refusal_unsaid: answer's index -> why it cannot say that the answer is no refusal. Both empty: it read
+    everything and can judge everything.
     """
 
     by: str

@@ -1,4 +1,4 @@
-"""What rules find in one exchange, and where their silence says nothing."""
+"""What rules find in one exchange, and what they cannot judge."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from classifiers.signal import Reading, Signal
 from classifiers.verdict import Span, Why
 
 MAX_CHARACTERS = 262_144
-"""Of each text that is read; the rest is unread, and silence then says nothing."""
+"""Of each text that is read. What is longer is read in part, and then finding nothing proves nothing."""
 
 
 class RulesReader:
@@ -48,7 +48,7 @@ class RulesReader:
             refusal_unsaid={
                 index: why
                 for index, answer in enumerate(exchange.answers)
-                if (why := _unread(answer, exchange) or self._unspoken(answer))
+                if (why := _unread(answer, exchange) or self._unknown_script(answer))
             },
         )
 
@@ -76,7 +76,7 @@ class RulesReader:
             yield Signal(hit.rule.finds, hit.rule.probability, owner, answer, hit.name, span)
 
     def _unsaid(self, principle: Principle, exchange: Exchange) -> Why | None:
-        """Why nothing found does not mean that nothing is there; None when it does."""
+        """Why finding nothing does not mean that the principle is upheld; None when it does."""
         if principle.evaluators.rules is not RulesSay.SUFFICIENT:
             return Why.NO_EVALUATOR
         unread = next((why for answer in exchange.answers if (why := _unread(answer, exchange))), None)
@@ -84,8 +84,8 @@ class RulesReader:
             return _request_unread(exchange)
         return unread
 
-    def _unspoken(self, answer: Answer) -> Why | None:
-        """The shipped refusal phrases are of languages in Latin letters: of others, silence says nothing."""
+    def _unknown_script(self, answer: Answer) -> Why | None:
+        """The shipped refusal phrases are in Latin letters: in other scripts a refusal would not be found."""
         if answer.text.isascii():
             return None
         letters = [part for part in self._folder.fold(answer.text[:2000]).text if part.isalpha()]
