@@ -35,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
     settings.register_profile("dev", max_examples=50, deadline=None)
     settings.load_profile("ci" if in_ci() else "dev")
+    # For code that works on whatever users write, where one odd text in a thousand counts.
+    settings.register_profile("thorough", max_examples=1500 if in_ci() else 150)
 
 
 def _folder(item: pytest.Item) -> str:

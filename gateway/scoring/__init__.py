@@ -1,0 +1,1 @@
+"""The scorer: exchanges read, judged and redacted, one verdict for each."""

@@ -44,12 +44,6 @@ Group = tuple[int, int]
 """Start and end of adjacent digits, in characters."""
 
 
-def luhn(number: str) -> bool:
-    """True when the last of `number`'s ASCII digits checks the others (ISO/IEC 7812-1)."""
-    digits = [int(digit) for digit in reversed(number)]
-    return (sum(digits[::2]) + sum(_DOUBLED[digit] for digit in digits[1::2])) % 10 == 0
-
-
 def ibans(text: str) -> Iterator[Replacement]:
     """IBANs (ISO 13616) of the length that their country has, whose check digits fit."""
     done = 0
@@ -130,7 +124,10 @@ def _card_end(digits: str, start: int, ending: dict[int, int], sums: tuple[list[
 
 
 def _luhn_sums(digits: str) -> tuple[list[int], list[int]]:
-    """Running sums for a last digit at an even and at an odd place, so that any window costs one subtraction."""
+    """Running Luhn sums (ISO/IEC 7812-1), for a last digit at an even and at an odd place.
+
+    So whether the check digit of any stretch fits costs one subtraction.
+    """
     even, odd = [0], [0]
     for index, char in enumerate(digits):
         plain = int(char)

@@ -3,7 +3,7 @@
 import logging
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -35,25 +35,12 @@ class Evaluated(msgspec.Struct, frozen=True):
     text: KeptText | None
 
 
-class Evaluates(Protocol):
-    """What the scorer needs of an evaluator."""
-
-    def evaluate(self, exchanges: Sequence[ExchangeV1]) -> list[Evaluated]:
-        """One result per exchange, in order. Never raises for what is in an exchange."""
-
-    def without(self, why: Why) -> Evaluated:
-        """A result for an exchange that is not to be evaluated."""
-
-    def settled(self, exchanges: Sequence[ExchangeV1]) -> None:
-        """These have their verdicts, durably."""
-
-
 class Evaluator:
     """Runs the classifier so that one bad exchange costs only itself.
 
-    It raises: the exchanges that were given with it are tried one by one, and that one is FAILED. It kills
-    the process, or does not come back before the watchdog's deadline: what was in hand is tried one by one by
-    the next process, and what has done so twice is CRASHED or TIMED_OUT, unread.
+    Where the classifier raises, the exchanges that were given together are tried one by one, and the bad one is
+    FAILED. Where it kills the process, or does not come back before the watchdog's deadline, the next process tries
+    what was in hand one by one; an exchange that did so twice is passed over as CRASHED or TIMED_OUT.
     """
 
     def __init__(
@@ -67,7 +54,7 @@ class Evaluator:
         self._failures: set[str] = set()
 
     def evaluate(self, exchanges: Sequence[ExchangeV1]) -> list[Evaluated]:
-        """One result per exchange, in order."""
+        """One result per exchange, in order. Never raises for what is in an exchange."""
         done: dict[int, Evaluated] = {}
         together: list[int] = []
         for index, exchange in enumerate(exchanges):
@@ -89,8 +76,8 @@ class Evaluator:
         self._mark.settle(exchange.id for exchange in exchanges)
 
     def without(self, why: Why) -> Evaluated:
-        """A result for what was not evaluated at all."""
-        return not_evaluated(self._classifier.constitution, why)
+        """The result for an exchange that was not evaluated at all: no findings, no text."""
+        return Evaluated(Verdict((), self._classifier.constitution, {}, not_evaluated=why), None)
 
     def _alone(self, exchange: ExchangeV1) -> Evaluated:
         try:
@@ -143,11 +130,6 @@ class Evaluator:
     def _timed(self, work: Callable[[_Item], _Made], item: _Item) -> tuple[_Made, float]:
         began = self._clock.monotonic()
         return work(item), self._clock.monotonic() - began
-
-
-def not_evaluated(constitution: str, why: Why) -> Evaluated:
-    """A verdict without findings, and no text."""
-    return Evaluated(Verdict((), constitution, {}, not_evaluated=why), None)
 
 
 def _place(error: Exception) -> str:

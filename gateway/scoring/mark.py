@@ -28,7 +28,7 @@ class _Marked(msgspec.Struct, array_like=True):
 
 
 class Mark:
-    """One scorer's mark file. `hung`: how the process before this one ended, if it died with work in hand."""
+    """One scorer's mark file. `hung`: the process before this one was ended by its watchdog; else it crashed."""
 
     def __init__(self, path: Path, *, hung: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

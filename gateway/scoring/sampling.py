@@ -4,16 +4,15 @@ import msgspec
 
 from gateway.core.assignment import bucket
 
-SALT = b"tipstaff scoring sample"
+_SALT = b"tipstaff scoring sample"
 """Not an assignment's salt: who is scored must not depend on who got which arm."""
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """The share of units, in (0, 1], that is scored; the same units for as long as share and salt stay."""
+    """The share of units, in (0, 1], that is scored; always the same units."""
 
     share: float
-    salt: bytes = SALT
 
     def takes(self, unit: bytes) -> bool:
-        """Whether the unit of that hash is scored; who is at a share is also at every larger one."""
-        return bucket(self.salt, unit) < self.share
+        """Whether the unit of that hash is scored. A larger share takes all that a smaller one takes, and more."""
+        return bucket(_SALT, unit) < self.share

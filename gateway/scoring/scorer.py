@@ -8,7 +8,7 @@ import structlog
 from classifiers.verdict import Verdict, Why
 from gateway.events.schema import ExchangeV1, VerdictV1
 from gateway.ports import Batch, Clock, Entry, EventLog, LogFull
-from gateway.scoring.evaluation import Evaluated, Evaluates
+from gateway.scoring.evaluation import Evaluated, Evaluator
 from gateway.scoring.sampling import Sample
 from gateway.scoring.tally import Tally
 from gateway.scoring.texts import KeptText, KeptTexts, TextsUnwritable
@@ -34,7 +34,7 @@ class Scorer:
     def __init__(
         self,
         log: EventLog,
-        evaluator: Evaluates,
+        evaluator: Evaluator,
         texts: KeptTexts,
         *,
         meters: Meters,

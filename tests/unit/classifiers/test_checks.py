@@ -6,12 +6,22 @@ from classifiers.rule import Check
 from classifiers.rules.checks import iban, luhn, passes, ssn
 
 
-@pytest.mark.parametrize("digits", ["4539148803436467", "378282246310005", "4000000000000000006"])
+@pytest.mark.parametrize(
+    "digits",
+    [
+        "4539148803436467",
+        "378282246310005",
+        "4000000000000000006",
+        "4111111111111111",
+        "5555555555554444",
+        "6011111111111117",
+    ],
+)
 def test_right_card_numbers(digits: str) -> None:
     assert luhn(digits)
 
 
-@pytest.mark.parametrize("digits", ["4539148803436468", "0" * 16, "42", "4" * 20, ""])
+@pytest.mark.parametrize("digits", ["4539148803436468", "4111111111111121", "0" * 16, "42", "4" * 20, ""])
 def test_wrong_card_numbers(digits: str) -> None:
     assert not luhn(digits)
 

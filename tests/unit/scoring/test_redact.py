@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from gateway.scoring.digits import luhn
 from gateway.scoring.redact import redact as redacted
 
 CARD = "4111111111111111"
@@ -87,11 +86,6 @@ def test_leaves_alone(text: str) -> None:
 @pytest.mark.parametrize("text", TAKEN_OUT)
 def test_twice_is_once(text: str) -> None:
     assert redact(redact(text)) == redact(text)
-
-
-def test_luhn_knows_the_issuers_test_numbers() -> None:
-    assert all(map(luhn, ("4111111111111111", "378282246310005", "5555555555554444", "6011111111111117")))
-    assert not luhn("4111111111111121")
 
 
 def test_the_units_own_value_becomes_its_hash() -> None:
