@@ -60,4 +60,4 @@ def prepare(folder: DataFolder) -> None:
 
 def process_lock(folder: DataFolder, process: str) -> ProcessLock:
     """The lock of one process's own files: two of one name would write the same ones."""
-    return ProcessLock.take(folder.root / "locks" / f"{process}.lock", f"{process} of data folder {folder.root}")
+    return ProcessLock.take(folder.process_lock(process), f"{process} of data folder {folder.root}")

@@ -62,10 +62,23 @@ class DataFolder(msgspec.Struct, frozen=True):
         """Numbers of one process that survive its death (`gateway.telemetry.counterfile`)."""
         return self.counters / f"{process}.bin"
 
+    @property
+    def statuses(self) -> Path:
+        """All status files."""
+        return self.root / "status"
+
     def status(self, process: str) -> Path:
         """What a process says of itself, JSON, replaced atomically about once a second."""
-        return self.root / "status" / f"{process}.json"
+        return self.statuses / f"{process}.json"
 
     def mark(self, process: str) -> Path:
         """What a scorer is working on, so that an exchange that kills it is known afterwards."""
-        return self.root / "status" / f"{process}.mark"
+        return self.statuses / f"{process}.mark"
+
+    def hung(self, process: str) -> Path:
+        """Where a scorer hung when its watchdog ended it; empty when it did not."""
+        return self.statuses / f"{process}.hung"
+
+    def process_lock(self, process: str) -> Path:
+        """Held with flock by the one process of that name."""
+        return self.root / "locks" / f"{process}.lock"

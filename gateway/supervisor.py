@@ -1,7 +1,7 @@
 """`tipstaff serve`: starts proxies, scorer and controller, keeps them running, ends them in order.
 
 A child that dies is started again, after a pause that doubles from 0.5 to 10 seconds while it keeps dying.
-At the end the data still flows downhill: first the proxies drain, then the scorer stops, then the controller.
+At the end first the proxies drain, then the scorer stops, then the controller: each still takes what comes before.
 """
 
 import asyncio

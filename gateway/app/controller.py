@@ -3,16 +3,14 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-import uvicorn
-
 from gateway import __version__
 from gateway.app.classifier import make_classifier
-from gateway.app.process import CONSUMERS, CONTROLLER, Process, end_of, exit_code, running_process
+from gateway.app.process import CONSUMERS, CONTROLLER, Process, exit_code, part_died, running_process
 from gateway.controller.access import AdminToken
 from gateway.controller.api import create_app
 from gateway.controller.index import ExchangeIndex
@@ -21,16 +19,16 @@ from gateway.controller.loop import ControllerLoop
 from gateway.controller.parts import ControllerParts
 from gateway.controller.recovery import open_state
 from gateway.controller.series import ControllerSeries
+from gateway.controller.server import ServerDied, serve
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables, wishes
 from gateway.controller.verdicts import VerdictReader
 from gateway.events import ledger
+from gateway.keys import read_secret
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.scoring.texts import KeptTexts
-from gateway.supervise import Tasks
+from gateway.settings import Settings
 from gateway.telemetry.exposition import Exposition
-
-_API_SECONDS = 5.0
 
 
 def run_controller(config: Path, listen_fd: int | None, parent_fd: int | None) -> int:
@@ -50,26 +48,13 @@ async def _control(
 ) -> None:
     on_death = _in_loop(asyncio.get_running_loop(), stop)
     parts, loop = _controller(process, stack, on_death)
-    server = _Api(
-        uvicorn.Config(create_app(parts), log_config=None, access_log=False, lifespan="off", server_header=False)
-    )
-    tasks = Tasks(lambda name, error: end_of(name, error, stop))
-    api = tasks.spawn("api", server.serve(sockets=[listener]))
     loop.start()
-    parent.ready()
-    await stop.wait()
-    server.should_exit = True
-    await asyncio.wait([api], timeout=_API_SECONDS)
-    loop.close()
-    await tasks.close()
-
-
-class _Api(uvicorn.Server):
-    """Uvicorn without its own signal handlers: `run_async` has them."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    try:
+        await serve(create_app(parts), listener, stop, parent.ready)
+    except ServerDied as error:
+        part_died("admin server", error, stop)
+    finally:
+        loop.close()
 
 
 def _controller(
@@ -97,19 +82,24 @@ def _controller(
         index=index,
         texts=KeptTexts(data.texts, None, clock, settings.retention.days, settings.retention.bytes),
         constitution=constitution,
-        statuses=Statuses(data.status("x").parent, clock),
+        statuses=Statuses(data.statuses, clock),
         ledgers=ledgers,
         exposition=Exposition(data.counters, series),
         healthy=lambda: [] if loop.alive else ["the controller's loop has ended"],
-        token=None if settings.admin_token_file is None else AdminToken.load(settings.admin_token_file),
+        token=_admin_token(settings),
         meters=process.meters,
         clock=clock,
     )
     return parts, loop
 
 
+def _admin_token(settings: Settings) -> AdminToken | None:
+    path = settings.admin_token_file
+    return None if path is None else AdminToken(read_secret("admin_token_file", path))
+
+
 def _in_loop(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Callable[[BaseException], None]:
     def on_death(error: BaseException) -> None:
-        loop.call_soon_threadsafe(end_of, "controller loop", error, stop)
+        loop.call_soon_threadsafe(part_died, "controller loop", error, stop)
 
     return on_death

@@ -89,12 +89,13 @@ def exit_code(run: Callable[[], int]) -> int:
     return code
 
 
-def end_of(name: str, error: BaseException, stop: asyncio.Event) -> None:
-    """A part that should run for ever has ended: end in order, and be started again."""
+def part_died(name: str, error: BaseException, stop: asyncio.Event) -> None:
+    """A part that should run for ever has ended: the process ends in order, and is started again."""
     sys.stderr.write(f"tipstaff: {name} died ({error!r}), ending\n")
     stop.set()
 
 
-def name_of(listener: socket.socket) -> str:
+def address_of(listener: socket.socket) -> str:
+    """The `host:port` that a socket listens on."""
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

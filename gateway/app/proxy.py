@@ -4,12 +4,11 @@ import asyncio
 import random
 import resource
 import socket
-import ssl
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gateway.app.process import FLUSH_SECONDS, Process, end_of, exit_code, name_of, running_process
+from gateway.app.process import FLUSH_SECONDS, Process, address_of, exit_code, part_died, running_process
 from gateway.keys import ensure_unit_key, load_unit_key, read_secret
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.proxy.arms import build_arms
@@ -83,7 +82,7 @@ async def _serve_clients(
     process: Process, listener: socket.socket, parent: Parent, pins: Pins, table: TableWatch, stop: asyncio.Event
 ) -> None:
     settings, clock, meters = process.settings, process.clock, process.meters
-    tasks = Tasks(lambda name, error: end_of(name, error, stop))
+    tasks = Tasks(lambda name, error: part_died(name, error, stop))
     events = process.event_log()
     recorder = Recorder(events, meters, settings.audit, settings.limits.queue_bytes, clock)
     recorder.start()
@@ -111,14 +110,14 @@ async def _serve_clients(
     status = StatusFile(
         process.data.status(process.name),
         process=process.name,
-        address=name_of(listener),
+        address=address_of(listener),
         arms=arms,
         watch=table,
         clock=clock,
         draining=lambda: plane.draining,
         warnings=[lambda: discovery.warnings, lambda: recorder.warnings, lambda: tls.warnings if tls else ()],
     )
-    await plane.start(listener, _context(tls))
+    await plane.start(listener, None if tls is None else tls.context)
     if isinstance(pins, SharedPins):
         asyncio.get_running_loop().add_reader(pins.inbox, pins.hear)
     tasks.spawn("table", table.run())
@@ -134,10 +133,6 @@ async def _serve_clients(
     await tasks.close()
     await recorder.close(FLUSH_SECONDS)
     events.close()
-
-
-def _context(tls: ServerTls | None) -> ssl.SSLContext | None:
-    return None if tls is None else tls.context
 
 
 def _unit_key(process: Process) -> bytes:

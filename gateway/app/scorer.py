@@ -28,7 +28,7 @@ def _run_scorer(config: Path, parent: Parent) -> int:
         _, classifier = make_classifier(settings)
         events = process.event_log()
         stack.callback(events.close)
-        watchdog = Watchdog(process.data.status(SCORER).with_suffix(".hung"), SCORING_SECONDS)
+        watchdog = Watchdog(process.data.hung(SCORER), SCORING_SECONDS)
         mark = Mark(process.data.mark(SCORER), hung=bool(watchdog.last_words))
         evaluator = Evaluator(classifier, decode, mark=mark, watchdog=watchdog, clock=process.clock)
         texts = KeptTexts(

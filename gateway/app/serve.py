@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from gateway.app.classifier import make_classifier
-from gateway.app.process import CONTROLLER, FLUSH_SECONDS, SCORER, SCORING_SECONDS, exit_code, name_of
+from gateway.app.process import CONTROLLER, FLUSH_SECONDS, SCORER, SCORING_SECONDS, address_of, exit_code
 from gateway.app.proxy import proxy_name
 from gateway.clock import SystemClock
 from gateway.datafolder import ProcessLock, prepare
+from gateway.firstevents import FirstEvents
 from gateway.layout import DataFolder
 from gateway.process import listen
 from gateway.proxy.pinshare import exchange
@@ -21,7 +22,6 @@ from gateway.tablefile import read_table
 from gateway.telemetry import logging
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
-from gateway.watch import FirstEvents
 from gateway.welcome import banner
 
 Say = Callable[[str], None]
@@ -47,7 +47,7 @@ def _serve(config: Path, say: Say, *, adopt: bool) -> int:
         first = FirstEvents(folder, SystemClock())
 
         async def when_ready() -> None:
-            for line in banner(settings, name_of(clients), name_of(admin), read_table(folder.table)):
+            for line in banner(settings, address_of(clients), address_of(admin), read_table(folder.table)):
                 say(line)
             await first.tell(say)
 
