@@ -66,8 +66,8 @@ def _files(settings: Settings) -> Iterator[str]:
     named: list[tuple[str, Path | None]] = [
         ("admin_token_file", settings.admin_token_file),
         ("unit_key_file", settings.unit_key_file),
-        ("tls.cert", settings.tls and settings.tls.cert),
-        ("tls.key", settings.tls and settings.tls.key),
+        ("tls.cert", None if settings.tls is None else settings.tls.cert),
+        ("tls.key", None if settings.tls is None else settings.tls.key),
     ]
     for name, model in settings.models.items():
         for arm_name, arm in model.arms.items():
