@@ -70,7 +70,9 @@ def outcome(pieces: list[bytes]) -> tuple[list[bytes], bytes, list[tuple[object,
             while request := plane.sent_on():
                 sent.append(request)
                 plane.reply(answer(b"%d" % len(sent)))
-        records = [(one.path, one.reason, one.status, one.request.kept) for one in plane.bench.records.records]
+        records: list[tuple[object, ...]] = [
+            (one.path, one.reason, one.status, one.request.kept) for one in plane.bench.records.records
+        ]
         records.append(("exchanges", plane.bench.metric("tipstaff_requests_total")))
         got = plane.answer()
         plane.close()

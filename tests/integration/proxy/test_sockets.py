@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import pytest
@@ -336,7 +336,8 @@ async def test_a_slow_client_grows_no_memory(tmp_path: Path) -> None:
 
     limits = {"record_bytes": 1024}
     async with served(tmp_path, script, limits=limits) as (bench, _), RawClient(bench.port) as client:
-        client.writer.transport.pause_reading()
+        transport = cast("asyncio.Transport", client.writer.transport)
+        transport.pause_reading()
         gc.collect()
         before = psutil.Process().memory_info().rss
         await client.send(request(STREAM))
@@ -348,7 +349,7 @@ async def test_a_slow_client_grows_no_memory(tmp_path: Path) -> None:
         assert connection.unsent() < 1 << 20
         assert sent < 32 << 20, "the arm was not held back"
         assert psutil.Process().memory_info().rss - before < 32 << 20
-        client.writer.transport.resume_reading()
+        transport.resume_reading()
         held = sent
         await client.head()
         for _ in range(200):

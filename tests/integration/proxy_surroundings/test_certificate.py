@@ -106,7 +106,7 @@ def test_files_that_are_no_pair_are_refused(tmp_path: Path, authority: trustme.C
 def test_a_key_with_a_pass_phrase_is_refused_without_asking(tmp_path: Path, authority: trustme.CA) -> None:
     files = issue(authority, tmp_path, "localhost")
     locked = tmp_path / "locked.pem"
-    command = ["openssl", "pkey", "-aes256", "-passout", "pass:secret", "-in", files.key, "-out", locked]
+    command = ["openssl", "pkey", "-aes256", "-passout", "pass:secret", "-in", str(files.key), "-out", str(locked)]
     subprocess.run(command, check=True, capture_output=True, timeout=30)
     with pytest.raises(ConfigError, match="pass phrase"):
         ServerTls(Tls(cert=files.cert, key=locked))

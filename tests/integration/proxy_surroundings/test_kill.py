@@ -66,6 +66,6 @@ def held(log: SqliteEventLog) -> int:
         if not batch.entries:
             break
         assert [entry.sequence for entry in batch.entries] == [*range(len(ids), len(ids) + len(batch.entries))]
-        ids += [entry.event.id for entry in batch.entries]  # type: ignore[union-attr]
+        ids += [entry.event.id for entry in batch.entries]
         positions = dict(batch.positions)
     return len(ids)

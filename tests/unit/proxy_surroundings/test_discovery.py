@@ -58,7 +58,7 @@ def test_a_name_that_cannot_be_guessed_lists_what_there_is(configured: str) -> N
 
 
 def test_arms_are_mapped_and_known(arms: Arms) -> None:
-    answers = {
+    answers: dict[str, bytes | int] = {
         A + "/v1/models": listing("assistant"),
         A + "/version": version("0.11.0"),
         B + "/v1/models": listing("org/v13"),
@@ -123,7 +123,7 @@ def test_a_server_replaced_by_another_version_is_mapped_anew(arms: Arms) -> None
 
 
 def test_models_are_merged_under_the_configured_name(arms: Arms) -> None:
-    answers = {
+    answers: dict[str, bytes | int] = {
         A + "/v1/models": listing("org/v12", length=8192),
         A + "/version": 404,
         B + "/v1/models": listing("org/v13", length=2048),

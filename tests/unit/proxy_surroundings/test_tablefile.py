@@ -1,10 +1,10 @@
 """The routing table's file."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from gateway import atomicfile
 from gateway.tablefile import BadTable, read_table, write_table
 from tests.unit.proxy_surroundings.support import table
 
@@ -34,7 +34,7 @@ def test_a_failed_write_leaves_the_old_table(tmp_path: Path, monkeypatch: pytest
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(atomicfile.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         write_table(path, table(2))
     assert read_table(path) == table(1)
