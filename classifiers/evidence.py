@@ -1,4 +1,4 @@
-"""All that was read in one exchange, asked by principle. The rule it follows stands in classifiers.resolution."""
+"""What the readings of one exchange say of each principle, by the rule that stands in classifiers.resolution."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ THRESHOLD = 0.5
 
 
 class Evidence:
-    """All readings of one exchange, asked by principle."""
+    """All readings of one exchange, and what follows from them for one principle after another."""
 
     def __init__(self, applying: Sequence[Principle], exchange: Exchange, readings: Sequence[Reading]) -> None:
         self._exchange = exchange
@@ -30,7 +30,6 @@ class Evidence:
         for _, signal in self._signals:
             key = (signal.finds, signal.principle, signal.answer)
             self._strongest[key] = max(signal.probability, self._strongest.get(key, 0.0))
-
         self._declined = [self._refusal_as_defence(answer) for answer in self._answers()]
 
     def violated(self, principle: Principle) -> Interval:

@@ -1,4 +1,4 @@
-"""What `tipstaff serve` tells while it runs: where it is, then the first exchange and the first verdict."""
+"""The first exchange and the first verdict of a run, told by `tipstaff serve` as they come."""
 
 import asyncio
 from collections.abc import Callable

@@ -35,7 +35,7 @@ class Envelope(msgspec.Struct, frozen=True):
     """What decides the way of a request.
 
     `units`: the values of the configured body keys that are there: a string as it is, a number or boolean as
-    its JSON text (so 42 is "42"); null, "", arrays and objects are nobody. `previous_response_id`: "" for none.
+    its JSON text (so 42 is "42"); null, "", arrays and objects are no unit. `previous_response_id`: "" for none.
     """
 
     model: str

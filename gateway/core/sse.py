@@ -70,7 +70,7 @@ class SseParser:
         self._bound()
 
     def _bound(self) -> None:
-        """Over the limit, forget the event so far, but not that the line in hand is no blank one."""
+        """Over the limit, forget the event so far. A line that has begun stays one that is not blank."""
         if self._line_bytes + self._data_bytes > self._limit:
             self._oversize = True
             self._pieces = [_LINE_OF_NO_MEANING] if self._line_bytes else []

@@ -55,11 +55,14 @@ class ProducerReader:
         else:
             exhausted = self._collect(found, limit)
         last = found.entries[-1].time_us if found.entries else 0
-        found.watermark = self._at_least_as_before(found.position, max(watermark, last) if exhausted else last)
+        found.watermark = self._never_back(found.position, max(watermark, last) if exhausted else last)
         return found
 
-    def _at_least_as_before(self, position: int, watermark: int) -> int | None:
-        """An event may be read before its writer has moved the tip: what was known then stays known."""
+    def _never_back(self, position: int, watermark: int) -> int | None:
+        """`watermark`, or the one given before where that is later; None for 0.
+
+        An event may be read before its writer has moved the tip, which then still shows an earlier watermark.
+        """
         since, known = self._known
         if position >= since:
             watermark = max(watermark, known)

@@ -111,7 +111,7 @@ class StreamWriter:
 
     def _roll(self, groups: Sequence[Group], first_us: int, consumed: ConsumedTable) -> SegmentWriter:
         """The first transaction of a new segment also takes over what the last one says of our inputs."""
-        fresh = self._begun(self._tip.end, groups, first_us, consumed)
+        fresh = self._new_segment(self._tip.end, groups, first_us, consumed)
         if self._current is not None:
             self._current.close()
             self._purge.closed(self._current.first, self._current.last_us)
@@ -120,7 +120,9 @@ class StreamWriter:
         self._purge.look(fresh.first)
         return fresh
 
-    def _begun(self, first: int, groups: Sequence[Group], first_us: int, consumed: ConsumedTable) -> SegmentWriter:
+    def _new_segment(
+        self, first: int, groups: Sequence[Group], first_us: int, consumed: ConsumedTable
+    ) -> SegmentWriter:
         fresh: SegmentWriter | None = None
         try:
             fresh = SegmentWriter.create(self._folder.segment(first), first, self._clock.now_us(), self._carried)

@@ -13,7 +13,7 @@ from gateway.scoring.texts import KeptText
 KEPT_CHARS = 1 << 17
 """Characters kept of one exchange, about 30,000 tokens: what is longer is cut, and says so."""
 _FRAYED = 128
-"""What was cut may end amid a card's number that nobody recognises any more: its last characters go too."""
+"""Characters dropped before a cut: it may go through a card's number, whose first half is not recognised."""
 
 
 def keep(exchange: Exchange, names: Mapping[str, str], verdict: Verdict) -> tuple[KeptText, Verdict]:

@@ -64,7 +64,7 @@ class Tally:
     def catch_up(self, log: EventLog) -> int:
         """Count this scorer's verdicts that are in the log and not counted yet; returns how many."""
         end = log.appended("verdicts")
-        self._believe(end)
+        self._match_log(end)
         position = int(self._produced.value)
         positions = {log.producer: position}
         while positions[log.producer] < end:
@@ -75,16 +75,20 @@ class Tally:
                 if entry.producer == log.producer and isinstance(entry.event, VerdictV1):
                     self.count(entry.event)
             positions = {**positions, **batch.positions}
-        self._believe(end, counted=True)
+        self._match_log(end, caught_up=True)
         return end - position
 
-    def _believe(self, end: int, *, counted: bool = False) -> None:
-        """The log is the truth: what was counted of a log that is gone is lost; what is purged is only produced."""
+    def _match_log(self, end: int, *, caught_up: bool = False) -> None:
+        """Bring PRODUCED and STARTED in line with the log, which ends at `end` and is always right.
+
+        PRODUCED above `end`: the log was lost, and as many verdicts with it. Below it after catching up: verdicts
+        were purged before they could be counted, so they count as produced and nothing more is known of them.
+        """
         missing = end - self._produced.value
         if missing < 0:
             self._produced.inc(missing)
             self._lost.inc(-missing)
-        elif counted:
+        elif caught_up:
             self._produced.inc(missing)
         self._started.inc(self._produced.value + self._lost.value - self._started.value)
 

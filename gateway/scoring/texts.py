@@ -20,7 +20,7 @@ from gateway.ports import Clock
 _HOUR_US = 3_600_000_000
 _DAY_US = 86_400_000_000
 _PARTS = 16
-"""What `max_bytes` is cut into: the room that is lost when the oldest segment goes."""
+"""`max_bytes` is divided into this many segments, so that unlinking the oldest frees no more than one part."""
 _SMALLEST_PART = 64 << 10
 _SUFFIX = ".sqlite"
 _COMPANIONS = ("", "-wal", "-shm")

@@ -1,4 +1,4 @@
-"""Ends this process when a classifier does not come back, whatever it holds: the supervisor starts it anew."""
+"""Ends this process when a classifier does not come back; the supervisor then starts it again."""
 
 import faulthandler
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Numbers that survive kill -9: one memory-mapped file per writer.
 
 Layout, all little-endian: 64 bytes of header (magic, format, slots, bytes of the key area, bytes of keys in
-use, 8 random bytes that tell the file from another under its name), then `slots` float64 values, then the key
+use, a file id: 8 random bytes that change when the file is made anew), then `slots` float64 values, then the key
 area: records of a 4-byte length and a JSON `Series`. A writer appends the key before it moves the header's
 "in use", so a reader never sees half a series. A store into a slot is one aligned 8-byte write, which the
 kernel keeps when the process dies.
@@ -34,7 +34,7 @@ _FORMAT = 1
 _HEADER = struct.Struct("<8sIIII")
 _HEADER_BYTES = 64
 _USED_AT = 20
-_BIRTH = slice(24, 32)
+_FILE_ID = slice(24, 32)
 _LENGTH = struct.Struct("<I")
 _SLOTS = 1 << 16
 _KEY_BYTES = 1 << 23
@@ -103,7 +103,7 @@ class CounterFile:
             # A store into a hole would be a bus error once the disk is full.
             os.posix_fallocate(descriptor, 0, _KEYS_AT + _KEY_STEP)
             mapping = mmap.mmap(descriptor, _KEYS_AT + _KEY_BYTES)
-            known, used = _begun(path, mapping)
+            known, used = _prepared(path, mapping)
         except BaseException:
             os.close(descriptor)
             raise
@@ -232,7 +232,7 @@ class Reader:
         self._path = path
         self._known: list[Series] = []
         self._seen = 0
-        self._birth = b""
+        self._file_id = b""
 
     def read(self) -> Iterator[tuple[Series, list[float]]]:
         """Every series with its numbers, in the order in which they were made.
@@ -242,9 +242,9 @@ class Reader:
         with self._path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapping:
             if mapping[:8] != _MAGIC:
                 return
-            birth, used = mapping[_BIRTH], _used(mapping)
-            if birth != self._birth:
-                self._known, self._seen, self._birth = [], 0, birth
+            file_id, used = mapping[_FILE_ID], _used(mapping)
+            if file_id != self._file_id:
+                self._known, self._seen, self._file_id = [], 0, file_id
             self._known.extend(_series(mapping, self._seen, used))
             self._seen = used
             taken = self._known[-1].slot + self._known[-1].width if self._known else 0
@@ -258,10 +258,10 @@ def read(path: Path) -> Iterator[tuple[Series, list[float]]]:
     return Reader(path).read()
 
 
-def _begun(path: Path, mapping: mmap.mmap) -> tuple[list[Series], int]:
+def _prepared(path: Path, mapping: mmap.mmap) -> tuple[list[Series], int]:
     """The series that a file holds and the bytes of their keys, after giving a new file its header."""
     if mapping[:8] != _MAGIC:
-        _head(mapping, 0)
+        _write_header(mapping, 0)
     elif mapping[8:_USED_AT] != _header(0)[8:_USED_AT]:
         raise ValueError(f"{path} has another format of counters: move it away, and its numbers begin at 0")
     used, known, intact = _used(mapping), [], 0
@@ -271,14 +271,14 @@ def _begun(path: Path, mapping: mmap.mmap) -> tuple[list[Series], int]:
             intact += _LENGTH.size + len(msgspec.json.encode(series))
     except (ValueError, struct.error):
         log.exception("counters are lost: their keys are damaged", path=str(path), kept=len(known))
-        _head(mapping, intact)
+        _write_header(mapping, intact)
         return known, intact
     return known, used
 
 
-def _head(mapping: mmap.mmap, used: int) -> None:
-    """A header under a new birth, so that whoever reads the file starts over."""
-    mapping[_BIRTH] = os.urandom(8)
+def _write_header(mapping: mmap.mmap, used: int) -> None:
+    """With a new file id, so that whoever reads the file starts over."""
+    mapping[_FILE_ID] = os.urandom(8)
     mapping[: _HEADER.size] = _header(used)
 
 

@@ -1,4 +1,4 @@
-"""/v1/completions: prompts that are gone on with, several choices for each."""
+"""/v1/completions: prompts to be continued, several choices for each."""
 
 from typing import Any, Final
 

@@ -106,7 +106,7 @@ def kind(type_: str) -> str:
 
 
 def role(name: str) -> Role:
-    """The common name of a role; a role that no dialect has is someone who asks."""
+    """The common name of a role; an unknown one counts as the user's."""
     return _ROLES.get(name, "user")
 
 
