@@ -155,7 +155,7 @@ def check(
 def weights(
     model: Annotated[str, typer.Argument(help="The model.")],
     changes: Annotated[list[str] | None, typer.Argument(help="ARM=PERCENT; nothing: show them.")] = None,
-    reason: Annotated[str, typer.Option(help="Why; kept in the decision.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; needed to set them, and kept in the decision.")] = "",
     admin: Annotated[str, typer.Option(help="Address of the admin port.")] = "http://127.0.0.1:9191",
     token_file: Annotated[Path | None, typer.Option(help="File with the admin token.")] = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag
@@ -164,6 +164,8 @@ def weights(
     from gateway.adminclient import AdminClient, AdminError
     from gateway.process import Exit
 
+    if changes and not reason:
+        raise refuse(["say why: --reason 'no harm seen at 10 %'; it is kept in the decision"], Exit.CONFIG)
     try:
         client = AdminClient(admin, token_file)
         answer = client.set_weights(model, _percentages(changes), reason) if changes else client.weights(model)

@@ -47,7 +47,7 @@ class WeightsWanted(BaseModel):
     )
 
     weights: dict[str, Percent] = Field(description="Percent of units by arm")
-    reason: str = Field(default="", max_length=2000, description="Why; kept in the decision")
+    reason: str = Field(min_length=1, max_length=2000, description="Why; kept in the decision")
     expected_version: int | None = Field(
         default=None, ge=0, description="Only if the table still has this version; else 409"
     )

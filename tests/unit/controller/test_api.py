@@ -94,19 +94,21 @@ class TestWeights:
 
     def test_compare_and_swap(self, controller: Controller) -> None:
         seen = controller.get(WEIGHTS)["table_version"]
-        body = {"weights": {"canary": 20}, "expected_version": seen}
+        body = {"weights": {"canary": 20}, "reason": "drill", "expected_version": seen}
         assert controller.call("PUT", WEIGHTS, json=body).status_code == 200
         problem(controller, 409, "PUT", WEIGHTS, json=body)
 
     @pytest.mark.parametrize(
         ("body", "words"),
         [
-            ({"weights": {"nobody": 5}}, "the arms are stable, canary"),
+            ({"weights": {"nobody": 5}, "reason": "drill"}, "the arms are stable, canary"),
             ({"weights": {"canary": 101}}, "weights/canary"),
             ({"weights": {"canary": -1}}, "weights/canary"),
-            ({"weights": {"canary": 20, "stable": 20}}, "takes the rest"),
+            ({"weights": {"canary": 20, "stable": 20}, "reason": "drill"}, "takes the rest"),
             ({"weights": {"canary": "many"}}, "weights/canary"),
             ({"weight": {"canary": 20}}, "weight"),
+            ({"weights": {"canary": 20}}, "reason"),
+            ({"weights": {"canary": 20}, "reason": ""}, "reason"),
             ({}, "weights"),
             ([], "#"),
         ],
@@ -129,12 +131,14 @@ class TestWeights:
     def test_an_unknown_model(self, controller: Controller) -> None:
         path = "/api/v1/models/nobody/weights"
         assert "assistant" in problem(controller, 404, "GET", path)["detail"]
-        assert "assistant" in problem(controller, 404, "PUT", path, json={"weights": {}})["detail"]
+        assert (
+            "assistant" in problem(controller, 404, "PUT", path, json={"weights": {}, "reason": "drill"})["detail"]
+        )
 
     def test_what_could_not_be_published_is_a_503(self, controller: Controller) -> None:
         controller.data.table.unlink()
         controller.data.table.mkdir()
-        problem(controller, 503, "PUT", WEIGHTS, json={"weights": {"canary": 20}})
+        problem(controller, 503, "PUT", WEIGHTS, json={"weights": {"canary": 20}, "reason": "drill"})
         problem(controller, 503, "GET", "/readyz")
         assert controller.get("/api/v1/status")["table"]["published"] is False
 
@@ -268,7 +272,7 @@ class TestStatus:
 
     def test_a_proxy_that_is_behind_or_silent_is_named(self, controller: Controller) -> None:
         write_status(controller, proxy_status(controller), "proxy-0")
-        controller.call("PUT", WEIGHTS, json={"weights": {"canary": 20}})
+        controller.call("PUT", WEIGHTS, json={"weights": {"canary": 20}, "reason": "drill"})
         controller.clock.us += 60_000_000
         found = controller.get("/api/v1/status")
         (proxy,) = found["proxies"]
