@@ -36,9 +36,6 @@ def run_test(path: Path | None, say: Say, *, as_json: bool) -> int:
         for problem in error.problems:
             say(str(problem))
         return Exit.CONFIG
-    except OSError as error:
-        say(f"{path}: cannot be read ({error.strerror})")
-        return Exit.CONFIG
     results = test(constitution, RulesClassifier(constitution))
     count = Counter(result.outcome for result in results)
     if as_json:

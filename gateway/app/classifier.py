@@ -11,8 +11,6 @@ def make_classifier(settings: Settings) -> tuple[Constitution, Classifier]:
     """The constitution and what reads exchanges against it. Raises ConfigError."""
     try:
         constitution = default() if settings.constitution is None else load(settings.constitution)
-    except OSError as error:
-        raise ConfigError([f"constitution: {settings.constitution} cannot be read ({error.strerror})"]) from error
     except Refused as error:
         raise ConfigError([str(problem) for problem in error.problems]) from error
     return constitution, RulesClassifier(constitution)

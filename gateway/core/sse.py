@@ -1,7 +1,7 @@
 """Server-sent events, incrementally: the parsing rules of the WHATWG HTML standard, 9.2.6, within a bound.
 
 `id` and `retry` fields are read over: nothing here reconnects. As the standard says, an event that is not ended by
-a blank line is no event: `pending` tells that there is such a rest.
+a blank line is no event.
 """
 
 from typing import Final
@@ -40,11 +40,6 @@ class SseParser:
         self._oversize = False
         self._at_start = True
         self._after_cr = False
-
-    @property
-    def pending(self) -> bool:
-        """True when bytes of an unfinished event have been fed."""
-        return bool(self._pieces or self._data or self._type or self._oversize)
 
     def feed(self, chunk: bytes) -> list[Event | Oversize]:
         """The events that `chunk` completes, in order."""

@@ -39,17 +39,6 @@ def test_a_line_feed_after_a_carriage_return_may_come_later() -> None:
     assert parse(b"data: a\r", b"", b"\ndata: b\r", b"\n\r", b"\n") == [Event("message", "a\nb")]
 
 
-def test_pending_tells_of_a_rest() -> None:
-    parser = SseParser()
-    assert not parser.pending
-    parser.feed(b"data: a\n")
-    assert parser.pending
-    parser.feed(b"\n")
-    assert not parser.pending
-    parser.feed(b"d")
-    assert parser.pending
-
-
 @pytest.mark.parametrize("split", [1, 7, 1000])
 def test_an_event_over_the_limit_is_told_and_forgotten(split: int) -> None:
     for big in (b"data: " + b"x" * 200 + b"\n\n", b"data: xxxxxxxx\n" * 20 + b"\n", b"y" * 200 + b"\n\n"):
