@@ -51,7 +51,7 @@ def init(
     force: Annotated[bool, typer.Option(help="Overwrite an existing file.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Ask servers what they serve and write the configuration for them."""
-    from gateway.initialise import ARM_NAMES, InitError, ask, configuration
+    from gateway.commands.init import ARM_NAMES, InitError, ask, configuration
     from gateway.process import Exit
 
     if len(urls) > len(ARM_NAMES):
@@ -73,7 +73,7 @@ def init(
 
 
 def _key_files(given: list[str]) -> dict[str, Path]:
-    from gateway.initialise import ARM_NAMES, InitError
+    from gateway.commands.init import ARM_NAMES, InitError
 
     files = {}
     for item in given:
@@ -135,7 +135,7 @@ def check(
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Validate a configuration without starting, and measure how much this machine can score."""
-    from gateway.check import check_config, key_list
+    from gateway.commands.check import check_config, key_list
 
     if keys:
         for line in key_list():
@@ -161,7 +161,7 @@ def weights(
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Show how a model's units are split, or set it as the operator."""
-    from gateway.adminclient import AdminClient, AdminError
+    from gateway.commands.adminclient import AdminClient, AdminError
     from gateway.process import Exit
 
     if changes and not reason:
@@ -207,7 +207,7 @@ def demo(
 @constitution_app.command(epilog="Example: tipstaff constitution lint constitution.yaml")
 def lint(path: Annotated[Path | None, typer.Argument(help="Default: the one that ships.")] = None) -> None:
     """Say everything that is wrong with a constitution, with line numbers."""
-    from gateway.constitution_commands import run_lint as run
+    from gateway.commands.constitution import run_lint as run
 
     raise typer.Exit(run(path, say))
 
@@ -218,7 +218,7 @@ def examples(
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Run each principle's own examples as its unit tests, with the configured classifiers."""
-    from gateway.constitution_commands import run_test as run
+    from gateway.commands.constitution import run_test as run
 
     raise typer.Exit(run(path, say, as_json=as_json))
 

@@ -236,7 +236,7 @@ class Settings(_Part):
     """The folder for everything that is kept."""
     constitution: Path | None = None
     """None: the default constitution that ships."""
-    classifiers: tuple[Literal["rules"], ...] = ("rules",)
+    classifiers: Annotated[tuple[Literal["rules"], ...], Field(min_length=1)] = ("rules",)
     """What reads the answers."""
     audit: Literal["batched", "strict"] = "batched"
     """When the log cannot take a record: `batched` drops it and counts, `strict` refuses new traffic."""

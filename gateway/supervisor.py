@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from gateway.process import READY, Exit
-from gateway.supervise import Tasks
+from gateway.tasks import Tasks
 from gateway.telemetry.metrics import RESTARTS, Meters
 
 log = structlog.get_logger(__name__)

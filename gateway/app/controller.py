@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway import __version__
 from gateway.app.classifier import make_classifier
-from gateway.app.process import CONSUMERS, CONTROLLER, Process, exit_code, part_died, running_process
+from gateway.app.common import CONSUMERS, CONTROLLER, Process, exit_code, part_died, running_process
 from gateway.controller.access import AdminToken
 from gateway.controller.api import create_app
 from gateway.controller.index import ExchangeIndex

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gateway.app.process import FLUSH_SECONDS, Process, address_of, exit_code, part_died, running_process
+from gateway.app.common import FLUSH_SECONDS, Process, address_of, exit_code, part_died, running_process
 from gateway.keys import ensure_unit_key, load_unit_key, read_secret
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.proxy.arms import build_arms
@@ -24,7 +24,7 @@ from gateway.proxy.status import StatusFile, last_status
 from gateway.proxy.table import TableWatch
 from gateway.proxy.tls import ServerTls
 from gateway.settings import ConfigError, Settings
-from gateway.supervise import Tasks
+from gateway.tasks import Tasks
 from gateway.telemetry.metrics import Meters
 
 

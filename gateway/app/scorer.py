@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway.app.classifier import make_classifier
-from gateway.app.process import SCORER, SCORING_SECONDS, exit_code, running_process
+from gateway.app.common import SCORER, SCORING_SECONDS, exit_code, running_process
 from gateway.process import Exit, Parent, run_blocking
 from gateway.scoring.decode import decode
 from gateway.scoring.evaluation import Evaluator

@@ -8,11 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from gateway.app.classifier import make_classifier
-from gateway.app.process import CONTROLLER, FLUSH_SECONDS, SCORER, SCORING_SECONDS, address_of, exit_code
+from gateway.app.common import CONTROLLER, FLUSH_SECONDS, SCORER, SCORING_SECONDS, address_of, exit_code
+from gateway.app.firstevents import FirstEvents
 from gateway.app.proxy import proxy_name
+from gateway.app.welcome import banner
 from gateway.clock import SystemClock
 from gateway.datafolder import ProcessLock, prepare
-from gateway.firstevents import FirstEvents
 from gateway.layout import DataFolder
 from gateway.process import listen
 from gateway.proxy.pinshare import exchange
@@ -22,7 +23,6 @@ from gateway.tablefile import read_table
 from gateway.telemetry import logging
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
-from gateway.welcome import banner
 
 Say = Callable[[str], None]
 

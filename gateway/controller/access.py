@@ -8,8 +8,6 @@ import hmac
 from collections.abc import Iterable
 from hashlib import sha256
 from ipaddress import ip_address
-from pathlib import Path
-from typing import Self
 
 import msgspec
 from starlette.datastructures import Headers
@@ -31,14 +29,6 @@ class AdminToken:
 
     def __init__(self, token: str) -> None:
         self._digest = sha256(token.encode()).digest()
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """From a file, without surrounding white space. Raises OSError, and ValueError for an empty one."""
-        token = path.read_text(encoding="utf-8").strip()
-        if not token:
-            raise ValueError(f"{path} is empty: put the admin token there, like `openssl rand -hex 32` makes")
-        return cls(token)
 
     def matches(self, given: str) -> bool:
         """In constant time."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.supervise import Tasks
+from gateway.tasks import Tasks
 
 _MOST_REQUESTS = 256
 _KEEP_ALIVE_SECONDS = 30

@@ -57,9 +57,12 @@ class EnvelopeReader:
             raise ValueError(f"{wrong[0]!r} is no body key: expected names like user or metadata.user_id")
         self._fields = frozenset((MODEL, STREAM, PREVIOUS, *self._units))
         self._level = _Level("", [tuple(key.split(".")) for key in self._fields], _BULKY)
+        self._glance = Glance(self._units)
 
     def read(self, body: bytes, content_type: str) -> Envelope:
         """The envelope of `body`. Raises GatewayError (400) where it cannot be read in exactly one way."""
+        if content_type == "application/json" and (found := self._glance.read(body)) is not None:
+            return found
         values: dict[str, str] = {}
         if content_type != "application/json" and multipart.is_multipart(content_type):
             for name, (start, end) in self._form(body, content_type).items():
@@ -113,6 +116,40 @@ class EnvelopeReader:
 def replacement(model: str, content_type: str) -> bytes:
     """What stands at the model's span when the arm's server knows it as `model`."""
     return model.encode() if multipart.is_multipart(content_type) else msgspec.json.encode(model)
+
+
+class Glance:
+    """Reads the bodies that leave no doubt, as nearly all do, in one pass; the rest is for `EnvelopeReader`.
+
+    No doubt: plain ASCII, no escaped character, no routing key's name (in quotes) twice anywhere in the body, and
+    every routing key a string, `stream` a boolean.
+    """
+
+    def __init__(self, units: tuple[str, ...]) -> None:
+        self._units = tuple((key, f"f{number}") for number, key in enumerate(units) if "." not in key)
+        self._possible = len(self._units) == len(units)
+        names = (MODEL, STREAM, PREVIOUS, *units)
+        self._names = tuple(f'"{name}"'.encode() for name in names)
+        fields = [(MODEL, str, ""), (STREAM, bool, False), (PREVIOUS, str, "")]
+        fields += [(field, str, "") for _, field in self._units]
+        struct = msgspec.defstruct("Glance", fields, rename={field: key for key, field in self._units})
+        self._decoder = msgspec.json.Decoder(struct)
+
+    def read(self, body: bytes) -> "Envelope | None":
+        """The envelope; None when it takes a closer look."""
+        if not self._possible or not body.isascii() or body.rfind(b"\\u") >= 0:
+            return None
+        for name in self._names:
+            if body.count(name) > 1:
+                return None
+        try:
+            found = self._decoder.decode(body)
+        except (msgspec.DecodeError, RecursionError):
+            return None  # the closer look says what is wrong
+        if not found.model:
+            return None
+        units = {key: text for key, field in self._units if (text := getattr(found, field))}
+        return Envelope(found.model, found.stream, units, found.previous_response_id)
 
 
 class _Level:

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from gateway.adminclient import AdminClient
+from gateway.commands.adminclient import AdminClient
 from gateway.demo.observation import Observation, StreamSeen, observe
 from gateway.demo.plan import Plan
 from gateway.demo.teller import Latency, Teller
 from gateway.demo.users import Asked, Users
 from gateway.ports import Clock
-from gateway.supervise import Tasks
+from gateway.tasks import Tasks
 
 MODEL = "assistant"
 CANARY = "canary"

@@ -10,7 +10,7 @@ import msgspec
 from gateway.demo.behaviour import Behaviour, Schedule
 from gateway.demo.simulated import FINGERPRINT, Ask, Reply, SimulatedModel, Unanswerable, chunks, whole
 from gateway.ports import Clock
-from gateway.supervise import Tasks
+from gateway.tasks import Tasks
 
 HOST = "127.0.0.1"
 _WAITING = 32

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.adminclient import AdminClient
+from gateway.commands.adminclient import AdminClient
 from gateway.demo.interval import wilson
 
 _ENOUGH = 30

@@ -11,8 +11,9 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from gateway.adminclient import AdminClient, AdminError
+from gateway.app.welcome import sample
 from gateway.clock import SystemClock
+from gateway.commands.adminclient import AdminClient, AdminError
 from gateway.demo.acts import MODEL, Acts
 from gateway.demo.fleet import Fleet, FleetFailed, SimulatedFleet, VllmFleet
 from gateway.demo.gateway_process import GatewayFailed, GatewayProcess
@@ -20,8 +21,7 @@ from gateway.demo.plan import SIMULATED, VLLM, Plan
 from gateway.demo.teller import Teller
 from gateway.demo.users import Users
 from gateway.process import Exit
-from gateway.supervise import Tasks
-from gateway.welcome import sample
+from gateway.tasks import Tasks
 
 INTERRUPTED = 130
 MODELS = ("simulated", "vllm")

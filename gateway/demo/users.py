@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.demo.wording import ANSWERS, COMPLIES
 from gateway.ports import Clock
-from gateway.supervise import Tasks
+from gateway.tasks import Tasks
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _DEADLINE = 60.0

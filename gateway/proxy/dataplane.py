@@ -20,7 +20,7 @@ from gateway.proxy.steering import Steering
 from gateway.proxy.sweep import HANG_UP_SECONDS, Sweep
 from gateway.proxy.table import TableWatch
 from gateway.settings import Model, Settings
-from gateway.supervise import Tasks
+from gateway.tasks import Tasks
 from gateway.telemetry.metrics import Meters
 
 BACKLOG = 2048

@@ -23,8 +23,8 @@ MAX_FIELDS = 256
 _REMEMBERED_BYTES = 512
 """Longer lines and heads are read anew each time."""
 
-Field = tuple[bytes, bytes, bool]
-"""A header line: name in lower case, value, whether it is passed on."""
+Field = tuple[bytes, bytes]
+"""A header line: name in lower case, value."""
 
 HOP_BY_HOP = frozenset(
     {
@@ -126,12 +126,15 @@ class Memory(Generic[T]):
 class HeaderLines:
     """Reads header lines, and remembers what it has read."""
 
-    __slots__ = ("_dropped", "_known", "_single", "answers", "request_lines")
+    __slots__ = ("_bound", "_dropped", "_known", "_passing", "_single", "answers", "request_lines")
 
     def __init__(self, dropped: frozenset[bytes], single: frozenset[bytes], bound: int = 4096) -> None:
         self._dropped = dropped
         self._single = single
-        self._known: Memory[Field] = Memory(bound)
+        self._bound = bound
+        self._known: dict[bytes, Field] = {}
+        self._passing: set[bytes] = set()
+        """Those of the known lines that are passed on."""
         self.request_lines: Memory[tuple[bytes, bytes, int]] = Memory(bound)
         self.answers: Memory[ResponseHead] = Memory(bound // 16)
 
@@ -149,19 +152,29 @@ class HeaderLines:
         """The fields of `lines[1:]` by name (repeated ones joined by a comma), and the lines to pass on."""
         if len(lines) > MAX_FIELDS:
             raise Malformed(f"more than {MAX_FIELDS} headers")
-        known, single = self._known.found, self._single
+        lines = lines[1:]
+        known = [field for field in map(self._known.get, lines) if field is not None]
+        fields = dict(known)
+        if len(fields) == len(lines):  # all known, no name twice
+            return fields, [*filter(self._passing.__contains__, lines)]
+        return self._read_each(lines)
+
+    def _read_each(self, lines: list[bytes]) -> tuple[dict[bytes, bytes], list[bytes]]:
         fields: dict[bytes, bytes] = {}
         passed = []
-        for line in lines[1:]:
-            name, value, passes = known(line) or self._learn(line)
+        for line in lines:
+            name, value = self._known.get(line) or self._learn(line)
             if name in fields:
-                if name in single:
+                if name in self._single:
                     raise Malformed(f"more than one {name.decode()}")
                 value = fields[name] + b", " + value
             fields[name] = value
-            if passes:
+            if self._passes(name):
                 passed.append(line)
         return fields, passed
+
+    def _passes(self, name: bytes) -> bool:
+        return name not in self._dropped and not name.startswith(OURS)
 
     def _learn(self, line: bytes) -> Field:
         name, colon, value = line.partition(b":")
@@ -174,9 +187,17 @@ class HeaderLines:
         name, value = name.lower(), value.strip(b" \t")
         if name == b"host" and value.translate(None, _HOST):
             raise Malformed("a Host with characters that no host has")
-        field = (name, value, name not in self._dropped and not name.startswith(OURS))
-        self._known.keep(line, field)
-        return field
+        if len(line) <= _REMEMBERED_BYTES:
+            self._remember(line, name, value)
+        return name, value
+
+    def _remember(self, line: bytes, name: bytes, value: bytes) -> None:
+        if len(self._known) >= self._bound:
+            self._known.clear()
+            self._passing.clear()
+        self._known[line] = (name, value)
+        if self._passes(name):
+            self._passing.add(line)
 
 
 def check_partial(head: bytes) -> None:
@@ -341,7 +362,7 @@ def _framing(fields: dict[bytes, bytes], minor: int) -> tuple[int | None, bool]:
         return None, True
     if length is None:
         return None, False
-    if not length or len(length) > _LENGTH_DIGITS or length.translate(None, _DIGITS):
+    if not length.isdigit() or len(length) > _LENGTH_DIGITS:
         raise Malformed("a Content-Length that is not a number")
     return int(length), False
 

@@ -17,7 +17,7 @@ from gateway.proxy.pins import Pins
 from gateway.proxy.steering import Steering
 from gateway.proxy.upstream import Pool
 from gateway.settings import Deadlines, Limits
-from gateway.supervise import Tasks
+from gateway.tasks import Tasks
 
 if TYPE_CHECKING:
     from gateway.proxy.exchange import Exchange

@@ -16,7 +16,7 @@ from gateway.proxy.models import ModelList
 from gateway.proxy.pins import Pins
 from gateway.proxy.table import TableWatch
 from gateway.settings import Settings, parse
-from gateway.supervise import Tasks
+from gateway.tasks import Tasks
 from gateway.telemetry.counterfile import CounterFile, read
 from gateway.telemetry.metrics import Meters
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.check import key_list
+from gateway.commands.check import key_list
 from gateway.settings import ConfigError, Settings, load, parse
 
 TWO_LINES = {"models": {"assistant": {"arms": {"stable": {"endpoints": ["http://127.0.0.1:8001"]}}}}}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gateway.adminclient import AdminClient
+from gateway.commands.adminclient import AdminClient
 from gateway.demo.interval import wilson
 from gateway.demo.observation import ArmSeen, Observation, Rate, observe
 from gateway.demo.teller import Latency, Teller, table

@@ -8,7 +8,7 @@ import pytest
 from gateway.proxy.arms import build_arms
 from gateway.settings import ConfigError
 from tests.support.manual_clock import ManualClock
-from tests.unit.proxy_surroundings.support import meters, models
+from tests.unit.proxy.support import meters, models
 
 
 def test_keys_trust_and_fail_over_are_set_up(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from gateway.proxy.table import TableWatch, fitted
 from gateway.tablefile import write_table
 from gateway.telemetry.metrics import TABLE_VERSION, Meters
 from tests.support.manual_clock import ManualClock
-from tests.unit.proxy_surroundings.support import NOW_US, meters, models, table
+from tests.unit.proxy.support import NOW_US, meters, models, table
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from gateway.proxy.recorder import RECORD_OVERHEAD, Policy, Recorder
 from gateway.telemetry.metrics import DROPPED, PRODUCED, STARTED, Meters
 from tests.support.events import exchange
 from tests.support.manual_clock import ManualClock
-from tests.unit.proxy_surroundings.support import FailingLog, meters
+from tests.unit.proxy.support import FailingLog, meters
 
 
 @pytest.fixture

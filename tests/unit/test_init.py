@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from gateway.initialise import Served, configuration
+from gateway.commands.init import Served, configuration
 from gateway.settings import Settings, parse
 
 

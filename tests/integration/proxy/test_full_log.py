@@ -11,7 +11,7 @@ from gateway.proxy.ledger import DISK_FULL
 from gateway.proxy.recorder import Policy, Recorder
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
-from tests.integration.proxy_surroundings.server import eventually
+from tests.integration.proxy.server import eventually
 from tests.support.events import exchange, verdict
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from gateway.proxy.status import StatusFile
 from gateway.proxy.table import TableWatch
 from gateway.tablefile import write_table
 from tests.support.manual_clock import ManualClock
-from tests.unit.proxy_surroundings.support import meters, models, table
+from tests.unit.proxy.support import meters, models, table
 
 
 class Proxy:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.tablefile import BadTable, read_table, write_table
-from tests.unit.proxy_surroundings.support import table
+from tests.unit.proxy.support import table
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

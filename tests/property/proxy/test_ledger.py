@@ -13,7 +13,7 @@ from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
 from tests.support.events import exchange
 from tests.support.manual_clock import ManualClock
-from tests.unit.proxy_surroundings.support import FailingLog
+from tests.unit.proxy.support import FailingLog
 
 count = st.integers(min_value=0, max_value=2**40)
 

@@ -10,7 +10,7 @@ from gateway.proxy.ejection import EJECT_AFTER, TRIAL
 from gateway.proxy.endpoints import ArmEndpoints, Endpoint
 from gateway.telemetry.metrics import UPSTREAM_ERRORS, Meters
 from tests.support.manual_clock import ManualClock
-from tests.unit.proxy_surroundings.support import endpoint, meters
+from tests.unit.proxy.support import endpoint, meters
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.proxy.table import TableWatch
-from gateway.supervise import Tasks
 from gateway.tablefile import write_table
-from tests.integration.proxy_surroundings.server import eventually
-from tests.unit.proxy_surroundings.support import meters, models, table
+from gateway.tasks import Tasks
+from tests.integration.proxy.server import eventually
+from tests.unit.proxy.support import meters, models, table
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ from gateway.proxy.ejection import EJECT_AFTER
 from gateway.proxy.models import ModelList
 from gateway.proxy.probing import Prober
 from tests.support.manual_clock import ManualClock
-from tests.unit.proxy_surroundings.support import TWO_ARMS, FakeFetch, meters, models
+from tests.unit.proxy.support import TWO_ARMS, FakeFetch, meters, models
 
 A, B, C = "http://127.0.0.1:8001", "http://127.0.0.1:8002", "http://127.0.0.1:8003"
 

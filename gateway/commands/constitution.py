@@ -6,12 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from classifiers.constitution import Constitution, default, load
 from classifiers.examples import Outcome, test
 from classifiers.lint import lint
-from classifiers.problem import Refused
-from classifiers.rules import RulesClassifier
+from gateway.app.classifier import classifier_for, load_constitution
 from gateway.process import Exit
+from gateway.settings import ConfigError
 
 Say = Callable[[str], None]
 
@@ -23,7 +22,7 @@ def run_lint(path: Path | None, say: Say) -> int:
         say(str(problem))
     if problems:
         return Exit.CONFIG
-    constitution = _load(path)
+    constitution = load_constitution(path)
     say(f"{constitution.title}: {len(constitution.principles)} principles, no problem, {constitution.short_hash}")
     return Exit.OK
 
@@ -31,12 +30,12 @@ def run_lint(path: Path | None, say: Say) -> int:
 def run_test(path: Path | None, say: Say, *, as_json: bool) -> int:
     """Each example that failed or could not be judged, then the sum; exit code 1 when one failed."""
     try:
-        constitution = _load(path)
-    except Refused as error:
+        constitution = load_constitution(path)
+    except ConfigError as error:
         for problem in error.problems:
-            say(str(problem))
+            say(problem)
         return Exit.CONFIG
-    results = test(constitution, RulesClassifier(constitution))
+    results = test(constitution, classifier_for(constitution))
     count = Counter(result.outcome for result in results)
     if as_json:
         say(msgspec.json.encode(results).decode())
@@ -46,7 +45,3 @@ def run_test(path: Path | None, say: Say, *, as_json: bool) -> int:
                 say(f"{result.outcome:<13} {result.principle} {result.kind}[{result.index}]: {result.said}")
         say(", ".join(f"{count[outcome]} {outcome}" for outcome in Outcome))
     return Exit.FAILED if count[Outcome.FAILED] else Exit.OK
-
-
-def _load(path: Path | None) -> Constitution:
-    return default() if path is None else load(path)

@@ -12,7 +12,7 @@ from gateway.proxy.ledger import CRASH, Ledger
 from gateway.proxy.recorder import Recorder
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
-from tests.integration.proxy_surroundings.recording import OPEN
+from tests.integration.proxy.recording import OPEN
 from tests.support.wait import until
 
 KILLS = 3
@@ -21,7 +21,7 @@ KILLS = 3
 def record_and_kill(folder: Path, more: int) -> None:
     """Run the recording process until it has started `more` exchanges in this run, then kill -9."""
     counters = DataFolder(folder).counter_file("proxy-0")
-    command = [sys.executable, "-m", "tests.integration.proxy_surroundings.recording", str(folder)]
+    command = [sys.executable, "-m", "tests.integration.proxy.recording", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"recording\n"

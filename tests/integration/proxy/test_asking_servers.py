@@ -17,10 +17,10 @@ from gateway.proxy.fetch import LONGEST_BODY, HttpFetch, Unanswered
 from gateway.proxy.probing import Prober
 from gateway.proxy.tls import ServerTls
 from gateway.settings import Tls, parse
-from gateway.supervise import Tasks
+from gateway.tasks import Tasks
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
-from tests.integration.proxy_surroundings.server import Server, eventually, server
+from tests.integration.proxy.server import Server, eventually, server
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
