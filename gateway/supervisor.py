@@ -21,6 +21,7 @@ from gateway.telemetry.metrics import RESTARTS, Meters
 log = structlog.get_logger(__name__)
 
 _FATAL = (Exit.CONFIG, Exit.PORT_TAKEN, Exit.DATA_FOLDER)
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 _SETTLED = 30.0
 """A child that ran this many seconds is taken to be well: its pause starts from the shortest again."""
 
@@ -50,27 +51,30 @@ class Child:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Start, wait for its end, start again. Returns when it ended after `stop`, or fatally."""
+        """Start, wait for its end, start again. Returns when it ended after `stop`, or could never start."""
         loop = asyncio.get_running_loop()
-        pause = 0.5
+        pause = _SHORTEST_PAUSE
         while not self._stopping.is_set():
             began = loop.time()
             code = await self._once()
             if self._stopping.is_set():
                 return
-            if code in _FATAL:
+            if code in _FATAL and not self.ready.is_set():  # later on it may be mended while the others serve
                 self._on_fatal(code)
                 return
+            self._process = None
             self._restarts.inc()
-            pause = 0.5 if loop.time() - began > _SETTLED else min(pause * 2, 10.0)
+            if loop.time() - began > _SETTLED:
+                pause = _SHORTEST_PAUSE
             log.error("process ended, starting it again", process=self.spec.name, code=code, seconds=pause)
             await self._pause(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _once(self) -> int:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)  # noqa: FBT003 - the standard library's signature
         try:
-            self._process = await asyncio.create_subprocess_exec(
+            process = self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "gateway.cli",
@@ -82,7 +86,7 @@ class Child:
             )
             theirs.close()
             await self._until_ready(ours)
-            return await self._process.wait()
+            return await process.wait()
         finally:
             ours.close()
 
