@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
 
+from classifiers import iban
 from gateway.scoring.edits import Replacement
 
 CARD = "[card]"
@@ -19,26 +20,6 @@ _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 _IBAN_STARTS = re.compile(r"(?<![A-Za-z])[A-Za-z]{2}\d{2}", re.ASCII)
 _IBAN_REST = re.compile(r"(?:[ -]?[A-Za-z0-9]){11,30}+", re.ASCII)
-_IBAN_LENGTH = {
-    **dict.fromkeys(("NO",), 15),
-    **dict.fromkeys(("BE",), 16),
-    **dict.fromkeys(("DK", "FK", "FO", "FI", "GL", "NL", "SD"), 18),
-    **dict.fromkeys(("MK", "SI"), 19),
-    **dict.fromkeys(("AT", "BA", "EE", "KZ", "LT", "LU", "MN", "XK"), 20),
-    **dict.fromkeys(("CH", "CR", "HR", "LI", "LV"), 21),
-    **dict.fromkeys(("BG", "BH", "DE", "GB", "GE", "IE", "ME", "RS", "VA"), 22),
-    **dict.fromkeys(("AE", "GI", "IL", "IQ", "OM", "SO", "TL"), 23),
-    **dict.fromkeys(("AD", "CZ", "ES", "MD", "PK", "RO", "SA", "SE", "SK", "TN", "VG"), 24),
-    **dict.fromkeys(("LY", "PT", "ST"), 25),
-    **dict.fromkeys(("IS", "TR"), 26),
-    **dict.fromkeys(("BI", "DJ", "FR", "GR", "IT", "MC", "MR", "SM"), 27),
-    **dict.fromkeys(("AL", "AZ", "BY", "CY", "DO", "GT", "HN", "HU", "LB", "NI", "PL", "SV"), 28),
-    **dict.fromkeys(("BR", "EG", "PS", "QA", "UA"), 29),
-    **dict.fromkeys(("JO", "KW", "MU", "YE"), 30),
-    **dict.fromkeys(("MT", "SC"), 31),
-    **dict.fromkeys(("LC",), 32),
-    **dict.fromkeys(("RU",), 33),
-}
 
 Group = tuple[int, int]
 """Start and end of adjacent digits, in characters."""
@@ -48,12 +29,12 @@ def ibans(text: str) -> Iterator[Replacement]:
     """IBANs (ISO 13616) of the length that their country has, whose check digits fit."""
     done = 0
     for start in _IBAN_STARTS.finditer(text):
-        length = _IBAN_LENGTH.get(start[0][:2].upper(), 0)
+        length = iban.LENGTHS.get(start[0][:2].upper(), 0)
         rest = _IBAN_REST.match(text, start.end()) if length and start.start() >= done else None
         if rest is None:
             continue
         end = _end_of(text, start.start(), length, rest.end())
-        if end and _iban_fits(text[start.start() : end]):
+        if end and iban.fits("".join(filter(str.isalnum, text[start.start() : end]))):
             done = end
             yield start.start(), end, IBAN
 
@@ -65,11 +46,6 @@ def _end_of(text: str, start: int, length: int, limit: int) -> int:
         if not length:
             return position + 1
     return 0
-
-
-def _iban_fits(text: str) -> bool:
-    chars = [char for char in text if char.isalnum()]
-    return int("".join(str(int(char, 36)) for char in (*chars[4:], *chars[:4]))) % 97 == 1
 
 
 def cards_and_phones(text: str) -> Iterator[Replacement]:
