@@ -2,8 +2,8 @@
 
 import pytest
 
-from classifiers.rule import Check
 from classifiers.iban import fits
+from classifiers.rule import Check
 from classifiers.rules.checks import luhn, passes, ssn
 
 
