@@ -6,7 +6,7 @@ that stands twice, or a body that is not one valid object in UTF-8.
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -118,11 +118,17 @@ def replacement(model: str, content_type: str) -> bytes:
     return model.encode() if multipart.is_multipart(content_type) else msgspec.json.encode(model)
 
 
+class _Seen(msgspec.Struct):
+    model: str = ""
+    stream: bool = False
+    previous_response_id: str = ""
+
+
 class Glance:
     """Reads the bodies that leave no doubt, as nearly all do, in one pass; the rest is for `EnvelopeReader`.
 
-    No doubt: plain ASCII, no escaped character, no routing key's name (in quotes) twice anywhere in the body, and
-    every routing key a string, `stream` a boolean.
+    No doubt: UTF-8 without escaped ASCII, no routing key's name (in quotes) twice anywhere in the body, every
+    routing key a string and `stream` a boolean.
     """
 
     def __init__(self, units: tuple[str, ...]) -> None:
@@ -130,25 +136,29 @@ class Glance:
         self._possible = len(self._units) == len(units)
         names = (MODEL, STREAM, PREVIOUS, *units)
         self._names = tuple(f'"{name}"'.encode() for name in names)
-        fields = [(MODEL, str, ""), (STREAM, bool, False), (PREVIOUS, str, "")]
-        fields += [(field, str, "") for _, field in self._units]
-        struct = msgspec.defstruct("Glance", fields, rename={field: key for key, field in self._units})
-        self._decoder = msgspec.json.Decoder(struct)
+        fields = [(field, str, "") for _, field in self._units]
+        rename = {field: key for key, field in self._units}
+        struct = msgspec.defstruct("Seen", fields, bases=(_Seen,), rename=rename)
+        self._decoder: msgspec.json.Decoder[_Seen] = msgspec.json.Decoder(cast("type[_Seen]", struct))
 
     def read(self, body: bytes) -> "Envelope | None":
         """The envelope; None when it takes a closer look."""
-        if not self._possible or not body.isascii() or body.rfind(b"\\u") >= 0:
+        if not self._possible or body.rfind(b"\\u00") >= 0:
             return None
-        for name in self._names:
-            if body.count(name) > 1:
-                return None
+        if max(map(body.count, self._names)) > 1:
+            return None
         try:
+            if not body.isascii():
+                body.decode()
             found = self._decoder.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None  # the closer look says what is wrong
         if not found.model:
             return None
-        units = {key: text for key, field in self._units if (text := getattr(found, field))}
+        units = {}
+        for key, field in self._units:
+            if text := getattr(found, field):
+                units[key] = text
         return Envelope(found.model, found.stream, units, found.previous_response_id)
 
 

@@ -16,13 +16,18 @@ _BODYLESS = (204, 304)
 
 
 class Sink(Protocol):
-    """Whoever gets an answer, in this order: interim*, begun, piece*. The end is the connection's to tell."""
+    """Whoever gets an answer, in this order: interim*, then whole, or begun and piece*. The end is the connection's
+    to tell.
+    """
 
     def interim(self, head: ResponseHead) -> None:
         """A 1xx answer; the real one is still to come."""
 
     def begun(self, head: ResponseHead, *, bodyless: bool, more: bool) -> None:
         """The answer's head. `bodyless`: nothing follows, whatever it says. `more`: a `piece` comes at once."""
+
+    def whole(self, head: ResponseHead, payload: bytes) -> None:
+        """A head with a length, and at once all of its body, which is not empty."""
 
     def piece(self, payload: bytes, chunk: bytes | None) -> None:
         """A piece of the body as it arrived; `chunk`: the same with its framing, when it is exactly one chunk.
@@ -80,8 +85,8 @@ class AnswerReader(msgspec.Struct, eq=False):
             if end < 0:
                 self._hold(data)
                 return
-            head = read_answer(data[:end], self.known)
-            data = data[end + 4 :]
+            block, data = data[:end], data[end + 4 :]
+            head = self.known.answers.found(block) or read_answer(block, self.known)
             if head.status >= 200:
                 self._begin(head, data)
                 return
@@ -91,8 +96,7 @@ class AnswerReader(msgspec.Struct, eq=False):
         bodyless = self.to_head or head.status in _BODYLESS
         if data and len(data) == head.length and not bodyless:  # all of it at once, as most short answers come
             self.reusable = head.keep_alive
-            self.sink.begun(head, bodyless=False, more=True)
-            self.sink.piece(data, None)
+            self.sink.whole(head, data)
             self.done = True
             return
         body = self.body = self._reader(head, bodyless=bodyless)

@@ -50,7 +50,9 @@ class ForwardedDelivery(msgspec.Struct, eq=False):
 
     def drop(self) -> None:
         """See exchange.Delivery."""
-        self._leave()
+        if self.endpoint is not None:
+            self.endpoint.in_flight -= 1
+            self.endpoint = None
         if self.connecting is not None:
             self.connecting.cancel()
         if self.connection is not None:
@@ -76,13 +78,15 @@ class ForwardedDelivery(msgspec.Struct, eq=False):
     def answered(self, reader: AnswerReader) -> None:
         """See upstream.User."""
         self.connection = None
-        if self.endpoint is not None:
-            if (status := self.exchange.status) in _UNAVAILABLE:
-                self.endpoint.failed("unavailable")
-            elif status < 500:
-                self.endpoint.succeeded()
-        self.relay.end(reader.trailers)
-        self.exchange.finish(Reason.COMPLETE)
+        exchange, endpoint = self.exchange, self.endpoint
+        if endpoint is not None:
+            if exchange.status in _UNAVAILABLE:
+                endpoint.failed("unavailable")
+            elif exchange.status < 500:
+                endpoint.succeeded()
+        if self.relay.chunked:
+            self.relay.end(reader.trailers)
+        exchange.finish(Reason.COMPLETE)
 
     def broken(self, reader: AnswerReader, *, malformed: bool) -> None:
         """See upstream.User."""
@@ -157,7 +161,9 @@ class ForwardedDelivery(msgspec.Struct, eq=False):
     def _refused(self, endpoint: Endpoint, kind: str, error: GatewayError) -> None:
         self.connecting = None
         endpoint.failed(kind)
-        self._leave()
+        if self.endpoint is not None:
+            self.endpoint.in_flight -= 1
+            self.endpoint = None
         if self.tried_another:
             self._fail_over(error)
         else:
@@ -167,12 +173,14 @@ class ForwardedDelivery(msgspec.Struct, eq=False):
     def _send(self, connection: UpstreamConnection) -> None:
         exchange = self.exchange
         services = exchange.services
-        try:
-            body = self._body()
-        except GatewayError as error:
-            services.pool.put(connection)
-            exchange.fail(error)
-            return
+        body = exchange.body
+        if self.arm.served_name:
+            try:
+                body = self._renamed()
+            except GatewayError as error:
+                services.pool.put(connection)
+                exchange.fail(error)
+                return
         self.connection = connection
         to_head = exchange.head is not None and exchange.head.method == b"HEAD"
         reader = AnswerReader(self.relay, services.answer_lines, services.limits.header_bytes, to_head)
@@ -185,18 +193,14 @@ class ForwardedDelivery(msgspec.Struct, eq=False):
         if exchange.paused:
             connection.pause()
 
-    def _body(self) -> bytes:
+    def _renamed(self) -> bytes:
+        """The body with the name under which the arm knows the model."""
         exchange, served = self.exchange, self.arm.served_name
         envelope, content_type = exchange.envelope, exchange.content_type
-        if not served or envelope is None or envelope.model == served:
+        if envelope is None or envelope.model == served:
             return exchange.body
         start, end = exchange.services.envelopes.model_span(exchange.body, content_type)
         return b"".join((exchange.body[:start], replacement(served, content_type), exchange.body[end:]))
-
-    def _leave(self) -> None:
-        if self.endpoint is not None:
-            self.endpoint.in_flight -= 1
-            self.endpoint = None
 
 
 def _kind(error: OSError | UnicodeError) -> str:

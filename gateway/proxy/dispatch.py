@@ -11,7 +11,6 @@ from gateway.proxy.http1 import RequestHead
 from gateway.proxy.relay import Relay
 from gateway.proxy.services import Services
 from gateway.proxy.steering import Asked
-from gateway.proxy.tap import Tap
 
 _KNOWN_TARGETS = 1024
 _OK = b'{"status":"ok"}'
@@ -46,28 +45,27 @@ class Dispatcher:
 
     def _forward(self, exchange: Exchange, head: RequestHead, resolved: Resolved) -> None:
         services = self._services
-        if resolved.route.recorded and not services.recorder.accepts():
+        steering, recorder, route = services.steering, services.recorder, resolved.route
+        recorded = route.recorded
+        if recorded and not recorder.accepts():
             raise errors.log_full()
-        envelope = self._envelope(exchange, head, resolved)
-        steering = services.steering
-        response_id = resolved.subject if resolved.serves is Serves.RESPONSE else ""
+        exchange.envelope = envelope = self._envelope(exchange, head, resolved)
         if envelope is not None:
-            model = steering.model(envelope.model)
-            response_id = response_id or envelope.previous_response_id
-        elif response_id:
-            model = steering.pinned_model(response_id)
+            model, response_id = steering.model(envelope.model), envelope.previous_response_id
+        elif resolved.serves is Serves.RESPONSE:
+            model, response_id = steering.pinned_model(resolved.subject), resolved.subject
         else:
-            model = steering.models[0]
-        exchange.envelope = envelope
+            model, response_id = steering.models[0], ""
         course = steering.course(
-            Asked(exchange.id, model, resolved.route, head.fields, exchange.body, envelope, response_id)
+            Asked(exchange.id, model, route, head.fields, exchange.body, envelope, response_id)
         )
         exchange.course = course
-        if resolved.route.recorded and envelope is not None:
+        if recorded and envelope is not None:
             exchange.recorded = True
-            exchange.keeps_text = model in services.keeps_text
-            exchange.tap = Tap(services.record_bytes if exchange.keeps_text else 0)
-            services.recorder.started()
+            if model in services.keeps_text:
+                exchange.keeps_text = True
+                exchange.tap.bound = services.record_bytes
+            recorder.started()
             services.instruments.unit(model, course.assignment.unit_source)
         delivery = ForwardedDelivery(exchange, course, course.arm, Relay(exchange, exchange.client))
         exchange.delivery = delivery

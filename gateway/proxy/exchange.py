@@ -162,15 +162,16 @@ class Exchange(msgspec.Struct, eq=False):
             series = self.services.instruments.series("", "", self.route)
         else:
             series.in_flight.inc(-1)
-        series.ended(self.status, reason)
-        series.duration.observe(now - self.began)
-        if self.first_byte_at is not None:
-            series.first_byte.observe(self.first_byte_at - self.began)
-            if self.tap.chunks > 1 and self.envelope is not None and self.envelope.stream:
-                series.inter_chunk.observe((now - self.first_byte_at) / (self.tap.chunks - 1))
+        first_byte_at = self.first_byte_at
+        if first_byte_at is None:
+            series.ended(self.status, reason, now - self.began, None)
+            return
+        series.ended(self.status, reason, now - self.began, first_byte_at - self.began)
+        if self.tap.chunks > 1 and self.envelope is not None and self.envelope.stream:
+            series.inter_chunk.observe((now - first_byte_at) / (self.tap.chunks - 1))
 
     def _record(self, reason: Reason, now: float) -> ExchangeV1:
-        course, resolved, head = self.course, self.resolved, self.head
+        course, resolved, head, body = self.course, self.resolved, self.head, self.body
         if course is None or resolved is None or head is None:
             raise AssertionError("only what has a course is recorded")
         assignment = course.assignment
@@ -193,17 +194,15 @@ class Exchange(msgspec.Struct, eq=False):
                 None if self.first_byte_at is None else self.first_byte_at - self.began,
                 now - self.began,
             ),
-            self._request_payload(),
+            Payload(
+                len(body),
+                body[: self.services.record_bytes] if self.keeps_text else None,  # no copy of one that is shorter
+                len(body) > self.services.record_bytes,
+                self.content_type,
+            ),
             self._answer_payload(),
             messages.kept_headers(head.fields),
         )
-
-    def _request_payload(self) -> Payload:
-        bound, size = self.services.record_bytes, len(self.body)
-        kept = None
-        if self.keeps_text:
-            kept = self.body if size <= bound else self.body[:bound]
-        return Payload(size, kept, size > bound, self.content_type)
 
     def _answer_payload(self) -> Payload:
         answered = self.answered

@@ -1,5 +1,7 @@
 """The data plane's metrics: every child is made once and kept."""
 
+from bisect import bisect_left
+
 from gateway.core.exchange import Reason, Route
 from gateway.telemetry import metrics
 from gateway.telemetry.counterfile import Counter, Gauge, Histogram  # noqa: TC001 - Series' annotations are for readers, not for a checker only
@@ -7,6 +9,8 @@ from gateway.telemetry.metrics import Meters
 
 NO_UNIT = "request"
 """The source of a request that is its own unit."""
+_SUM = len(metrics.SECONDS) + 1
+"""Where a histogram of seconds keeps their sum, from its first slot on."""
 ENOUGH_REQUESTS = 100
 """Before so many, nothing is said of the sources of units."""
 
@@ -15,11 +19,12 @@ class Series:
     """The children of one (model, arm, route)."""
 
     __slots__ = (
+        "_duration",
         "_ended",
+        "_first_byte",
         "_labels",
         "_meters",
-        "duration",
-        "first_byte",
+        "_values",
         "in_flight",
         "inter_chunk",
         "overhead",
@@ -28,20 +33,32 @@ class Series:
     def __init__(self, meters: Meters, model: str, arm: str, route: Route) -> None:
         self._meters = meters
         self._labels = (model, arm, route.value)
-        self._ended: dict[tuple[int, Reason], Counter] = {}
-        self.duration: Histogram = meters.histogram(metrics.DURATION, model, arm, route.value)
-        self.first_byte: Histogram = meters.histogram(metrics.FIRST_BYTE, model, arm, route.value)
+        self._values = meters.file.values
+        self._ended: dict[tuple[int, Reason], int] = {}
+        """The slots of the counters."""
+        self._duration = meters.histogram(metrics.DURATION, model, arm, route.value).slot
+        self._first_byte = meters.histogram(metrics.FIRST_BYTE, model, arm, route.value).slot
         self.inter_chunk: Histogram = meters.histogram(metrics.INTER_CHUNK, model, arm)
         self.overhead: Histogram = meters.histogram(metrics.OVERHEAD_SECONDS, model)
         self.in_flight: Gauge = meters.gauge(metrics.IN_FLIGHT, model, arm)
 
-    def ended(self, status: int, reason: Reason) -> None:
-        """One more exchange that ended so."""
-        counter = self._ended.get((status, reason))
-        if counter is None:
-            counter = self._meters.counter(metrics.REQUESTS, *self._labels, str(status), reason.value)
-            self._ended[status, reason] = counter
-        counter.inc()
+    def ended(self, status: int, reason: Reason, seconds: float, first_byte: float | None) -> None:
+        """One more exchange that ended so, after so many seconds. One call for what would be five on the way of
+        every request.
+        """
+        values = self._values
+        slot = self._ended.get((status, reason))
+        values[self._slot(status, reason) if slot is None else slot] += 1.0
+        values[self._duration + bisect_left(metrics.SECONDS, seconds)] += 1.0
+        values[self._duration + _SUM] += seconds
+        if first_byte is not None:
+            values[self._first_byte + bisect_left(metrics.SECONDS, first_byte)] += 1.0
+            values[self._first_byte + _SUM] += first_byte
+
+    def _slot(self, status: int, reason: Reason) -> int:
+        made = self._meters.counter(metrics.REQUESTS, *self._labels, str(status), reason.value).slot
+        self._ended[status, reason] = made
+        return made
 
 
 class Instruments:

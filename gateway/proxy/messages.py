@@ -25,15 +25,16 @@ _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 def request_head(exchange: "Exchange", connection: "UpstreamConnection", length: int) -> bytes:
     """What an endpoint is asked. `length`: of the body that follows."""
-    head, resolved = exchange.head, exchange.resolved
-    if head is None or resolved is None:
+    head = exchange.head
+    if head is None:
         raise AssertionError("only a request that was read is sent on")
     fields, lines = head.fields, head.lines
-    made = [b"%b %b HTTP/1.1\r\nhost: %b" % (head.method, resolved.target.encode(), connection.authority)]
-    if connection.endpoint.authorization is not None:
+    made = [b"%b %b HTTP/1.1\r\nhost: %b" % (head.method, head.target, connection.authority)]
+    authorization = connection.endpoint.authorization
+    if authorization is not None:
         lines = without(lines, _CREDENTIALS)
-        made.append(b"authorization: " + connection.endpoint.authorization)
-    if resolved.route is Route.RESPONSES and b"accept-encoding" in fields:
+        made.append(b"authorization: " + authorization)
+    if exchange.route is Route.RESPONSES and b"accept-encoding" in fields:
         lines = without(lines, (b"accept-encoding",))  # the response's id must be readable, to pin what follows it
     made += lines
     if length or head.chunked or b"content-length" in fields:
@@ -44,7 +45,7 @@ def request_head(exchange: "Exchange", connection: "UpstreamConnection", length:
 
 def _identity(identifier: bytes, peer: bytes, fields: dict[bytes, bytes]) -> bytes:
     """Who asks, under which ids: kept where the client says so, made where it does not. Ends the head."""
-    if fields.keys().isdisjoint(_IDENTITY):
+    if _IDENTITY.isdisjoint(fields):
         trace = (identifier, identifier, identifier[16:], peer)
         return b"x-request-id: %b\r\ntraceparent: 00-%b-%b-00\r\nx-forwarded-for: %b\r\n\r\n" % trace
     made = []
@@ -60,7 +61,7 @@ def _identity(identifier: bytes, peer: bytes, fields: dict[bytes, bytes]) -> byt
 def answer_head(exchange: "Exchange", head: ResponseHead, *, chunked: bool) -> bytes:
     """An arm's answer as the client gets it. `chunked`: how its body is framed from here on."""
     framing = b"transfer-encoding: chunked\r\n" if chunked else b""
-    return head.passed + framing + _ours(exchange)
+    return head.passed + framing + ours(exchange)
 
 
 def interim_head(head: ResponseHead) -> bytes:
@@ -72,17 +73,19 @@ def own_head(exchange: "Exchange", status: int, headers: Headers, length: int) -
     """The head of an answer of the gateway's own, with a body of `length` bytes."""
     made = [b"HTTP/1.1 %d %b" % (status, _REASONS.get(status, b""))]
     made += [f"{name}: {value}".encode("latin-1") for name, value in headers]
-    made += [b"content-length: %d" % length, _ours(exchange)]
+    made += [b"content-length: %d" % length, ours(exchange)]
     return b"\r\n".join(made)
 
 
 def kept_headers(fields: dict[bytes, bytes]) -> dict[str, str]:
     """The headers that a record keeps, cut short."""
-    return {name.decode(): fields[name][:_KEPT_BYTES].decode("latin-1") for name in fields.keys() & KEPT_HEADERS}
+    if KEPT_HEADERS.isdisjoint(fields):
+        return {}
+    return {name.decode(): fields[name][:_KEPT_BYTES].decode("latin-1") for name in fields if name in KEPT_HEADERS}
 
 
-def _ours(exchange: "Exchange") -> bytes:
-    """Our own headers, the connection's, and the empty line."""
+def ours(exchange: "Exchange") -> bytes:
+    """What ends every head that a client gets: our own headers, the connection's, and the empty line."""
     ours = b"x-tipstaff-exchange: " + exchange.id.encode()
     if exchange.served and exchange.services.expose_arm:
         ours += b"\r\nx-tipstaff-arm: " + exchange.served.encode()

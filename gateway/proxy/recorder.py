@@ -11,7 +11,7 @@ dropped{disk_full, log_failed}; the start, before there is a writer, the rest.
 import asyncio
 import threading
 from collections import deque
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
@@ -19,6 +19,9 @@ from gateway.events.schema import ExchangeV1, Stream
 from gateway.ports import Clock, EventLog, LogFull
 from gateway.proxy.ledger import DISK_FULL, LOG_FAILED, QUEUE_FULL, SHUTDOWN, Correction, Ledger
 from gateway.telemetry.metrics import Meters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +56,8 @@ class Recorder:
         linger: float = LINGER_SECONDS,
     ) -> None:
         self.ledger = Ledger(meters, STREAM)
+        self.started: Callable[[], None] = self.ledger.started.inc
+        """An exchange that will be recorded has begun."""
         self._log = event_log
         self._strict = policy == "strict"
         self._queue_bytes = queue_bytes
@@ -84,13 +89,9 @@ class Recorder:
             log.warning("ledger brought in line with the log", stream=STREAM, **needed._asdict())
         return needed
 
-    def started(self) -> None:
-        """An exchange that will be recorded has begun."""
-        self.ledger.started.inc()
-
     def record(self, exchange: ExchangeV1) -> None:
         """Take a finished exchange. Never waits: when there is no room it is dropped, and counted."""
-        size = _size(exchange)
+        size = RECORD_OVERHEAD + len(exchange.request.kept or b"") + len(exchange.response.kept or b"")
         if self._closed or self._bytes_in - self._bytes_out + size > self._queue_bytes:
             self.ledger.dropped[SHUTDOWN if self._closed else QUEUE_FULL].inc()
             return
@@ -222,7 +223,3 @@ class Recorder:
         if self._full:
             log.info("the event log takes exchanges again", stream=STREAM)
         self._full = False
-
-
-def _size(exchange: ExchangeV1) -> int:
-    return RECORD_OVERHEAD + len(exchange.request.kept or b"") + len(exchange.response.kept or b"")

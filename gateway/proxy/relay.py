@@ -15,7 +15,7 @@ _ID_WITHIN = 8192
 
 
 class Relay(msgspec.Struct, eq=False):
-    """The Sink of an answer that nothing holds up: every piece is written when it arrives.
+    """The Sink of an answer that nothing holds up: every piece is written when it arrives. Used once.
 
     Chunks stay chunks, a length stays a length; what ends with the connection becomes chunks, or for HTTP/1.0
     the other way round.
@@ -52,6 +52,20 @@ class Relay(msgspec.Struct, eq=False):
             self.head = made
         else:
             self.client.write(made)
+
+    def whole(self, head: ResponseHead, payload: bytes) -> None:
+        """See Sink: `begun` and `piece` in one, for the way that short answers take."""
+        exchange = self.exchange
+        if exchange.route is Route.RESPONSES:
+            self.begun(head, bodyless=False, more=True)
+            self.piece(payload, None)
+            return
+        exchange.status = head.status
+        exchange.answered = head
+        exchange.head_sent = True
+        exchange.tap.add(payload)
+        exchange.first_byte_at = exchange.services.clock.monotonic()
+        self.client.write(head.passed + messages.ours(exchange) + payload)
 
     def piece(self, payload: bytes, chunk: bytes | None) -> None:
         """See Sink."""

@@ -1,6 +1,7 @@
 """Client connections: requests are read one after another, each answered before the next is looked at."""
 
 import asyncio
+import math
 import select
 import socket
 import struct
@@ -55,6 +56,7 @@ class ClientConnection(asyncio.Protocol):
         "_held",
         "_services",
         "_transport",
+        "idle_since",
         "peer",
     )
 
@@ -72,6 +74,8 @@ class ClientConnection(asyncio.Protocol):
         self._blocked = False
         self._deaf = False
         self._ending = False
+        self.idle_since = math.inf
+        """When its last answer had been given (`Services.now`); infinite while something is under way."""
         self.peer = b""
 
     # What asyncio calls.
@@ -88,7 +92,7 @@ class ClientConnection(asyncio.Protocol):
         if len(services.connections) > services.limits.connections:
             self._refuse(errors.too_many_connections(services.limits.connections))
         else:
-            services.idle.add(self)
+            self.idle_since = services.now
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes."""
@@ -115,7 +119,6 @@ class ClientConnection(asyncio.Protocol):
         if services.draining and not services.connections:
             services.emptied.set()
         services.instruments.connections.inc(-1)
-        services.idle.discard(self)
         services.heads.discard(self)
         services.lingering.discard(self)
 
@@ -170,7 +173,7 @@ class ClientConnection(asyncio.Protocol):
         if not whole or not exchange.keep_alive or self._services.draining:
             self._end(linger=not whole or bool(self._held))
             return
-        self._services.idle.add(self)
+        self.idle_since = self._services.now
         if self._deaf:
             self._hear()
         if self._held and not self._advancing:
@@ -198,6 +201,7 @@ class ClientConnection(asyncio.Protocol):
         """Close when nothing is under way, else after the answer (drain, idle for too long)."""
         if self._exchange is None:
             self._ending = True
+            self.idle_since = math.inf
             self._transport.close()
         else:
             self._exchange.keep_alive = False
@@ -276,14 +280,14 @@ class ClientConnection(asyncio.Protocol):
             raise errors.header_too_large(bound) if line_ended else errors.uri_too_long(bound // 4)
         if data and self._began is None:
             self._began = self._services.clock.monotonic()
-            self._services.idle.discard(self)
+            self.idle_since = math.inf
             self._services.heads.add(self)
 
     def _receive(self, head: RequestHead) -> None:
         """A head is there: find its route, then its body."""
         exchange = self._open(head)
-        length, held = head.length, self._held
-        limits = self._services.limits
+        length, held, services = head.length, self._held, self._services
+        limits = services.limits
         try:
             exchange.resolved = resolved = self._dispatcher.resolve(head)
             exchange.route = resolved.route
@@ -293,8 +297,9 @@ class ClientConnection(asyncio.Protocol):
                 self._await_body(head)
                 return
             if length:
-                if not exchange.hold(length):
+                if not services.buffered.take(length):
                     raise errors.buffers_full(limits.buffered_bytes)
+                exchange.held = length
                 exchange.body = held[:length]
                 self._held = held[length:]
         except GatewayError as error:
@@ -310,12 +315,12 @@ class ClientConnection(asyncio.Protocol):
         now, now_us = clock.monotonic(), clock.now_us()
         began = self._began
         if began is None:
-            services.idle.discard(self)
             began = now
         else:
             services.heads.discard(self)
             self._began = None
         self._blank = False
+        self.idle_since = math.inf
         keep_alive = head is not None and head.keep_alive and not services.draining
         exchange = Exchange(services, self, head, services.ids.new(now_us), now_us, began, now, Tap(0), keep_alive)
         exchange.paused = self._blocked

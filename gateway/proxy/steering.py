@@ -102,7 +102,8 @@ class Steering:
             arm, endpoint = self._pinned(asked.model, asked.response_id)
         if forced or arm.arm != assignment.assigned:
             assignment = msgspec.structs.replace(assignment, served=arm.arm, forced=bool(forced))
-        return Course(assignment, arm, endpoint, _affinity(asked, arm, assignment))
+        affinity = _affinity(asked, assignment) if len(arm.endpoints) > 1 else None
+        return Course(assignment, arm, endpoint, affinity)
 
     def fail_over(self, course: Course) -> ArmEndpoints | None:
         """The arm that serves when the course's arm cannot; None: no other may (what is pinned or forced stays)."""
@@ -182,10 +183,8 @@ def _assigned(table: RoutingTable, model: str, kind: UnitKind, source: str, unit
     )
 
 
-def _affinity(asked: Asked, arm: ArmEndpoints, assignment: Assignment) -> bytes | None:
-    """What keeps a conversation on its endpoint; looked for only where there is a choice."""
-    if len(arm.endpoints) < 2:
-        return None
+def _affinity(asked: Asked, assignment: Assignment) -> bytes | None:
+    """What keeps a conversation on its endpoint, where there is a choice."""
     if assignment.unit_kind == "conversation":
         return assignment.unit_hash
     material = first_turn(asked.route, asked.body)

@@ -17,7 +17,9 @@ class Sweep:
     def tick(self, now: float) -> None:
         """Everything that is due at `now` (monotonic seconds)."""
         services = self._services
-        for connection in services.idle.take_due(now):
+        services.now = now
+        oldest = now - services.deadlines.keep_alive - services.interval
+        for connection in [each for each in services.connections if each.idle_since <= oldest]:
             connection.leave()
         for connection in services.heads.take_due(now):
             connection.late(services.deadlines.header)

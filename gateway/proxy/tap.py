@@ -15,12 +15,13 @@ class Tap(msgspec.Struct, eq=False):
 
     def add(self, piece: bytes) -> None:
         """The next piece. Not copied."""
-        room = self.bound - self.size
-        size = len(piece)
-        self.size += size
+        before = self.size
+        self.size = after = before + len(piece)
         self.chunks += 1
-        if room > 0:
-            self.kept.append(piece if size <= room else piece[:room])
+        if after <= self.bound:
+            self.kept.append(piece)
+        elif before < self.bound:
+            self.kept.append(piece[: self.bound - before])
 
     def payload(self, content_type: str, content_encoding: str, *, keep: bool) -> Payload:
         """What a record says of it; with `keep` False, nothing but its size."""

@@ -2,11 +2,11 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from gateway.proxy.answer import AnswerReader
 from gateway.proxy.endpoints import Endpoint
-from gateway.proxy.expiry import Expiry
 from gateway.proxy.http1 import Malformed
 
 IDLE_SECONDS = 55.0
@@ -29,9 +29,22 @@ class User(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """One connection to an endpoint. `used`: it has carried an answer before."""
 
-    __slots__ = ("_paused", "_pool", "_reader", "_transport", "_user", "authority", "endpoint", "used")
+    __slots__ = (
+        "_paused",
+        "_pool",
+        "_reader",
+        "_transport",
+        "_user",
+        "authority",
+        "closing",
+        "endpoint",
+        "idle_since",
+        "used",
+    )
 
     _transport: asyncio.Transport
+    closing: Callable[[], bool]
+    """True once either side has ended it."""
 
     def __init__(self, pool: "Pool", endpoint: Endpoint) -> None:
         self._pool = pool
@@ -40,16 +53,13 @@ class UpstreamConnection(asyncio.Protocol):
         self._user: User | None = None
         self.endpoint = endpoint
         self.authority = authority(endpoint)
+        self.idle_since = 0.0
         self.used = False
-
-    @property
-    def open(self) -> bool:
-        """False once either side has ended it."""
-        return not self._transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: connected."""
         self._transport = cast("asyncio.Transport", transport)
+        self.closing = transport.is_closing
         without_delay(self._transport)
 
     def send(self, head: bytes, body: bytes, reader: AnswerReader, user: User) -> None:
@@ -110,7 +120,8 @@ class UpstreamConnection(asyncio.Protocol):
     def _complete(self, reader: AnswerReader) -> None:
         user = self._user
         self._reader = self._user = None
-        self.resume()
+        if self._paused:
+            self.resume()
         if reader.reusable and self._transport.get_write_buffer_size() == 0:
             self.used = True
             self._pool.put(self)
@@ -127,13 +138,17 @@ class UpstreamConnection(asyncio.Protocol):
 
 
 class Pool:
-    """Idle connections by endpoint, the last used first, so that those not needed grow old."""
+    """Idle connections by endpoint, the last used first, so that those not needed grow old.
+
+    Time is what the last sweep said, so that nobody reads a clock for it.
+    """
 
     def __init__(self, interval: float, now: float) -> None:
         """`interval`: seconds between sweeps."""
-        self._interval = interval
+        self._seconds = IDLE_SECONDS + interval
         self._now = now
-        self._idle: dict[Endpoint, Expiry[UpstreamConnection]] = {}
+        self._idle: dict[Endpoint, list[UpstreamConnection]] = {}
+        """The last used at the end: so those idle for longest are in front."""
         self._closed = False
 
     def take(self, endpoint: Endpoint) -> UpstreamConnection | None:
@@ -141,7 +156,7 @@ class Pool:
         idle = self._idle.get(endpoint)
         while idle:
             connection = idle.pop()
-            if connection.open:
+            if not connection.closing():
                 return connection
         return None
 
@@ -156,22 +171,26 @@ class Pool:
         """Keep an open connection that carries nothing."""
         idle = self._idle.get(connection.endpoint)
         if idle is None:
-            idle = self._idle[connection.endpoint] = Expiry(IDLE_SECONDS, self._interval, self._now)
+            idle = self._idle[connection.endpoint] = []
         if self._closed or len(idle) >= IDLE_PER_ENDPOINT:
             connection.abort()
         else:
-            idle.add(connection)
+            connection.idle_since = self._now
+            idle.append(connection)
 
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection ended."""
-        if idle := self._idle.get(connection.endpoint):
-            idle.discard(connection)
+        idle = self._idle.get(connection.endpoint)
+        if idle is not None and connection in idle:
+            idle.remove(connection)
 
     def sweep(self, now: float) -> None:
         """Close what has been idle for IDLE_SECONDS."""
         self._now = now
         for idle in self._idle.values():
-            for connection in idle.take_due(now):
+            due = [connection for connection in idle if now - connection.idle_since >= self._seconds]
+            del idle[: len(due)]
+            for connection in due:
                 connection.abort()
 
     def close(self) -> None:

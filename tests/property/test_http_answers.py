@@ -1,10 +1,14 @@
 """Answers: however the bytes are split, the client gets the same payload, framed so that it knows the end."""
 
+import tempfile
+from pathlib import Path
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.proxy.answer import AnswerReader
 from gateway.proxy.http1 import HeaderLines, Malformed, ResponseHead
+from tests.support.plainplane import PlainPlane, request
 
 
 class Heard:
@@ -21,6 +25,11 @@ class Heard:
 
     def begun(self, head: ResponseHead, *, bodyless: bool, more: bool) -> None:
         self.heads.append(head)
+
+    def whole(self, head: ResponseHead, payload: bytes) -> None:
+        assert payload
+        self.begun(head, bodyless=False, more=True)
+        self.piece(payload, None)
 
     def piece(self, payload: bytes, chunk: bytes | None) -> None:
         self.payload += payload
@@ -93,6 +102,38 @@ def test_a_spoilt_answer_gives_the_same_payload_or_the_same_refusal(
     place = data.draw(st.integers(0, len(wire) - 1))
     wire = wire[:place] + spoil + wire[place:]
     assert result(wire, [wire]) == result(wire, [bytes([byte]) for byte in wire])
+
+
+@settings(max_examples=60, deadline=None)
+@given(answers(), st.data())
+def test_the_client_and_the_record_get_the_same_however_an_answer_is_split(
+    answer: tuple[bytes, bytes, bool], data: st.DataObject
+) -> None:
+    wire, body, to_the_end = answer
+    place = data.draw(st.integers(1, len(wire) - 1))
+    assert relayed([wire], to_the_end=to_the_end) == relayed([wire[:place], wire[place:]], to_the_end=to_the_end)
+    assert relayed([wire], to_the_end=to_the_end)[1] == body
+
+
+def relayed(pieces: list[bytes], *, to_the_end: bool) -> tuple[bytes, bytes | None, tuple[object, ...]]:
+    """What the client reads (payload, after its head), what is recorded, and how it ended."""
+    with tempfile.TemporaryDirectory() as folder:
+        plane = PlainPlane(Path(folder))
+        plane.send(request())
+        for piece in pieces:
+            plane.reply(piece)
+        if to_the_end:
+            plane.hang_up()
+        (record,) = plane.bench.records.records
+        head, got = heard_by_a_client(plane.answer())
+        plane.close()
+    return head + got, record.response.kept, (record.status, record.reason, record.response.size)
+
+
+def heard_by_a_client(wire: bytes) -> tuple[bytes, bytes]:
+    """The last head and the payload, framing taken off: chunk boundaries need not survive."""
+    heard, _ = read([wire])
+    return heard.heads[-1].passed, heard.payload
 
 
 def result(wire: bytes, pieces: list[bytes]) -> tuple[bytes, bool, bool]:

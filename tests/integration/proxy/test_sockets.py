@@ -77,7 +77,7 @@ async def test_small_writes_go_out_at_once_on_both_sides(tmp_path: Path) -> None
             ours = connection._transport.get_extra_info("socket")
             assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         for idle in bench.plane._services.pool._idle.values():
-            for upstream in idle._since:
+            for upstream in idle:
                 ours = upstream._transport.get_extra_info("socket")
                 assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         assert delays

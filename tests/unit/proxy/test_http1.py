@@ -237,7 +237,7 @@ def test_memory_is_bounded() -> None:
     known = HeaderLines.of_requests()
     for number in range(10_000):
         read_request(b"GET /%d HTTP/1.1\r\nHost: a\r\nX-%d: %d" % (number, number, number), known)
-    assert len(known._known._made) <= 4096
+    assert len(known._known) <= 4096
     assert len(known.request_lines._made) <= 4096
     read_request(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 1000, known)
-    assert all(len(line) <= 512 for line in known._known._made)
+    assert all(len(line) <= 512 for line in known._known)
