@@ -375,6 +375,15 @@ def too_many_connections(limit: int) -> GatewayError:
     )
 
 
+def out_of_connections() -> GatewayError:
+    """503: this process or machine has no file descriptor, port or memory left for a connection to an arm."""
+    return _busy(
+        "out_of_connections",
+        "This gateway cannot open another connection to a model server: its own limit of open files is reached.",
+        "Retry in a second; the operator has to raise the limit or add a gateway.",
+    )
+
+
 def buffers_full(limit: int) -> GatewayError:
     """503 and close: the request bodies in memory are at `limits.buffered_bytes`."""
     return _busy(

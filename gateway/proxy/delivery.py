@@ -6,6 +6,7 @@ by a new one, once.
 """
 
 import asyncio
+import errno
 import socket
 import ssl
 
@@ -23,6 +24,8 @@ from gateway.proxy.relay import Relay
 from gateway.proxy.steering import Course
 from gateway.proxy.upstream import UpstreamConnection
 
+_OWN_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
+"""Why a connection was not made although its endpoint may be well."""
 _UNAVAILABLE = (502, 503, 504)
 """Statuses that speak of the server. Another 5xx may be of the client's own making: it is counted by its code, and
 neither ejects nor clears an endpoint."""
@@ -153,6 +156,10 @@ class ForwardedDelivery(msgspec.Struct, eq=False):
         except TimeoutError:
             self._refused(endpoint, "connect_timeout", errors.upstream_timeout(self.arm.arm, seconds, "connection"))
         except (OSError, UnicodeError) as error:
+            if isinstance(error, OSError) and error.errno in _OWN_LIMITS:
+                self.connecting = None
+                self.exchange.fail(errors.out_of_connections())  # says nothing of the endpoint, and none is better
+                return
             self._refused(endpoint, _kind(error), errors.upstream_refused(self.arm.arm))
         else:
             self.connecting = None

@@ -1,6 +1,7 @@
 """The data plane on real sockets, before an upstream that does what each test says."""
 
 import asyncio
+import errno
 import gc
 import socket
 import ssl
@@ -8,13 +9,15 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import psutil
 import pytest
 import trustme
 
 from gateway.core.exchange import Reason
+from gateway.proxy.ejection import IN_SERVICE
+from gateway.proxy.endpoints import Endpoint
 from tests.support.dataplane import Bench, config
 from tests.support.loops import on_loop
 from tests.support.plainplane import request
@@ -81,6 +84,25 @@ async def test_small_writes_go_out_at_once_on_both_sides(tmp_path: Path) -> None
                 ours = upstream._transport.get_extra_info("socket")
                 assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         assert delays
+
+
+@on_loop
+async def test_a_process_without_descriptors_blames_no_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def exhausted(_: Endpoint) -> NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with served(tmp_path, answering()) as (bench, _), RawClient(bench.port) as client:
+        monkeypatch.setattr(bench.plane._services.pool, "connect", exhausted)
+        await client.send(request())
+        got = await client.answer()
+        assert got.status == 503
+        assert b"out_of_connections" in got.body
+        (endpoint,) = bench.arms["assistant", "stable"].endpoints
+        assert endpoint.in_flight == 0
+        assert endpoint.health is IN_SERVICE
+        assert bench.metric("tipstaff_upstream_errors_total") == 0
 
 
 @on_loop

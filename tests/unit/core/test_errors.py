@@ -39,6 +39,7 @@ EVERY: dict[str, tuple[Callable[[], GatewayError], int]] = {
     "not_ready": (errors.not_ready, 503),
     "log_full": (errors.log_full, 503),
     "too_many_connections": (lambda: errors.too_many_connections(9), 503),
+    "out_of_connections": (errors.out_of_connections, 503),
     "buffers_full": (lambda: errors.buffers_full(9), 503),
 }
 
