@@ -65,8 +65,11 @@ class AnswerReader(msgspec.Struct, eq=False):
             self._feed_head(data)
             return
         payload = body.feed(data)
+        if body.whole:
+            self.sink.piece(payload, data)
+            return
         if payload:
-            self.sink.piece(payload, data if body.whole else None)
+            self.sink.piece(payload, None)
         if body.done:
             self._end(body.rest)
 

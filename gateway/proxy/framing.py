@@ -15,6 +15,7 @@ _SIZE_LINE_BEGUN = re.compile(
     rb"[0-9a-fA-F]{0,15}|[0-9a-fA-F]{1,15}(?:\r|[ \t]+|[ \t]*;[\t\x20-\x7e\x80-\xff]*\r?)"
 )
 _LINE_BYTES: Final = 4096
+_SIZE_DIGITS: Final = 10
 _TRAILER_BYTES: Final = 16 << 10
 _CRLF = b"\r\n"
 
@@ -71,10 +72,13 @@ class CloseReader:
 class ChunkedReader:
     """A body in chunks. Extensions are dropped; `trailers` are the lines after the last chunk."""
 
-    __slots__ = ("_held", "_known", "_left", "_tail", "done", "rest", "trailers", "whole")
+    __slots__ = ("_between", "_held", "_known", "_left", "_size_of", "_tail", "done", "rest", "trailers", "whole")
 
     def __init__(self, known: HeaderLines) -> None:
         self._known = known
+        self._size_of = known.chunk_sizes.found
+        self._between = True
+        """All chunks so far have been fed whole."""
         self._held = b""
         self._left = 0
         """Payload bytes still to come in this chunk; -1: its CRLF is to come."""
@@ -86,15 +90,23 @@ class ChunkedReader:
 
     def feed(self, data: bytes) -> bytes:
         """See BodyReader."""
-        if not self._left and not self._held and not self._tail:
-            end = data.find(_CRLF, 0, 12)
-            if end > 0 and not (digits := data[:end]).translate(None, _HEX):
-                size = int(digits, 16)
-                if size and len(data) == end + size + 4 and data.endswith(_CRLF):
-                    self.whole = True
-                    return data[end + 2 : -2]
+        if self._between:
+            end = data.find(_CRLF)
+            if len(data) == end + 4 + (self._size_of(data[:end]) or self._learn(data, end)) and data[-2:] == _CRLF:
+                self.whole = True
+                return data[end + 2 : -2]
         self.whole = False
-        return self._feed_slowly(self._held + data if self._held else data)
+        payload = self._feed_slowly(self._held + data if self._held else data)
+        self._between = not (self._left or self._held or self._tail)
+        return payload
+
+    def _learn(self, data: bytes, end: int) -> int:
+        """The size that stands before `end`, remembered; a negative number for what is no plain size, or 0."""
+        digits = data[:end]
+        if not 0 < end <= _SIZE_DIGITS or digits.translate(None, _HEX) or not (size := int(digits, 16)):
+            return -5  # no data is as short as that
+        self._known.chunk_sizes.keep(digits, size)
+        return size
 
     def _feed_slowly(self, data: bytes) -> bytes:
         pieces: list[bytes] = []

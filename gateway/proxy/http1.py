@@ -126,7 +126,7 @@ class Memory(Generic[T]):
 class HeaderLines:
     """Reads header lines, and remembers what it has read."""
 
-    __slots__ = ("_bound", "_dropped", "_known", "_passing", "_single", "answers", "request_lines")
+    __slots__ = ("_bound", "_dropped", "_known", "_passing", "_single", "answers", "chunk_sizes", "request_lines")
 
     def __init__(self, dropped: frozenset[bytes], single: frozenset[bytes], bound: int = 4096) -> None:
         self._dropped = dropped
@@ -137,6 +137,7 @@ class HeaderLines:
         """Those of the known lines that are passed on."""
         self.request_lines: Memory[tuple[bytes, bytes, int]] = Memory(bound)
         self.answers: Memory[ResponseHead] = Memory(bound // 16)
+        self.chunk_sizes: Memory[int] = Memory(bound)
 
     @classmethod
     def of_requests(cls) -> "HeaderLines":

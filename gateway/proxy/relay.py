@@ -69,12 +69,10 @@ class Relay(msgspec.Struct, eq=False):
 
     def piece(self, payload: bytes, chunk: bytes | None) -> None:
         """See Sink."""
-        head = self.head
+        exchange, head = self.exchange, self.head
         if payload:
-            exchange = self.exchange
-            tap = exchange.tap
-            tap.add(payload)
-            if tap.chunks == 1:
+            exchange.tap.add(payload)
+            if exchange.first_byte_at is None:
                 exchange.first_byte_at = exchange.services.clock.monotonic()
             if self.seeking is not None:
                 self._seek(payload)
