@@ -25,6 +25,8 @@ class Relay(msgspec.Struct, eq=False):
     client: Client
     chunked: bool = False
     head: bytes = b""
+    flowing: bool = False
+    """The head and a piece are out, chunks pass as they come, and nothing is looked for in them."""
     seeking: bytes | None = None
     """What has passed while the response's id is looked for; None: it is not."""
 
@@ -69,6 +71,10 @@ class Relay(msgspec.Struct, eq=False):
 
     def piece(self, payload: bytes, chunk: bytes | None) -> None:
         """See Sink."""
+        if chunk is not None and self.flowing:
+            self.exchange.tap.add(payload)
+            self.client.write(chunk)
+            return
         exchange, head = self.exchange, self.head
         if payload:
             exchange.tap.add(payload)
@@ -82,6 +88,7 @@ class Relay(msgspec.Struct, eq=False):
             self.head = b""
             payload = head + payload
         self.client.write(payload)
+        self.flowing = self.chunked and self.seeking is None
 
     def end(self, trailers: list[bytes]) -> None:
         """The answer is all there."""
