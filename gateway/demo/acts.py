@@ -41,16 +41,18 @@ class Acts:
         """All acts; returns what did not hold."""
         tasks = Tasks(lambda name, error: self._problems.append(f"{name}: {error}"))
         self._seen = await self._look()
-        arriving = tasks.spawn("users", self._users.arrive(self._plan.longest))
-        with self._teller:
-            tasks.spawn("watching", self._watch())
-            await self._calm()
-            raised = await self._raise()
-            await self._compare()
-            await self._withdraw(raised)
-            arriving.cancel()
-            await self._settle()
-        await tasks.close()
+        try:
+            arriving = tasks.spawn("users", self._users.arrive(self._plan.longest))
+            with self._teller:
+                tasks.spawn("watching", self._watch())
+                await self._calm()
+                raised = await self._raise()
+                await self._compare()
+                await self._withdraw(raised)
+                arriving.cancel()
+                await self._settle()
+        finally:  # also after Ctrl-C: whoever arrived later would find a client that is closed
+            await tasks.close()
         return self._problems
 
     async def _calm(self) -> None:
