@@ -303,8 +303,11 @@ class ClientConnection(asyncio.Protocol):
                 exchange.body = held[:length]
                 self._held = held[length:]
         except GatewayError as error:
-            if length or head.chunked:
+            if head.chunked or length > len(held):
                 self._body = RequestBody(LengthReader(0))  # never read: the connection ends
+                exchange.keep_alive = False
+            else:
+                self._held = held[length:]
             exchange.fail(error)
         else:
             self._dispatcher.dispatch(exchange, head, resolved)

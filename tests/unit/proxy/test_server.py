@@ -346,10 +346,18 @@ class TestRefusals:
         assert status_of(plane.answer()) == 404
         assert plane.untouched()
 
-    def test_a_refusal_before_the_body_closes_and_after_it_does_not(self, plane: PlainPlane) -> None:
-        plane.send(b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert b"connection: close" not in plane.answer()
-        plane.send(request(path="/nothing"))
+    @pytest.mark.parametrize("path", ["/nothing", "//v1/models", "/v1/../metrics", "/v1/chat%2fcompletions"])
+    def test_a_refusal_before_the_body_closes_and_says_so_after_it_goes_on(
+        self, plane: PlainPlane, path: str
+    ) -> None:
+        plane.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        assert fields_of(plane.answer()).get(b"connection") is None
+        plane.send(request(path=path) + b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        refused, _, next_one = plane.answer().partition(b"}}")
+        assert (status_of(refused), fields_of(refused).get(b"connection")) == (404, None)
+        assert status_of(next_one) == 200
+        plane.send(request(path=path)[:-1])
+        assert fields_of(plane.answer())[b"connection"] == b"close"
         assert plane.transport.eof
 
     def test_a_full_log_refuses_what_it_would_have_to_record(self, plane: PlainPlane) -> None:
