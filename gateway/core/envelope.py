@@ -127,8 +127,8 @@ class _Seen(msgspec.Struct):
 class Glance:
     """Reads the bodies that leave no doubt, as nearly all do, in one pass; the rest is for `EnvelopeReader`.
 
-    No doubt: UTF-8 without escaped ASCII, no routing key's name (in quotes) twice anywhere in the body, every
-    routing key a string and `stream` a boolean.
+    No doubt: UTF-8 without escaped ASCII, no routing key's name (in quotes) twice where keys can stand, at any
+    depth, every routing key a string and `stream` a boolean.
     """
 
     def __init__(self, units: tuple[str, ...]) -> None:
@@ -145,7 +145,7 @@ class Glance:
         """The envelope; None when it takes a closer look."""
         if not self._possible or body.rfind(b"\\u00") >= 0:
             return None
-        if max(map(body.count, self._names)) > 1:
+        if max(map(body.count, self._names)) > 1 and self._maybe_twice(body):
             return None
         try:
             if not body.isascii():
@@ -160,6 +160,13 @@ class Glance:
             if text := getattr(found, field):
                 units[key] = text
         return Envelope(found.model, found.stream, units, found.previous_response_id)
+
+    def _maybe_twice(self, body: bytes) -> bool:
+        """True when a routing key may stand twice: `"user",` is a value (a message's role, say), never a key."""
+        return any(
+            body.count(name) - sum(body.count(name + after) for after in (b",", b"}", b"]")) > 1
+            for name in self._names
+        )
 
 
 class _Level:

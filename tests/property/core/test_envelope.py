@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.core.envelope import Envelope, EnvelopeReader, replacement
+from gateway.core.envelope import Envelope, EnvelopeReader, Glance, replacement
 from gateway.core.errors import GatewayError
 from gateway.core.jsonscan import members
 
@@ -108,6 +108,25 @@ def test_the_fast_way_says_what_the_plain_way_says(value: Pairs, space: str) -> 
     changed = body[:start] + replacement("other", "application/json") + body[end:]
     before, after = json.loads(body, object_pairs_hook=Pairs), json.loads(changed, object_pairs_hook=Pairs)
     assert after == [(key, "other" if key == "model" else entry) for key, entry in before]
+
+
+@given(OBJECTS, SPACES, st.integers(0, 10), st.sampled_from([b"", b"x", b"}", b"\xff"]))
+@example(Pairs([("model", "a"), ("x", Pairs([("model", "b")]))]), "", 1, b"")
+@example(Pairs([("model", "a"), ("user", 42)]), "", 1, b"")
+def test_a_glance_never_says_what_a_closer_look_would_not(
+    value: Pairs, space: str, escape: int, junk: bytes
+) -> None:
+    body = write(value, space, escape).encode() + junk
+    glance, closer = Glance(("user", "x")), EnvelopeReader(("user", "x"))
+    found = glance.read(body)
+    if found is not None:
+        closer._glance._possible = False
+        assert found == closer.read(body, "application/json")
+
+
+def test_a_glance_is_enough_for_a_plain_body() -> None:
+    body = '{"model": "a", "stream": true, "user": "é", "messages": [{"role": "user", "content": "hi"}]}'.encode()
+    assert Glance(("user",)).read(body) == Envelope("a", stream=True, units={"user": "é"}, previous_response_id="")
 
 
 @given(OBJECTS, SPACES, st.integers(0, 10))
