@@ -1,6 +1,7 @@
 """The command line. Each command imports what it needs when it runs, so that `--help` is fast."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -51,7 +52,7 @@ def init(
     force: Annotated[bool, typer.Option(help="Overwrite an existing file.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Ask servers what they serve and write the configuration for them."""
-    from gateway.commands.init import ARM_NAMES, InitError, ask, configuration
+    from gateway.commands.init import ARM_NAMES, InitError, ask, configuration, write
     from gateway.process import Exit
 
     if len(urls) > len(ARM_NAMES):
@@ -64,8 +65,8 @@ def init(
         files = _key_files(api_key_file or [])
         keys = {arm: path.read_text(encoding="utf-8").strip() for arm, path in files.items()}
         served = [ask(url, arm, keys.get(arm)) for url, arm in zip(urls, ARM_NAMES, strict=False)]
-        output.write_text(configuration(served, name, files), encoding="utf-8")
-    except (InitError, OSError) as error:
+        write(output, configuration(served, name, files))
+    except (InitError, OSError, UnicodeDecodeError) as error:
         raise refuse([str(error)], Exit.CONFIG) from error
     for server in served:
         say(f"{server.url} serves {', '.join(server.names)}")
@@ -156,7 +157,9 @@ def weights(
     model: Annotated[str, typer.Argument(help="The model.")],
     changes: Annotated[list[str] | None, typer.Argument(help="ARM=PERCENT; nothing: show them.")] = None,
     reason: Annotated[str, typer.Option(help="Why; needed to set them, and kept in the decision.")] = "",
-    admin: Annotated[str, typer.Option(help="Address of the admin port.")] = "http://127.0.0.1:9191",
+    admin: Annotated[
+        str, typer.Option(envvar="TIPSTAFF__ADMIN", help="Address of the admin port.")
+    ] = "127.0.0.1:9191",
     token_file: Annotated[Path | None, typer.Option(help="File with the admin token.")] = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
@@ -164,13 +167,15 @@ def weights(
     from gateway.commands.adminclient import AdminClient, AdminError
     from gateway.process import Exit
 
-    if changes and not reason:
+    if changes and not reason.strip():
         raise refuse(["say why: --reason 'no harm seen at 10 %'; it is kept in the decision"], Exit.CONFIG)
     try:
         client = AdminClient(admin, token_file)
         answer = client.set_weights(model, _percentages(changes), reason) if changes else client.weights(model)
-    except (AdminError, ValueError) as error:
+    except AdminError as error:
         raise refuse([str(error)], Exit.FAILED) from error
+    except ValueError as error:
+        raise refuse([str(error)], Exit.CONFIG) from error
     if as_json:
         say(json.dumps(answer))
         return
@@ -183,6 +188,8 @@ def _percentages(changes: list[str]) -> dict[str, float]:
     wished = {}
     for change in changes:
         arm, equals, percent = change.partition("=")
+        if arm in wished:
+            raise ValueError(f"{arm!r} is given twice")
         try:
             wished[arm] = float(percent.removesuffix("%"))
         except ValueError:
@@ -231,7 +238,10 @@ def version() -> None:
 
 def main() -> None:
     """The console script."""
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 if __name__ == "__main__":

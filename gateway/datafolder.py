@@ -5,7 +5,11 @@ import os
 from pathlib import Path
 from typing import Self
 
+from gateway import atomicfile
 from gateway.layout import FORMAT, DataFolder
+
+_LONGEST_PATH = 350
+"""SQLite opens paths of up to 512 bytes: the rest is for what lies in the folder."""
 
 
 class DataFolderError(Exception):
@@ -44,10 +48,16 @@ class ProcessLock:
 
 def prepare(folder: DataFolder) -> None:
     """Make the folder (mode 0700) and its format file, or check the format. Raises DataFolderError."""
+    if len(os.fsencode(folder.root)) > _LONGEST_PATH:
+        raise DataFolderError(
+            f"data folder {folder.root}: a path of more than {_LONGEST_PATH} bytes; SQLite ends there"
+        )
+    if folder.root.exists() and not folder.root.is_dir():
+        raise DataFolderError(f"data folder {folder.root}: is no folder; name another one in `data`")
     try:
         folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not folder.format.exists():
-            folder.format.write_text(f"{FORMAT}\n")
+            atomicfile.replace(folder.format, f"{FORMAT}\n".encode(), durable=True)
         found = folder.format.read_text().strip()
     except OSError as error:
         raise DataFolderError(f"data folder {folder.root}: {error.strerror}; name another one in `data`") from error

@@ -90,7 +90,7 @@ def listen(address: str, backlog: int = 2048) -> socket.socket:
         listener.listen(backlog)
     except (OSError, OverflowError) as error:
         listener.close()
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        reason = str(error) if isinstance(error, OverflowError | socket.gaierror) else os.strerror(error.errno or 0)
         raise PortTaken(f"cannot listen on {address}: {reason}; stop what does, or choose another port") from error
     listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
     return listener

@@ -1,33 +1,17 @@
-"""The configuration: one YAML file, environment variables over it, validated whole or refused.
+"""Every key of the configuration, its default and what it is for. `gateway.configfile` reads it."""
 
-`TIPSTAFF__LISTEN=0.0.0.0:80` sets `listen`; two underscores go one level down
-(`TIPSTAFF__LIMITS__BODY_BYTES=1MiB`). Secrets are files or environment variables, never values in the YAML.
-"""
-
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 _UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGT]iB|B)?\s*$", re.IGNORECASE)
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
 _HEADER = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 _BODY_KEY = re.compile(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")
-_PREFIX = "TIPSTAFF__"
 
 
 def _size(value: object) -> object:
@@ -52,6 +36,8 @@ def _endpoint(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("an endpoint is a URL like http://127.0.0.1:8000")
+    if parts.port == 0:  # reading it raises ValueError for what is no port at all
+        raise ValueError("a server's port is 1 to 65535")
     if parts.username or parts.password:
         raise ValueError("no password in a URL: put the key in a file and name it in api_key_file")
     if parts.path.rstrip("/") or parts.query or parts.fragment:
@@ -62,6 +48,18 @@ def _endpoint(value: str) -> str:
 def _some(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value:
         raise ValueError("expected at least one URL like http://127.0.0.1:8000")
+    return value
+
+
+def _listed(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError(f"expected a list, like [{value}]")  # noqa: TRY004 - pydantic turns ValueError into its line
+    return value
+
+
+def _filled(value: dict[str, Any]) -> dict[str, Any]:
+    if not value:
+        raise ValueError("expected at least one")
     return value
 
 
@@ -82,7 +80,7 @@ Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 Address = Annotated[str, AfterValidator(_address)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 UnitSource = Annotated[str, AfterValidator(_unit_source)]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
+Seconds = Annotated[float, Field(gt=0, le=86400, strict=True)]
 
 
 class _Part(BaseModel):
@@ -92,9 +90,9 @@ class _Part(BaseModel):
 class Arm(_Part):
     """One deployed version of a model."""
 
-    endpoints: Annotated[tuple[Endpoint, ...], AfterValidator(_some)]
+    endpoints: Annotated[tuple[Endpoint, ...], BeforeValidator(_listed), AfterValidator(_some)]
     """Servers of this version, each a URL without a path."""
-    weight: Annotated[float, Field(ge=0, le=100)] | None = None
+    weight: Annotated[float, Field(ge=0, le=100, strict=True)] | None = None
     """Percent of units; the first arm takes the rest."""
     version: str = ""
     """Revision or image digest."""
@@ -113,7 +111,7 @@ class Arm(_Part):
 class Model(_Part):
     """A name that clients ask for, and the arms behind it."""
 
-    arms: Annotated[dict[str, Arm], Field(min_length=1)]
+    arms: Annotated[dict[str, Arm], AfterValidator(_filled)]
     """The versions behind the name; the first is the baseline."""
     unit: tuple[UnitSource, ...] = (
         "header:x-user-id",
@@ -183,7 +181,7 @@ class Limits(_Part):
     """One request's body."""
     buffered_bytes: Size = 1 << 30
     """All request bodies held at once, so that a retry can send them again."""
-    connections: Annotated[int, Field(ge=1)] = 20_000
+    connections: Annotated[int, Field(ge=1, strict=True)] = 20_000
     """Open client connections per worker."""
     record_bytes: Size = 8 << 20
     """What a record keeps of each body."""
@@ -203,7 +201,7 @@ class Tls(_Part):
 class Retention(_Part):
     """How long, and how much, redacted text is kept."""
 
-    days: Annotated[float, Field(gt=0, le=3650)] = 7
+    days: Annotated[float, Field(gt=0, le=3650, strict=True)] = 7
     """Age at which it goes."""
     bytes: Size = 2 << 30
     """Size over which the oldest goes."""
@@ -212,21 +210,21 @@ class Retention(_Part):
 class Proxy(_Part):
     """The data plane's processes."""
 
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    workers: Annotated[int, Field(ge=1, le=64, strict=True)] = 1
     """Processes that share the data port."""
 
 
 class Scoring(_Part):
     """How exchanges are scored."""
 
-    sample: Annotated[float, Field(gt=0, le=1)] = 1.0
+    sample: Annotated[float, Field(gt=0, le=1, strict=True)] = 1.0
     """Share of units whose exchanges are scored, the same on every arm."""
 
 
 class Settings(_Part):
     """The whole configuration."""
 
-    models: Annotated[dict[str, Model], Field(min_length=1)]
+    models: Annotated[dict[str, Model], AfterValidator(_filled)]
     """The names that clients ask for."""
     listen: Address = "127.0.0.1:8080"
     """The data port, host:port."""
@@ -268,6 +266,14 @@ class Settings(_Part):
         return models
 
     @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        (host, _, port), (admin_host, _, admin_port) = self.listen.rpartition(":"), self.admin.rpartition(":")
+        everywhere = {"0.0.0.0", "[::]"}
+        if port == admin_port != "0" and (host == admin_host or everywhere & {host, admin_host}):
+            raise ValueError(f"admin: {self.admin} is the data port's address too: give it another port")
+        return self
+
+    @model_validator(mode="after")
     def _admin_is_guarded(self) -> Self:
         host = self.admin.rpartition(":")[0].strip("[]")
         if self.admin_token_file is None and host not in ("localhost", "::1") and not host.startswith("127."):
@@ -281,94 +287,6 @@ class ConfigError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-def load(path: Path, environment: dict[str, str] | None = None) -> Settings:
-    """Read, override from `environment` (default: the process's), validate, and make paths absolute.
-
-    Relative paths in the file are relative to the file. Raises ConfigError.
-    """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read ({error.strerror}); `tipstaff init URL` writes one"]) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: not YAML: {' '.join(str(error).split())}"]) from error
-    if not isinstance(raw, dict):
-        raise ConfigError([f"{path}: expected keys like `models:`, found {type(raw).__name__}"])
-    return parse(raw, path.parent, dict(os.environ) if environment is None else environment)
-
-
-def parse(raw: dict[str, Any], folder: Path, environment: dict[str, str]) -> Settings:
-    """Validate `raw` under the overrides in `environment`; relative paths start at `folder`."""
-    try:
-        settings = Settings.model_validate(_overridden(raw, environment))
-    except ValidationError as error:
-        raise ConfigError([_line(problem) for problem in error.errors()]) from error
-    return _absolute(settings, folder.resolve())
-
-
-def _overridden(raw: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
-    merged = dict(raw)
-    for name, value in environment.items():
-        if not name.startswith(_PREFIX):
-            continue
-        *parents, last = name.removeprefix(_PREFIX).split("__")
-        level = merged
-        for parent in parents:
-            key = _key_for(parent, level)
-            child = level.get(key)
-            level[key] = level = dict(child) if isinstance(child, dict) else {}
-        level[_key_for(last, level)] = yaml.safe_load(value)
-    return merged
-
-
-def _key_for(spelled: str, level: dict[str, Any]) -> str:
-    """The key of `level` that an environment variable can only spell in capitals, digits and underscores."""
-    wanted = spelled.upper()
-    return next((key for key in level if re.sub(r"[^A-Z0-9]", "_", str(key).upper()) == wanted), spelled.lower())
-
-
-def _line(problem: Any) -> str:  # noqa: ANN401 - pydantic's own ErrorDetails
-    key = ".".join(str(part) for part in problem["loc"])
-    words = str(problem["msg"]).removeprefix("Value error, ")
-    if not key:
-        return words
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: no such key; `tipstaff check --keys` lists them all"
-    if problem["type"] == "missing":
-        return f"{key}: missing, and it has no default"
-    given = problem["input"]
-    shown = "" if isinstance(given, dict | list) else f" (given: {given!r})"
-    return f"{key}: {words}{shown}"
-
-
-def _absolute(settings: Settings, folder: Path) -> Settings:
-    def under(path: Path | None) -> Path | None:
-        return None if path is None else folder / path.expanduser()
-
-    models = {
-        name: model.model_copy(
-            update={
-                "arms": {
-                    arm_name: arm.model_copy(update={"api_key_file": under(arm.api_key_file), "ca": under(arm.ca)})
-                    for arm_name, arm in model.arms.items()
-                }
-            }
-        )
-        for name, model in settings.models.items()
-    }
-    tls = settings.tls and Tls(cert=folder / settings.tls.cert, key=folder / settings.tls.key)
-    return settings.model_copy(
-        update={
-            "models": models,
-            "tls": tls,
-            "data": folder / settings.data.expanduser(),
-            "constitution": under(settings.constitution),
-            "admin_token_file": under(settings.admin_token_file),
-            "unit_key_file": under(settings.unit_key_file),
-        }
-    )
 
 
 def _check_name(what: str, name: str) -> None:

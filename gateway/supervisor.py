@@ -115,7 +115,8 @@ class Child:
                 log.warning("process did not end in time, killing it", process=self.spec.name)
                 process.kill()
                 await process.wait()
-        return process.returncode or 0
+        code = process.returncode or 0
+        return 0 if code == -signal.SIGTERM else code  # it had not yet come to handling signals
 
     def kill(self) -> None:
         """At once, for the second Ctrl-C."""

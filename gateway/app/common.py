@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gateway.clock import SystemClock
+from gateway.configfile import load
 from gateway.datafolder import DataFolderError, prepare, process_lock
 from gateway.events.policy import policies
 from gateway.events.schema import Stream
@@ -18,7 +19,7 @@ from gateway.events.tip import ProducerTaken
 from gateway.layout import DataFolder
 from gateway.ports import LogFull
 from gateway.process import Exit, PortTaken
-from gateway.settings import ConfigError, Settings, load
+from gateway.settings import ConfigError, Settings
 from gateway.telemetry import logging
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import DROPPED, Meters

@@ -10,14 +10,16 @@ from pathlib import Path
 from gateway.app.classifier import make_classifier
 from gateway.app.common import CONTROLLER, FLUSH_SECONDS, SCORER, SCORING_SECONDS, address_of, exit_code
 from gateway.app.firstevents import FirstEvents
+from gateway.app.preflight import refuse_problems
 from gateway.app.proxy import proxy_name
 from gateway.app.welcome import banner
 from gateway.clock import SystemClock
+from gateway.configfile import load
 from gateway.datafolder import ProcessLock, prepare
 from gateway.layout import DataFolder
 from gateway.process import listen
 from gateway.proxy.pinshare import exchange
-from gateway.settings import Settings, load
+from gateway.settings import Settings
 from gateway.supervisor import Spec, Supervisor
 from gateway.tablefile import read_table
 from gateway.telemetry import logging
@@ -36,6 +38,7 @@ def _serve(config: Path, say: Say, *, adopt: bool) -> int:
     logging.configure("supervisor", os.environ.get(logging.LEVEL_VARIABLE, "info"))
     settings = load(config)
     make_classifier(settings)
+    refuse_problems(settings)
     folder = DataFolder(settings.data)
     prepare(folder)
     with ExitStack() as stack:

@@ -19,9 +19,9 @@ class AdminClient:
         if token_file is not None:
             try:
                 headers["authorization"] = f"Bearer {token_file.read_text(encoding='utf-8').strip()}"
-            except OSError as error:
-                raise AdminError(f"{token_file}: {error.strerror}; give the admin token's file") from error
-        self._address = address.rstrip("/")
+            except (OSError, UnicodeDecodeError) as error:
+                raise AdminError(f"{token_file}: cannot be read ({error}); give the admin token's file") from error
+        self._address = (address if "://" in address else f"http://{address}").rstrip("/")
         self._http = httpx.Client(
             base_url=f"{self._address}/api/v1", headers=headers, timeout=deadline, trust_env=False
         )  # trust_env: the token goes to that address, never through a proxy of the environment
@@ -51,7 +51,12 @@ class AdminClient:
             raise AdminError(f"{self._address}: no answer ({error}); is `tipstaff serve` running there?") from error
         if answer.is_error:
             raise AdminError(_problem(answer))
-        found: dict[str, Any] = answer.json()
+        try:
+            found = answer.json()
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise AdminError(f"{self._address} answers, but not as tipstaff's admin port does; see `admin:`")
         return found
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from gateway.configfile import load
 from gateway.process import Exit
-from gateway.settings import ConfigError, Settings, load
+from gateway.settings import ConfigError, Settings
 
 _MEASURED_FOR = 0.5
 
@@ -45,11 +46,12 @@ class Report(msgspec.Struct, frozen=True):
 
 def check_config(path: Path) -> Report:
     """Validate the file and every file that it names; measure the classifiers."""
+    from gateway.app import preflight
     from gateway.app.classifier import make_classifier
 
     try:
         settings = load(path)
-        problems = list(_files(settings))
+        problems = preflight.problems(settings)
         constitution, classifier = make_classifier(settings)
     except ConfigError as error:
         return Report(str(path), error.problems)
@@ -60,22 +62,6 @@ def check_config(path: Path) -> Report:
         for name, model in settings.models.items()
     }
     return Report(str(path), [], models, len(constitution.principles), _rate(classifier))
-
-
-def _files(settings: Settings) -> Iterator[str]:
-    named: list[tuple[str, Path | None]] = [
-        ("admin_token_file", settings.admin_token_file),
-        ("unit_key_file", settings.unit_key_file),
-        ("tls.cert", None if settings.tls is None else settings.tls.cert),
-        ("tls.key", None if settings.tls is None else settings.tls.key),
-    ]
-    for name, model in settings.models.items():
-        for arm_name, arm in model.arms.items():
-            place = f"models.{name}.arms.{arm_name}"
-            named += [(f"{place}.api_key_file", arm.api_key_file), (f"{place}.ca", arm.ca)]
-    for key, path in named:
-        if path is not None and not path.is_file():
-            yield f"{key}: {path} is no file that can be read"
 
 
 def _rate(classifier: Any) -> float:  # noqa: ANN401 - gateway.ports.Classifier; imported only when it is needed

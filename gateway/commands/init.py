@@ -7,6 +7,9 @@ import httpx
 import msgspec
 import yaml
 
+from gateway.configfile import parse
+from gateway.settings import ConfigError
+
 ARM_NAMES = ("stable", "canary")
 _CANARY_PERCENT = 10
 _DEADLINE = 10.0
@@ -33,7 +36,7 @@ class _Models(msgspec.Struct):
 
 def ask(url: str, arm: str, key: str | None) -> Served:
     """What the server at `url` lists under /v1/models. Raises InitError."""
-    base = url.rstrip("/").removesuffix("/v1")
+    base = (url if "://" in url else f"http://{url}").rstrip("/").removesuffix("/v1")
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
     try:
         answer = httpx.get(f"{base}/v1/models", headers=headers, timeout=_DEADLINE)
@@ -52,12 +55,25 @@ def ask(url: str, arm: str, key: str | None) -> Served:
     return Served(base, tuple(card.id for card in listed.data))
 
 
+def write(path: Path, text: str) -> None:
+    """Write what `tipstaff serve` would take. Raises InitError for what it would not, OSError."""
+    try:
+        parse(yaml.safe_load(text), path.parent, {})
+    except ConfigError as error:
+        raise InitError("; ".join(error.problems)) from error
+    if not path.parent.is_dir():
+        raise InitError(f"{path.parent}: there is no such folder")
+    path.write_text(text, encoding="utf-8")
+
+
 def configuration(served: Sequence[Served], name: str | None, key_files: Mapping[str, Path]) -> str:
     """The YAML for one or two servers: the first is stable, the second the canary with 10 %.
 
     The model is called `name`, else by the first server's first name, so that its clients need no change.
-    One server with several names becomes two arms of it, the second at 0 %.
+    One server with several names becomes two arms of it, the second at 0 %. Raises InitError.
     """
+    if len({server.url for server in served}) < len(served):
+        raise InitError(f"{served[0].url} is given twice: the second server is the new version's")
     sources = [(server.url, server.names[0], len(server.names) > 1) for server in served]
     if len(served) == 1 and len(served[0].names) > 1:
         sources.append((served[0].url, served[0].names[1], True))

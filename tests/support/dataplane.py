@@ -4,9 +4,10 @@ import asyncio
 import socket
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.clock import SystemClock
+from gateway.configfile import parse
 from gateway.core.routing import ModelRoute, RoutingTable, split
 from gateway.events.schema import ExchangeV1
 from gateway.ports import Clock
@@ -15,10 +16,12 @@ from gateway.proxy.dataplane import DataPlane
 from gateway.proxy.models import ModelList
 from gateway.proxy.pins import Pins
 from gateway.proxy.table import TableWatch
-from gateway.settings import Settings, parse
 from gateway.tasks import Tasks
 from gateway.telemetry.counterfile import CounterFile, read
 from gateway.telemetry.metrics import Meters
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
 
 UNIT_KEY = b"unit key of the tests"
 ADMIN_TOKEN = b"admin token of the tests"

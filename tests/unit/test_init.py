@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 
-from gateway.commands.init import Served, configuration
-from gateway.settings import Settings, parse
+from gateway.commands.init import InitError, Served, configuration, write
+from gateway.configfile import parse
+from gateway.settings import Settings
 
 
 def written(text: str) -> Settings:
@@ -38,3 +40,15 @@ def test_a_name_of_ones_own_keeps_what_the_server_calls_it() -> None:
 def test_one_server_with_one_name_is_one_arm() -> None:
     settings = written(configuration([Served("http://127.0.0.1:1", ("base",))], None, {}))
     assert list(settings.models["base"].arms) == ["stable"]
+
+
+def test_what_serve_would_refuse_is_not_written(tmp_path: Path) -> None:
+    served = [Served("http://127.0.0.1:1", ("acme/v1",))]
+    with pytest.raises(InitError, match="no model name"):
+        write(tmp_path / "config.yaml", configuration(served, "a b", {}))
+    assert not (tmp_path / "config.yaml").exists()
+
+
+def test_one_server_is_not_two(tmp_path: Path) -> None:
+    with pytest.raises(InitError, match="given twice"):
+        configuration([Served("http://127.0.0.1:1", ("v1",))] * 2, None, {})

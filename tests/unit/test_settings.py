@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from gateway.commands.check import key_list
-from gateway.settings import ConfigError, Settings, load, parse
+from gateway.configfile import load, parse
+from gateway.settings import ConfigError, Settings
 
 TWO_LINES = {"models": {"assistant": {"arms": {"stable": {"endpoints": ["http://127.0.0.1:8001"]}}}}}
 
@@ -76,6 +77,11 @@ def test_an_environment_variable_that_is_no_key_is_refused() -> None:
         ("models.assistant.arms.stable.endpoints", ["127.0.0.1:8001"], "URL like http"),
         ("models.assistant.arms.stable.endpoints", ["http://u:p@h:1"], "api_key_file"),
         ("models.assistant.arms.stable.endpoints", ["http://h:1/v1"], "without a path"),
+        ("models.assistant.arms.stable.endpoints", ["http://h:99999"], "ort"),
+        ("models.assistant.arms.stable.endpoints", ["http://h:abc"], "ort"),
+        ("models.assistant.arms.stable.endpoints", "http://h:1", "expected a list"),
+        ("models.assistant.arms.stable.weight", True, "number"),
+        ("models.assistant.arms", {}, "at least one"),
         ("models.assistant.arms.stable.endpoints", [], "at least one URL"),
         ("models.assistant.arms.stable.weight", 30, "takes the rest, 100 %"),
         ("models.assistant.arms.stable.fail_over", "nobody", "name another arm"),
@@ -132,3 +138,32 @@ def test_every_key_says_what_it_is_for() -> None:
         line for line in key_list() if ": " not in line.partition(")")[2] and not line.partition(": ")[2]
     ]
     assert undocumented == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("listen: 127.0.0.1:1\nlisten: 127.0.0.1:2\n", "'listen' stands twice"),
+        ("models:\n  a: {arms: {}}\n  a: {arms: {}}\n", "line 3"),
+        ("", "found nothing"),
+    ],
+)
+def test_what_would_be_passed_over_in_silence_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        load(path, {})
+
+
+def test_an_environment_variable_that_is_no_yaml_is_one_line() -> None:
+    with pytest.raises(ConfigError, match="TIPSTAFF__LISTEN: not YAML"):
+        read(AS_WRITTEN, TIPSTAFF__LISTEN="{")
+
+
+@pytest.mark.parametrize(("listen", "admin"), [("127.0.0.1:80", "127.0.0.1:80"), ("0.0.0.0:80", "127.0.0.1:80")])
+def test_one_port_cannot_be_both(listen: str, admin: str) -> None:
+    assert "data port's address too" in refused({**TWO_LINES, "listen": listen, "admin": admin})[0]
+
+
+def test_free_ports_are_two() -> None:
+    parse({**TWO_LINES, "listen": "127.0.0.1:0", "admin": "127.0.0.1:0"}, Path("/etc/tipstaff"), {})

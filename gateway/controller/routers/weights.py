@@ -4,14 +4,15 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.controller.problems import Problem, not_found
 from gateway.controller.routers.values import Answer, example, moment, percent, problems
 from gateway.controller.tables import RoutingTables
 from gateway.core.routing import DecidedBy, RoutingTable
 
-Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, strict=True)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 
 
 class Weights(Answer):
@@ -46,8 +47,8 @@ class WeightsWanted(BaseModel):
         json_schema_extra={"examples": [{"weights": {"canary": 25}, "reason": "no harm seen at 10 %"}]},
     )
 
-    weights: dict[str, Percent] = Field(description="Percent of units by arm")
-    reason: str = Field(min_length=1, max_length=2000, description="Why; kept in the decision")
+    weights: dict[str, Percent] = Field(min_length=1, description="Percent of units by arm")
+    reason: Reason = Field(description="Why; kept in the decision")
     expected_version: int | None = Field(
         default=None, ge=0, description="Only if the table still has this version; else 409"
     )

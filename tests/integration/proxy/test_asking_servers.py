@@ -8,6 +8,7 @@ import pytest
 import trustme
 
 from gateway.clock import SystemClock
+from gateway.configfile import parse
 from gateway.proxy import discovery as discovery_module
 from gateway.proxy import probing
 from gateway.proxy.arms import Arms, build_arms
@@ -16,7 +17,7 @@ from gateway.proxy.ejection import EJECT_AFTER
 from gateway.proxy.fetch import LONGEST_BODY, HttpFetch, Unanswered
 from gateway.proxy.probing import Prober
 from gateway.proxy.tls import ServerTls
-from gateway.settings import Tls, parse
+from gateway.settings import Tls
 from gateway.tasks import Tasks
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters

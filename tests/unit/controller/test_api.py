@@ -109,6 +109,10 @@ class TestWeights:
             ({"weight": {"canary": 20}}, "weight"),
             ({"weights": {"canary": 20}}, "reason"),
             ({"weights": {"canary": 20}, "reason": ""}, "reason"),
+            ({"weights": {"canary": 20}, "reason": "  "}, "reason"),
+            ({"weights": {"canary": True}, "reason": "drill"}, "weights/canary"),
+            ({"weights": {"canary": "20"}, "reason": "drill"}, "weights/canary"),
+            ({"weights": {}, "reason": "drill"}, "weights"),
             ({}, "weights"),
             ([], "#"),
         ],
@@ -132,7 +136,8 @@ class TestWeights:
         path = "/api/v1/models/nobody/weights"
         assert "assistant" in problem(controller, 404, "GET", path)["detail"]
         assert (
-            "assistant" in problem(controller, 404, "PUT", path, json={"weights": {}, "reason": "drill"})["detail"]
+            "assistant"
+            in problem(controller, 404, "PUT", path, json={"weights": {"canary": 5}, "reason": "drill"})["detail"]
         )
 
     def test_what_could_not_be_published_is_a_503(self, controller: Controller) -> None:

@@ -5,12 +5,12 @@ from shutil import rmtree
 
 import pytest
 
+from gateway.configfile import parse
 from gateway.controller.known_stores import KnownStores
 from gateway.controller.recovery import open_state
 from gateway.controller.tables import Conflict, RoutingTables, UnknownModel, wishes
 from gateway.controller.weights import Wish
 from gateway.layout import DataFolder
-from gateway.settings import parse
 from gateway.tablefile import read_table
 from tests.support.manual_clock import ManualClock
 from tests.unit.controller.support import START

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gateway.configfile import parse
 from gateway.core.routing import ArmShare, ModelRoute, RoutingTable
 from gateway.events.schema import Event, Stream
 from gateway.ports import LogFull, Positions
 from gateway.proxy.endpoints import Endpoint, Failures
 from gateway.proxy.fetch import Answer, Unanswered
-from gateway.settings import Model, parse
+from gateway.settings import Model
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
 from tests.support.manual_clock import ManualClock

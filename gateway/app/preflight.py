@@ -1,0 +1,47 @@
+"""What would stop a process from starting, found before any is started: the files that the configuration names."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from gateway.keys import load_unit_key, read_secret
+from gateway.proxy.tls import ServerTls, client_context
+from gateway.settings import ConfigError, Settings
+
+
+def problems(settings: Settings) -> list[str]:
+    """A line for each key file, certificate or token that cannot be used."""
+    return [line for check in _checks(settings) for line in _failures(check)]
+
+
+def refuse_problems(settings: Settings) -> None:
+    """Raises ConfigError with all of `problems`, if there are any."""
+    if found := problems(settings):
+        raise ConfigError(found)
+
+
+def _failures(check: Callable[[], object]) -> list[str]:
+    try:
+        check()
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def _checks(settings: Settings) -> Iterator[Callable[[], object]]:
+    yield from _secret("admin_token_file", settings.admin_token_file)
+    unit_key, tls = settings.unit_key_file, settings.tls
+    if unit_key is not None:
+        yield lambda: load_unit_key(unit_key)
+    if tls is not None:
+        yield lambda: ServerTls(tls)
+    for name, model in settings.models.items():
+        for arm_name, arm in model.arms.items():
+            yield from _secret(f"models.{name}.arms.{arm_name}.api_key_file", arm.api_key_file)
+            if arm.ca is not None:
+                yield partial(client_context, arm)
+
+
+def _secret(key: str, path: Path | None) -> Iterator[Callable[[], object]]:
+    if path is not None:
+        yield lambda: read_secret(key, path)
