@@ -111,8 +111,9 @@ def test_the_fast_way_says_what_the_plain_way_says(value: Pairs, space: str) -> 
 
 
 @given(OBJECTS, SPACES, st.integers(0, 10), st.sampled_from([b"", b"x", b"}", b"\xff"]))
-@example(Pairs([("model", "a"), ("x", Pairs([("model", "b")]))]), "", 1, b"")
-@example(Pairs([("model", "a"), ("user", 42)]), "", 1, b"")
+@example(Pairs([("model", "a"), ("model", "b")]), "", 1, b"")
+@example(Pairs([("model", "a"), ("user", "b"), ("messages", ["user"]), ("user", "c")]), " ", 1, b"")
+@example(Pairs([("model", "a"), ("model", "b")]), "", 10, b"")
 def test_a_glance_never_says_what_a_closer_look_would_not(
     value: Pairs, space: str, escape: int, junk: bytes
 ) -> None:
