@@ -101,9 +101,13 @@ class Child:
         except TimeoutError:
             return
 
+    def retire(self) -> None:
+        """From now on it is not started again."""
+        self._stopping.set()
+
     async def stop(self) -> int:
         """SIGTERM, then its grace, then SIGKILL. Returns its exit code (0 when it did not run)."""
-        self._stopping.set()
+        self.retire()
         process = self._process
         if process is None:
             return 0
@@ -120,15 +124,22 @@ class Child:
 
     def kill(self) -> None:
         """At once, for the second Ctrl-C."""
-        self._stopping.set()
+        self.retire()
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
 
 class Supervisor:
-    """All children of one `tipstaff serve`."""
+    """All children of one `tipstaff serve`.
 
-    def __init__(self, specs: Sequence[Spec], meters: Meters) -> None:
+    `release(rank)` is called before the children of a rank are told to end, when none of them is started any more:
+    it lets go of what was held here for those that would be.
+    """
+
+    def __init__(
+        self, specs: Sequence[Spec], meters: Meters, release: Callable[[int], None] = lambda _rank: None
+    ) -> None:
+        self._release = release
         self._stop = asyncio.Event()
         self._fatal = 0
         self._tasks = Tasks(self._task_died)
@@ -169,6 +180,10 @@ class Supervisor:
     async def _end(self) -> int:
         worst = 0
         for rank in sorted({child.spec.rank for child in self._children}):
-            ending = [child.stop() for child in self._children if child.spec.rank == rank]
-            worst = max(worst, *(abs(code) for code in await asyncio.gather(*ending)))
+            ending = [child for child in self._children if child.spec.rank == rank]
+            for child in ending:
+                child.retire()
+            self._release(rank)
+            codes = await asyncio.gather(*(child.stop() for child in ending))
+            worst = max(worst, *map(abs, codes))
         return Exit.FAILED if worst else Exit.OK

@@ -28,6 +28,9 @@ from gateway.telemetry.metrics import Meters
 
 Say = Callable[[str], None]
 
+_PROXIES, _SCORER, _CONTROLLER = range(3)
+"""The order in which they end."""
+
 
 def serve(config: Path, say: Say, *, adopt: bool) -> int:
     """Supervise proxies, scorer and controller until told to stop; the exit code. `adopt`: see `TableWatch`."""
@@ -56,8 +59,12 @@ def _serve(config: Path, say: Say, *, adopt: bool) -> int:
 
         specs = [*_back_office(config, admin), *_proxies(config, settings, clients, adopt=adopt)]
 
+        def release(rank: int) -> None:
+            if rank == _PROXIES:  # else clients would still be let in here while nobody takes them
+                clients.close()
+
         async def supervise() -> int:
-            return await Supervisor(specs, meters).run(when_ready)
+            return await Supervisor(specs, meters, release).run(when_ready)
 
         return asyncio.run(supervise())
 
@@ -65,8 +72,8 @@ def _serve(config: Path, say: Say, *, adopt: bool) -> int:
 def _back_office(config: Path, admin: socket.socket) -> list[Spec]:
     controller = ("controller", str(config), "--listen-fd", str(admin.fileno()))
     return [
-        Spec(CONTROLLER, controller, (admin.fileno(),), grace=15.0, rank=2),
-        Spec(SCORER, ("scorer", str(config)), (), grace=SCORING_SECONDS, rank=1),
+        Spec(CONTROLLER, controller, (admin.fileno(),), grace=15.0, rank=_CONTROLLER),
+        Spec(SCORER, ("scorer", str(config)), (), grace=SCORING_SECONDS, rank=_SCORER),
     ]
 
 
@@ -79,7 +86,7 @@ def _proxies(config: Path, settings: Settings, clients: socket.socket, *, adopt:
             arguments += ["--pin-fd", str(descriptor)]
         if adopt:
             arguments.append("--adopt")
-        specs.append(Spec(proxy_name(worker), tuple(arguments), (clients.fileno(), *pins), grace, rank=0))
+        specs.append(Spec(proxy_name(worker), tuple(arguments), (clients.fileno(), *pins), grace, rank=_PROXIES))
     return specs
 
 

@@ -63,7 +63,7 @@ class Discovery:
         return tuple(problem for problems in self._problems.values() for problem in problems)
 
     async def start(self) -> tuple[str, ...]:
-        """Look at every arm once, all at the same time; the mismatches, which a start should fail with.
+        """Look at every arm once, all at the same time; the mismatches, which a first start should fail with.
 
         An arm that does not answer is none: `run` goes on asking it.
         """

@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from gateway.demo.model_server import ModelServer
+from gateway.demo.simulated import SimulatedModel
 from tests.support.people import People, question
-from tests.support.ports import free_port
+from tests.support.ports import free_port, listening
 from tests.support.simulated import SLOW, UNHURRIED, simulated
 from tests.support.stack import Stack, tipstaff
 from tests.support.wait import until
@@ -79,6 +80,29 @@ def test_what_is_wrong_with_a_configuration_is_said_line_by_line(tmp_path: Path)
     ]
     assert all(line.startswith("tipstaff: ") for line in lines)
     assert ended.stdout == ""
+
+
+def test_a_server_under_another_name_stops_the_first_start_and_no_later_one(
+    models: list[ModelServer], tmp_path: Path
+) -> None:
+    asked_for = arms(models, model="acme/v2")
+    with Stack(tmp_path, asked_for) as stack:
+        models[1].model = SimulatedModel("acme/v3", 3)
+        killed = stack.kill("proxy-0")
+        until(partial(stack.restarted, "proxy-0", killed), 60, "the proxy is started again")
+        until(lambda: _warned(stack, "serves: acme/v3"), 60, "it warns")
+        assert ask(stack).status_code == 200
+        assert stack.stop() == 0
+        stack.start()
+        assert ask(stack).status_code == 200
+
+    (tmp_path / "another").mkdir()
+    with pytest.raises(RuntimeError, match=r"ended with 2:.*serves: acme/v3"):
+        Stack(tmp_path / "another", asked_for).start()
+
+
+def _warned(stack: Stack, words: str) -> bool:
+    return any(words in warning for warning in stack.status()["warnings"])
 
 
 def test_a_taken_port_is_exit_code_3(tmp_path: Path) -> None:
@@ -180,7 +204,8 @@ def test_a_stream_finishes_whether_the_gateway_is_told_to_end_or_loses_its_super
             lines = told.iter_lines()
             next(lines)
             stack.terminate()
-            until(lambda: _refuses(stack), 20, "no new client is taken")
+            until(lambda: not listening(stack.port), 1.5, "a new client is refused, not left to wait")
+            assert stack.pid("proxy-0") in psutil.pids(), "it still serves those who were there"
             assert _last(lines) == "data: [DONE]"
         assert stack.wait() == 0
 
@@ -207,14 +232,6 @@ def _stream(stack: Stack) -> Any:  # noqa: ANN401 - httpx's own context manager
 
 def _last(lines: Iterator[str]) -> str:
     return [line for line in lines if line][-1]
-
-
-def _refuses(stack: Stack) -> bool:
-    """True once a new client gets no answer, or 503 from a proxy that is leaving."""
-    try:
-        return stack.client.get("/readyz", timeout=5).status_code == 503
-    except httpx.TransportError:
-        return True
 
 
 def _settled_exchanges(stack: Stack) -> list[dict[str, Any]]:
