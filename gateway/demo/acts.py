@@ -154,7 +154,10 @@ class Acts:
         )
 
     def _settled(self) -> bool:
+        """What is seen is of now, not of before the last answers, and nothing is on its way."""
         streams = [self._seen.streams[name] for name in ("exchanges", "verdicts")]
+        if streams[0].started < len(self._users.asked):
+            return False
         return all(each.settled for each in streams) and self._seen.scored >= streams[0].appended
 
     async def _watch(self) -> None:

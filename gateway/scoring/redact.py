@@ -20,7 +20,8 @@ _DOMAIN = re.compile(r"@[\w-]++(?:\.[\w-]++)++")
 _NOT_LOCAL = re.compile(r"[^\w.%+-]")
 _OUR_WORDS = frozenset({"secret", "card", "email", "iban", "phone", "unit"})
 _ROUNDS = 4
-"""A placeholder may join what stood apart before (a card with spaces inside a URL's password): look again."""
+"""A placeholder may join what stood apart (a card with spaces inside a URL's password), or part what stood together
+(a card right before a name): look again."""
 
 Finder = Callable[[str], Iterator[Replacement]]
 
@@ -53,16 +54,20 @@ def redact(text: str, names: Mapping[str, str] | None = None) -> Redacted:
     `names`: a raw user id -> the hash, in hex, that stands for it everywhere; told as [unit:<8 digits>].
     """
     shadowed = Shadowed.of(text)
-    for value, digest in (names or {}).items():
-        if len(value) >= SHORTEST_NAME and value.lower() not in _OUR_WORDS:
-            shadowed = shadowed.replaced(_places(shadowed.text, value, f"[unit:{digest[:8]}]"))
+    told = {value: f"[unit:{digest[:8]}]" for value, digest in (names or {}).items() if _is_name(value)}
     for _ in range(_ROUNDS):
         before = shadowed
+        for value, instead in told.items():
+            shadowed = shadowed.replaced(_places(shadowed.text, value, instead))
         for find in _FINDERS:
             shadowed = shadowed.replaced(find(shadowed.shadow))
         if shadowed is before:
             break
     return Redacted(shadowed.text, shadowed.edits)
+
+
+def _is_name(value: str) -> bool:
+    return len(value) >= SHORTEST_NAME and value.lower() not in _OUR_WORDS
 
 
 def _places(text: str, value: str, instead: str) -> Iterator[Replacement]:
