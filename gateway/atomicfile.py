@@ -5,12 +5,12 @@ from pathlib import Path
 
 
 def replace(path: Path, content: bytes, *, durable: bool) -> None:
-    """Put `content` in the place of `path`, mode 0600; makes the folder when it is missing. Raises OSError.
+    """Put `content` in the place of `path`, mode 0600; makes its folder, but none above it. Raises OSError.
 
     One writer per path. `durable`: file and folder are on the disk when this returns; without it a power cut
     may bring the old content back. A writer killed on the way leaves one hidden file, which the next replaces.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)  # a data folder that somebody took away must not come back empty
     beside = path.with_name(f".{path.name}.new")
     try:
         write(beside, content, durable=durable)

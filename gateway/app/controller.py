@@ -13,6 +13,7 @@ from gateway.app.classifier import make_classifier
 from gateway.app.common import CONSUMERS, CONTROLLER, Process, exit_code, part_died, running_process
 from gateway.controller.access import AdminToken
 from gateway.controller.api import create_app
+from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores, default_folder
 from gateway.controller.loop import ControllerLoop
@@ -70,7 +71,9 @@ def _controller(
     stack.callback(index.close)
     events = process.event_log()
     stack.callback(events.close)
-    loop = ControllerLoop(VerdictReader(events, index, process.meters), tables, index, clock, on_death)
+    folder = FolderWatch(data)
+    reader = VerdictReader(events, index, process.meters)
+    loop = ControllerLoop(reader, tables, index, folder=folder, clock=clock, on_death=on_death)
     ledgers = partial(ledger.read, data.log, data.counters, CONSUMERS)
     series = ControllerSeries(
         tables, ledgers, constitution, version=__version__, classifier=type(classifier).__name__
@@ -86,6 +89,7 @@ def _controller(
         ledgers=ledgers,
         exposition=Exposition(data.counters, series),
         healthy=lambda: [] if loop.alive else ["the controller's loop has ended"],
+        folder=folder,
         token=_admin_token(settings),
         meters=process.meters,
         clock=clock,

@@ -1,6 +1,6 @@
 """The admin application: every router, behind the guard."""
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from gateway.controller import problems
 from gateway.controller.access import Guard
@@ -15,6 +15,7 @@ from gateway.controller.routers.ledger import ledger_router
 from gateway.controller.routers.metrics import metrics_router
 from gateway.controller.routers.rates import rates_router
 from gateway.controller.routers.status import status_router
+from gateway.controller.routers.values import problems as problems_of
 from gateway.controller.routers.weights import weights_router
 
 _DESCRIPTION = """The admin API. Additive only; errors are problem details (RFC 9457).
@@ -34,18 +35,21 @@ def create_app(parts: ControllerParts) -> FastAPI:
     )
     problems.install(app)
     for router in (
-        health_router(parts.tables, parts.healthy),
-        metrics_router(parts.exposition),
+        health_router(parts.tables, lambda: [*parts.folder.troubles(), *parts.healthy()]),
         status_router(parts),
-        weights_router(parts.tables),
-        rates_router(parts.tables, parts.index),
-        exchanges_router(parts.index, parts.texts),
         constitution_router(parts.constitution),
-        ledger_router(parts.ledgers),
-        decisions_router(parts.store),
         docs_router(app),
     ):
         app.include_router(router)
+    for router in (
+        metrics_router(parts.exposition),
+        weights_router(parts.tables),
+        rates_router(parts.tables, parts.index),
+        exchanges_router(parts.index, parts.texts),
+        ledger_router(parts.ledgers),
+        decisions_router(parts.store),
+    ):  # what they would say of a data folder that is gone is wrong
+        app.include_router(router, dependencies=[Depends(parts.folder.check)], responses=problems_of(503))
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, token=parts.token, meters=parts.meters)
     return app

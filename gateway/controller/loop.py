@@ -1,12 +1,13 @@
 """The controller's own thread: verdicts into the index, tables that could not be published, old rows out."""
 
-import sqlite3
 import threading
 from collections.abc import Callable
 
 import structlog
 
+from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
+from gateway.controller.patience import Patience
 from gateway.controller.tables import RoutingTables
 from gateway.controller.verdicts import VerdictReader
 from gateway.ports import Clock
@@ -28,13 +29,18 @@ class ControllerLoop:
         verdicts: VerdictReader,
         tables: RoutingTables,
         index: ExchangeIndex,
+        *,
+        folder: FolderWatch,
         clock: Clock,
         on_death: Callable[[BaseException], None],
     ) -> None:
         self._verdicts = verdicts
         self._tables = tables
         self._index = index
+        self._folder = folder
         self._clock = clock
+        self._reading = Patience("taking verdicts in", clock)
+        self._upkeep = Patience("upkeep", clock)
         self._on_death = on_death
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="controller-loop", daemon=True)
@@ -57,21 +63,24 @@ class ControllerLoop:
 
     def turn(self) -> int:
         """What is due now; returns how many verdicts came in."""
-        taken = self._verdicts.step()
+        taken = 0
+        if self._reading.due:
+            with self._reading.trying():
+                self._folder.check()
+                taken = self._verdicts.step()
         now = self._clock.monotonic()
-        if now >= self._chores_at:
+        if now >= self._chores_at and self._upkeep.due:
             self._chores_at = now + _CHORES_SECONDS
-            self._chores(now)
+            with self._upkeep.trying():
+                self._folder.check()
+                self._chores(now)
         return taken
 
     def _chores(self, now: float) -> None:
-        try:
-            self._verdicts.tick()
-            self._tables.publish()
-            if now >= self._purge_at and not self._index.purge(self._clock.now_us() - _KEPT_US):
-                self._purge_at = now + _PURGE_SECONDS
-        except (OSError, sqlite3.Error) as error:  # a full disk, a lock held too long: both pass
-            log.error("upkeep failed, trying again", error=str(error))  # noqa: TRY400 - no bug of ours
+        self._verdicts.tick()
+        self._tables.publish()
+        if now >= self._purge_at and not self._index.purge(self._clock.now_us() - _KEPT_US):
+            self._purge_at = now + _PURGE_SECONDS
 
     def _run(self) -> None:
         try:

@@ -7,6 +7,7 @@ import msgspec
 
 from classifiers.constitution import Constitution
 from gateway.controller.access import AdminToken
+from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables
@@ -40,6 +41,7 @@ class ControllerParts(msgspec.Struct, frozen=True):
     ledgers: Callable[[], Mapping[Stream, Ledger]]
     exposition: Exposition
     healthy: Callable[[], list[str]]
+    folder: FolderWatch
     token: AdminToken | None
     meters: Meters
     clock: Clock

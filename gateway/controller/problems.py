@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from gateway.controller.folder_watch import DataFolderGone
 from gateway.controller.index import QueryTooSlow
 from gateway.controller.tables import Conflict, UnknownModel
 from gateway.ports import StaleHead
@@ -50,6 +51,7 @@ _KNOWN: dict[type[Exception], tuple[int, str, str]] = {
     Conflict: (409, "conflict", "The routing table moved on"),
     StaleHead: (409, "conflict", "Another controller moved the state"),
     QueryTooSlow: (503, "too-slow", "The query took too long"),
+    DataFolderGone: (503, "storage", "The data folder is gone"),
     sqlite3.OperationalError: (503, "storage", "The controller's storage cannot be used now"),
     OSError: (503, "storage", "The controller's storage cannot be used now"),
 }

@@ -2,14 +2,10 @@
 
 import sqlite3
 
-import structlog
-
 from gateway.controller.index import ExchangeIndex
 from gateway.events.schema import Stream
 from gateway.ports import EventLog, LogFull, Positions
 from gateway.telemetry.metrics import VERDICT_ERRORS, Meters
-
-log = structlog.get_logger(__name__)
 
 _BATCH = 1000
 _OWN_STREAM: Stream = "audit"
@@ -24,13 +20,15 @@ class VerdictReader:
         self._errors = meters.counter(VERDICT_ERRORS)
 
     def step(self) -> int:
-        """Take one batch in; returns how many events it had. What fails is counted, logged, and read again."""
+        """Take one batch in; returns how many events it had. The next step reads again what failed.
+
+        Raises sqlite3.Error, OSError, LogFull, having counted it.
+        """
         try:
             return self._take()
-        except (sqlite3.Error, OSError, LogFull) as error:  # a full disk, a lock held too long: both pass
+        except (sqlite3.Error, OSError, LogFull):
             self._errors.inc()
-            log.error("verdicts could not be taken in, trying again", error=str(error))  # noqa: TRY400 - no bug of ours
-            return 0
+            raise
 
     def tick(self) -> None:
         """Upkeep of the stream that carries this consumer's positions; due about once a second."""

@@ -257,4 +257,5 @@ def _warnings(
         )
     ]
     down = [f"{name} does not run" for name, is_up in overview.up(totals).items() if not is_up]
-    return [*parts.healthy(), *waiting, *(warning for warning in units if warning), *proxies, *down]
+    own = [*parts.folder.troubles(), *parts.healthy()]
+    return [*own, *waiting, *(warning for warning in units if warning), *proxies, *down]

@@ -38,7 +38,14 @@ class Running:
         self.scorer = SqliteEventLog(parts.data.log, "scorer-0", parts.clock)
         reader = VerdictReader(self.events, parts.index, parts.meters)
         self.deaths: list[BaseException] = []
-        self.loop = ControllerLoop(reader, parts.tables, parts.index, parts.clock, self.deaths.append)
+        self.loop = ControllerLoop(
+            reader,
+            parts.tables,
+            parts.index,
+            folder=parts.folder,
+            clock=parts.clock,
+            on_death=self.deaths.append,
+        )
         self.listener = listen("127.0.0.1:0")
         self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
         self.url = f"http://{self.address}"

@@ -14,6 +14,7 @@ from classifiers import constitution
 from classifiers.exchange import Answer, Turn
 from gateway.controller.access import AdminToken
 from gateway.controller.api import create_app
+from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores
 from gateway.controller.parts import ControllerParts
@@ -22,6 +23,7 @@ from gateway.controller.series import ControllerSeries
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables
 from gateway.controller.weights import Wish
+from gateway.datafolder import prepare
 from gateway.events import ledger
 from gateway.events.schema import Stream
 from gateway.layout import DataFolder
@@ -44,6 +46,7 @@ class Controller:
 
     def __init__(self, root: Path, token: AdminToken | None = None) -> None:
         self.data = DataFolder(root / "data")
+        prepare(self.data)
         self.clock = ManualClock(START)
         self.troubles: list[str] = []
         self.store = open_state(self.data, self.clock)
@@ -55,6 +58,7 @@ class Controller:
         rules = shipped()
         series = ControllerSeries(self.tables, self.ledgers, rules, version="0.0.1", classifier="rules 1")
         self.exposition = Exposition(self.data.counters, series)
+        self.folder = FolderWatch(self.data)
         self.parts = ControllerParts(
             version="0.0.1",
             store=self.store,
@@ -66,6 +70,7 @@ class Controller:
             ledgers=self.ledgers,
             exposition=self.exposition,
             healthy=lambda: self.troubles,
+            folder=self.folder,
             token=token,
             meters=self.meters,
             clock=self.clock,

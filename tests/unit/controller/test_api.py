@@ -1,6 +1,7 @@
 """The admin API, asked without a socket, over real parts."""
 
 import json
+import shutil
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -49,6 +50,35 @@ def proxy_status(controller: Controller, **changes: Any) -> ProxyStatus:  # noqa
         "arms": (ArmStatus("assistant", "stable", "llama", (endpoint,)),),
     }
     return ProxyStatus(**{**values, **changes})
+
+
+class TestADataFolderThatIsTakenAway:
+    @pytest.mark.parametrize("replaced", [False, True])
+    def test_nothing_is_said_of_it_and_nothing_decided(self, controller: Controller, *, replaced: bool) -> None:
+        data, aside = controller.data.root, controller.data.root.with_name("aside")
+        data.rename(aside)
+        if replaced:
+            data.mkdir()
+            controller.data.format.write_text("1\n")
+        wanted = {"weights": {"canary": 25}, "reason": "drill"}
+        for method, path, more in (
+            ("GET", "/readyz", {}),
+            ("GET", "/metrics", {}),
+            ("GET", "/api/v1/ledger", {}),
+            ("GET", "/api/v1/exchanges", {}),
+            ("GET", WEIGHTS, {}),
+            ("PUT", WEIGHTS, {"json": wanted}),
+        ):
+            detail = problem(controller, 503, method, path, **more)["detail"]
+            assert f"{data} was moved, removed or replaced" in detail
+        assert "was moved, removed or replaced" in controller.get("/api/v1/status")["warnings"][0]
+        assert controller.get("/livez") == {"status": "ok"}
+
+        if replaced:
+            shutil.rmtree(data)
+        aside.rename(data)
+        assert controller.get("/readyz") == {"status": "ok"}
+        assert controller.get(WEIGHTS)["weights"] == {"stable": 90, "canary": 10}
 
 
 class TestHealth:

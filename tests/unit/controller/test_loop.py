@@ -1,7 +1,10 @@
+import sqlite3
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.controller.loop import ControllerLoop
 from gateway.controller.verdicts import VerdictReader
@@ -22,7 +25,12 @@ class Looping:
         events = MemoryEventLog(MemoryStore(), "controller", controller.clock)
         self.verdicts = VerdictReader(events, controller.index, controller.meters)
         self.loop = ControllerLoop(
-            self.verdicts, controller.tables, controller.index, controller.clock, self._on_death
+            self.verdicts,
+            controller.tables,
+            controller.index,
+            folder=controller.folder,
+            clock=controller.clock,
+            on_death=self._on_death,
         )
 
     def _on_death(self, error: BaseException) -> None:
@@ -52,6 +60,55 @@ def test_what_cannot_be_published_does_not_stop_the_loop(controller: Controller)
     controller.clock.advance(1)
     loop.turn()
     assert read_table(controller.data.table) == controller.tables.current()
+
+
+def test_a_data_folder_that_is_gone_is_left_alone_and_told_of_seldom(
+    controller: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looping = Looping(controller)
+    looping.loop.turn()
+    data, aside = controller.data.root, controller.data.root.with_name("aside")
+    data.rename(aside)
+    tries = 0
+    step = looping.verdicts.step
+
+    def counted() -> int:
+        nonlocal tries
+        tries += 1
+        return step()
+
+    monkeypatch.setattr(looping.verdicts, "step", counted)
+    with capture_logs() as lines:
+        for _ in range(4 * 180):
+            controller.clock.advance(0.25)
+            looping.loop.turn()
+        assert not data.exists(), "nothing of it comes back by itself"
+        assert tries == 0
+        told = [line for line in lines if line.get("work") == "taking verdicts in"]
+        assert len(told) == 3, "at once, and once a minute"
+        aside.rename(data)
+        controller.clock.advance(10)
+        looping.loop.turn()
+        assert tries == 1
+        assert lines[-1]["event"] == "works again"
+
+
+def test_what_fails_is_tried_again_ever_more_seldom(
+    controller: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looping = Looping(controller)
+    tried: list[float] = []
+
+    def full() -> int:
+        tried.append(controller.clock.monotonic())
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(looping.verdicts, "step", full)
+    for _ in range(4 * 40):
+        looping.loop.turn()
+        controller.clock.advance(0.25)
+    pauses = [later - before for before, later in pairwise(tried)]
+    assert pauses == [0.25, 0.5, 1, 2, 4, 8, 10, 10]
 
 
 def test_verdicts_older_than_400_days_go(controller: Controller) -> None:

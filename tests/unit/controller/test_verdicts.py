@@ -91,7 +91,8 @@ def test_a_failure_is_counted_and_the_batch_read_again(setup: Setup, monkeypatch
             raise sqlite3.OperationalError("database or disk is full")
 
         patched.setattr(setup.index, "add", full)
-        assert reader.step() == 0
+        with pytest.raises(sqlite3.OperationalError):
+            reader.step()
     assert setup.meters.counter(VERDICT_ERRORS).value == 1
     assert setup.consumed() == {}
     assert reader.step() == 1
