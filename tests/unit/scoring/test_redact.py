@@ -146,4 +146,4 @@ def test_time_is_linear_on_hostile_text(piece: str) -> None:
 
 
 def test_a_name_right_behind_a_card_is_found_once_the_card_is_gone() -> None:
-    assert redact("4111111111111111hunter2", {"hunter2": "0a" * 16}).text == "[card][unit:0a0a0a0a]"
+    assert redact("4111111111111111hunter2", {"hunter2": "0a" * 16}) == "[card][unit:0a0a0a0a]"
