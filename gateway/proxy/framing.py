@@ -92,18 +92,34 @@ class ChunkedReader:
         """See BodyReader."""
         if self._between:
             end = data.find(_CRLF)
-            if len(data) == end + 4 + (self._size_of(data[:end]) or self._learn(data, end)) and data[-2:] == _CRLF:
+            size = self._size_of(data[:end]) or self._learn(data[:end])
+            if len(data) == end + 4 + size and data[-2:] == _CRLF:
                 self.whole = True
                 return data[end + 2 : -2]
+            if 0 < size < len(data) and (several := self._several(data)):
+                self.whole = False
+                return several
         self.whole = False
         payload = self._feed_slowly(self._held + data if self._held else data)
         self._between = not (self._left or self._held or self._tail)
         return payload
 
-    def _learn(self, data: bytes, end: int) -> int:
-        """The size that stands before `end`, remembered; a negative number for what is no plain size, or 0."""
-        digits = data[:end]
-        if not 0 < end <= _SIZE_DIGITS or digits.translate(None, _HEX) or not (size := int(digits, 16)):
+    def _several(self, data: bytes) -> bytes:
+        """The payload of plain chunks that fill `data` exactly, as they come from a fast server; else empty."""
+        pieces, place = [], 0
+        while place < len(data):
+            end = data.find(_CRLF, place)
+            size = self._size_of(data[place:end]) or self._learn(data[place:end])
+            after = end + 2 + size
+            if end < 0 or size < 0 or data[after : after + 2] != _CRLF:
+                return b""
+            pieces.append(data[end + 2 : after])
+            place = after + 2
+        return b"".join(pieces)
+
+    def _learn(self, digits: bytes) -> int:
+        """The size that a chunk states, remembered; a negative number for what is no plain size, or 0."""
+        if not 0 < len(digits) <= _SIZE_DIGITS or digits.translate(None, _HEX) or not (size := int(digits, 16)):
             return -5  # no data is as short as that
         self._known.chunk_sizes.keep(digits, size)
         return size
