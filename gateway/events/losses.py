@@ -33,6 +33,7 @@ class Losses:
         if not fresh:
             return 0
         self.all = _joined([*self.all, *fresh])
+        self._path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
         atomicfile.replace(self._path, msgspec.json.encode(self.all), durable=True)
         return sum(loss.count for loss in fresh)
 
