@@ -3,7 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -13,23 +14,33 @@ from gateway.app.classifier import make_classifier
 from gateway.app.common import CONSUMERS, CONTROLLER, Process, exit_code, part_died, running_process
 from gateway.controller.access import AdminToken
 from gateway.controller.api import create_app
+from gateway.controller.database import opening
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores, default_folder
 from gateway.controller.loop import ControllerLoop
 from gateway.controller.parts import ControllerParts
+from gateway.controller.patience import Patience
 from gateway.controller.recovery import open_state
 from gateway.controller.series import ControllerSeries
 from gateway.controller.server import ServerDied, serve
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables, wishes
 from gateway.controller.verdicts import VerdictReader
+from gateway.controller.waiting import Front, waiting_app
 from gateway.events import ledger
+from gateway.events.ledger import Ledger
+from gateway.events.schema import Stream
 from gateway.keys import read_secret
+from gateway.layout import DataFolder
+from gateway.ports import LogFull
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.scoring.texts import KeptTexts
 from gateway.settings import Settings
+from gateway.tasks import Tasks
 from gateway.telemetry.exposition import Exposition
+
+_RETRY_SECONDS = 0.5
 
 
 def run_controller(config: Path, listen_fd: int | None, parent_fd: int | None) -> int:
@@ -47,15 +58,63 @@ def _run_controller(config: Path, listen_fd: int | None, parent: Parent) -> int:
 async def _control(
     process: Process, stack: ExitStack, listener: socket.socket, parent: Parent, stop: asyncio.Event
 ) -> None:
-    on_death = _in_loop(asyncio.get_running_loop(), stop)
-    parts, loop = _controller(process, stack, on_death)
-    loop.start()
+    start = _Start(process, stack, _in_loop(asyncio.get_running_loop(), stop))
+    tasks = Tasks(lambda name, error: part_died(name, error, stop))
+    started = start.attempt()
+    if not started:
+        tasks.spawn("start", start.keep_trying(parent.ready))
     try:
-        await serve(create_app(parts), listener, stop, parent.ready)
+        await serve(start.front, listener, stop, parent.ready if started else _not_yet)
     except ServerDied as error:
         part_died("admin server", error, stop)
     finally:
-        loop.close()
+        await tasks.close()
+
+
+def _not_yet() -> None:
+    """The admin port answers, but there is no controller behind it."""
+
+
+class _Start:
+    """Starts the controller once its files can be used; until then `front`, the admin port, says why not."""
+
+    def __init__(self, process: Process, stack: ExitStack, on_death: Callable[[BaseException], None]) -> None:
+        self._process = process
+        self._stack = stack
+        self._on_death = on_death
+        self._why = ""
+        self._started = False
+        self._patience = Patience("starting", process.clock)
+        data, token = process.data, _admin_token(process.settings)
+        exposition = Exposition(data.counters)
+        self.front = Front(waiting_app(lambda: self._why, exposition, _ledgers(data), token, process.meters))
+
+    def attempt(self) -> bool:
+        """Whether it has started. Raises what no waiting mends."""
+        with self._patience.trying():
+            self._start()
+        return self._started
+
+    def _start(self) -> None:
+        with ExitStack() as stack:
+            try:
+                parts, loop = _controller(self._process, stack, self._on_death)
+            except (OSError, sqlite3.Error, LogFull) as error:
+                self._why = str(error)
+                raise
+            loop.start()
+            stack.callback(loop.close)
+            self._stack.enter_context(stack.pop_all())
+        self.front.app = create_app(parts)
+        self._started = True
+
+    async def keep_trying(self, ready: Callable[[], None]) -> None:
+        """Until it has started: a disk may be full for long."""
+        started = False
+        while not started:
+            await asyncio.sleep(_RETRY_SECONDS)
+            started = self._patience.due and await asyncio.to_thread(self.attempt)
+        ready()
 
 
 def _controller(
@@ -66,7 +125,8 @@ def _controller(
     store = open_state(data, clock)
     stack.callback(store.close)
     tables = RoutingTables(store, data, KnownStores(default_folder(os.environ, Path.home())), clock)
-    tables.start(wishes(settings.models))
+    with opening(data.state):
+        tables.start(wishes(settings.models))
     index = ExchangeIndex.open(data.index, clock)
     stack.callback(index.close)
     events = process.event_log()
@@ -74,7 +134,7 @@ def _controller(
     folder = FolderWatch(data)
     reader = VerdictReader(events, index, process.meters)
     loop = ControllerLoop(reader, tables, index, folder=folder, clock=clock, on_death=on_death)
-    ledgers = partial(ledger.read, data.log, data.counters, CONSUMERS)
+    ledgers = _ledgers(data)
     series = ControllerSeries(
         tables, ledgers, constitution, version=__version__, classifier=type(classifier).__name__
     )
@@ -95,6 +155,10 @@ def _controller(
         clock=clock,
     )
     return parts, loop
+
+
+def _ledgers(data: DataFolder) -> Callable[[], Mapping[Stream, Ledger]]:
+    return partial(ledger.read, data.log, data.counters, CONSUMERS)
 
 
 def _admin_token(settings: Settings) -> AdminToken | None:

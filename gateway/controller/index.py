@@ -56,12 +56,10 @@ class ExchangeIndex:
     def open(cls, path: Path, clock: Clock) -> Self:
         """Open or make it. What is no database is set aside, and made anew.
 
-        Raises FormatError, OSError, sqlite3.OperationalError.
+        Raises FormatError, StorageUnusable.
         """
         try:
             return cls(path, open_database(path, SCHEMA, VERSION), clock)
-        except sqlite3.OperationalError:
-            raise  # locked, or the disk is full: nothing is wrong with the file
         except sqlite3.DatabaseError as error:
             aside = path.with_suffix(".damaged")
             log.error("the index is damaged, making it anew", set_aside=str(aside), error=str(error))  # noqa: TRY400

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 def open_state(data: DataFolder, clock: Clock, entropy: Callable[[int], bytes] = urandom) -> SqliteStateStore:
-    """The store in `data`, made when it is missing. Raises FormatError, sqlite3.Error, OSError."""
+    """The store in `data`, made when it is missing. Raises FormatError, StorageUnusable, sqlite3.Error."""
     found = None if data.state.exists() else _published(data)
     if found is not None:
         log.warning("the controller's state is gone, going on from the published table", version=found.version)

@@ -14,7 +14,7 @@ from typing import Self
 import msgspec
 
 from gateway.controller import chain
-from gateway.controller.database import open_database
+from gateway.controller.database import open_database, opening
 from gateway.core.routing import RoutingTable
 from gateway.events.schema import DecisionV1
 from gateway.ports import Head, Positions, StaleHead
@@ -44,8 +44,13 @@ class SqliteStateStore:
         """Open the store and claim its next epoch.
 
         A new one gets the id `new_id`, or carries on from `found`, a table that a lost store had published.
-        Raises FormatError, sqlite3.Error.
+        Raises FormatError, StorageUnusable, sqlite3.Error.
         """
+        with opening(path):
+            return cls._opened(path, new_id, found)
+
+    @classmethod
+    def _opened(cls, path: Path, new_id: str, found: RoutingTable | None) -> Self:
         connection = open_database(path, _SCHEMA, _VERSION)
         born = Head(new_id, 0, 0) if found is None else Head(found.store_id, found.epoch, found.version)
         routing = None if found is None else msgspec.json.encode(found)

@@ -104,6 +104,9 @@ class CounterFile:
             os.posix_fallocate(descriptor, 0, _KEYS_AT + _KEY_STEP)
             mapping = mmap.mmap(descriptor, _KEYS_AT + _KEY_BYTES)
             known, used = _prepared(path, mapping)
+        except OSError as error:  # calls on a descriptor do not name the file
+            os.close(descriptor)
+            raise OSError(error.errno, error.strerror, str(path)) from error
         except BaseException:
             os.close(descriptor)
             raise

@@ -1,9 +1,7 @@
 """A disk that is really full: nothing half-appended, and it goes on by itself when there is room again."""
 
-import contextlib
 import os
 import resource
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,20 +13,16 @@ from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
 from gateway.ports import Entry, LogFull
 from tests.support.events import exchange
+from tests.support.small_disk import fill as fill_up
+from tests.support.small_disk import small_disk
 
 ROLLING: dict[Stream, StreamPolicy] = {"exchanges": StreamPolicy(roll_bytes=300_000)}
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=2m", "tipstaff-test", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mounting, check=False, capture_output=True).returncode != 0:
-        pytest.skip("only root may mount a small file system")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+@pytest.fixture(name="small_disk")
+def _small_disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "small", 2) as folder:
+        yield folder
 
 
 def fill(log: SqliteEventLog) -> None:
@@ -82,9 +76,7 @@ def test_a_full_disk_changes_nothing_and_heals_by_itself(
 
 
 def test_a_disk_that_is_full_at_the_start_is_a_full_log(small_disk: Path) -> None:
-    with (small_disk / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
-        while ballast.write(bytes(1 << 16)) == 1 << 16:
-            pass
+    fill_up(small_disk / "ballast")
     log = SqliteEventLog(small_disk / "log", "p", SystemClock())
     with pytest.raises(LogFull, match="cannot be written"):
         log.append("exchanges", [exchange(0)])
