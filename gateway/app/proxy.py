@@ -8,11 +8,12 @@ import socket
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 from gateway.app.common import FLUSH_SECONDS, Process, address_of, exit_code, part_died, running_process
 from gateway.keys import ensure_unit_key, load_unit_key, read_secret
 from gateway.process import Exit, Parent, inherited, listen, run_async
-from gateway.proxy.arms import build_arms
+from gateway.proxy.arms import Arms, build_arms
 from gateway.proxy.dataplane import DataPlane
 from gateway.proxy.discovery import Discovery
 from gateway.proxy.fetch import HttpFetch
@@ -85,60 +86,98 @@ def _pins(descriptors: tuple[int, ...], meters: Meters) -> Pins:
 async def _serve_clients(
     process: Process, listener: socket.socket, parent: Parent, pins: Pins, table: TableWatch, stop: asyncio.Event
 ) -> None:
-    settings, clock, meters = process.settings, process.clock, process.meters
     tasks = Tasks(lambda name, error: part_died(name, error, stop))
     events = process.event_log()
-    recorder = Recorder(events, meters, settings.audit, settings.limits.queue_bytes, clock)
+    recorder = Recorder(
+        events, process.meters, process.settings.audit, process.settings.limits.queue_bytes, process.clock
+    )
     recorder.start()
-    chance = random.SystemRandom().random
-    arms = build_arms(settings.models, meters, clock, chance)
-    fetch = HttpFetch()
-    discovery = Discovery(arms, fetch, chance)
-    tls = None if settings.tls is None else ServerTls(settings.tls)
-    mismatches = await discovery.start()
-    if mismatches and last_status(process.data.status(process.name)) is None:  # it has never served: a mistake
-        raise ConfigError(list(mismatches))
-    plane = DataPlane(
-        settings,
-        arms=arms,
-        table=table,
-        recorder=recorder,
-        pins=pins,
-        models=ModelList(settings.models, arms, clock.now_us() // 1_000_000),
-        meters=meters,
-        clock=clock,
-        tasks=tasks,
-        unit_key=_unit_key(process),
-        admin_token=_admin_token(settings),
-        ready=lambda: table.loaded,
-    )
-    status = StatusFile(
-        process.data.status(process.name),
-        process=process.name,
-        address=address_of(listener),
-        arms=arms,
-        watch=table,
-        clock=clock,
-        draining=lambda: plane.draining,
-        warnings=[lambda: discovery.warnings, lambda: recorder.warnings, lambda: tls.warnings if tls else ()],
-    )
+    upstream = await _Upstream.found(process)
+    tls = None if process.settings.tls is None else ServerTls(process.settings.tls)
+    plane = _plane(process, upstream.arms, table, recorder, pins, tasks)
+    status = _status(process, listener, upstream, table, plane, recorder, tls)
     await plane.start(listener, None if tls is None else tls.context)
     if isinstance(pins, SharedPins):
         asyncio.get_running_loop().add_reader(pins.inbox, pins.hear)
-    tasks.spawn("table", table.run())
-    tasks.spawn("discovery", discovery.run())
-    tasks.spawn("probes", Prober(arms, fetch).run())
+    for name, part in (("table", table), ("discovery", upstream.discovery), ("probes", upstream.prober)):
+        tasks.spawn(name, part.run())
     tasks.spawn("status", status.run())
     if tls is not None:
         tasks.spawn("tls", tls.run())
     _tune_collector()
     parent.ready()
     await stop.wait()
-    await plane.drain(settings.deadlines.drain)
+    await plane.drain(process.settings.deadlines.drain)
     status.write()
     await tasks.close()
     await recorder.close(FLUSH_SECONDS)
     events.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Upstream:
+    """The arms, and what looks after them."""
+
+    arms: Arms
+    discovery: Discovery
+    prober: Prober
+
+    @classmethod
+    async def found(cls, process: Process) -> Self:
+        """All arms, asked once what they serve. Raises ConfigError for names that fit none, at a first start."""
+        chance = random.SystemRandom().random
+        arms = build_arms(process.settings.models, process.meters, process.clock, chance)
+        fetch = HttpFetch()
+        discovery = Discovery(arms, fetch, chance)
+        mismatches = await discovery.start()
+        if mismatches and last_status(process.data.status(process.name)) is None:  # it has never served: a mistake
+            raise ConfigError(list(mismatches))
+        return cls(arms, discovery, Prober(arms, fetch))
+
+
+def _plane(
+    process: Process, arms: Arms, table: TableWatch, recorder: Recorder, pins: Pins, tasks: Tasks
+) -> DataPlane:
+    settings, clock = process.settings, process.clock
+    return DataPlane(
+        settings,
+        arms=arms,
+        table=table,
+        recorder=recorder,
+        pins=pins,
+        models=ModelList(settings.models, arms, clock.now_us() // 1_000_000),
+        meters=process.meters,
+        clock=clock,
+        tasks=tasks,
+        unit_key=_unit_key(process),
+        admin_token=_admin_token(settings),
+        ready=lambda: table.loaded,
+    )
+
+
+def _status(
+    process: Process,
+    listener: socket.socket,
+    upstream: _Upstream,
+    table: TableWatch,
+    plane: DataPlane,
+    recorder: Recorder,
+    tls: ServerTls | None,
+) -> StatusFile:
+    return StatusFile(
+        process.data.status(process.name),
+        process=process.name,
+        address=address_of(listener),
+        arms=upstream.arms,
+        watch=table,
+        clock=process.clock,
+        draining=lambda: plane.draining,
+        warnings=[
+            lambda: upstream.discovery.warnings,
+            lambda: recorder.warnings,
+            lambda: () if tls is None else tls.warnings,
+        ],
+    )
 
 
 def _unit_key(process: Process) -> bytes:

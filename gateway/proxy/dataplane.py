@@ -75,11 +75,6 @@ class DataPlane:
         return self._services.draining
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """What an operator should know, a sentence each."""
-        return self._services.instruments.warnings
-
-    @property
     def connections(self) -> int:
         """Open client connections."""
         return len(self._services.connections)

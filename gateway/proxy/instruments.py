@@ -11,8 +11,6 @@ NO_UNIT = "request"
 """The source of a request that is its own unit."""
 _SUM = len(metrics.SECONDS) + 1
 """Where a histogram of seconds keeps their sum, from its first slot on."""
-ENOUGH_REQUESTS = 100
-"""Before so many, nothing is said of the sources of units."""
 
 
 class Series:
@@ -90,19 +88,6 @@ class Instruments:
         if counter is None:
             counter = self._units[model, source] = self._meters.counter(metrics.UNITS, model, source)
         counter.inc()
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Models most of whose requests carry no unit: they are split by request, and users meet both arms."""
-        seen: dict[str, float] = {}
-        for (model, _), counter in self._units.items():
-            seen[model] = seen.get(model, 0.0) + counter.value
-        return tuple(
-            f"model {model!r}: {counter.value:.0f} of {seen[model]:.0f} requests carry no unit, each is assigned "
-            "by itself: send one of the configured headers or keys"
-            for (model, source), counter in self._units.items()
-            if source == NO_UNIT and seen[model] >= ENOUGH_REQUESTS and counter.value * 2 > seen[model]
-        )
 
     def rejected(self, code: str) -> None:
         """A request that the gateway itself refused."""

@@ -97,7 +97,7 @@ def test_a_server_under_another_name_stops_the_first_start_and_no_later_one(
         assert ask(stack).status_code == 200
 
     (tmp_path / "another").mkdir()
-    with pytest.raises(RuntimeError, match=r"ended with 2:.*serves: acme/v3"):
+    with pytest.raises(RuntimeError, match=r"(?s)ended with 2:.*serves: acme/v3"):
         Stack(tmp_path / "another", asked_for).start()
 
 

@@ -707,15 +707,6 @@ class TestSteering:
             assignment = plane.bench.records.records[-1].assignment
             assert (assignment.unit_kind, assignment.unit_source) == (kind, source)
 
-    def test_an_operator_hears_when_most_requests_have_no_unit(self, plane: PlainPlane) -> None:
-        anonymous = request(b'{"model":"assistant","messages":[]}')
-        for number in range(100):
-            assert plane.bench.plane.warnings == ()
-            plane.send(request(headers="X-User-Id: u\r\n") if number % 3 == 0 else anonymous)
-            plane.reply(answer())
-        (warning,) = plane.bench.plane.warnings
-        assert "66 of 100" in warning
-
     def test_a_new_table_counts_from_the_next_request_on(self, plane: PlainPlane) -> None:
         for weight, arm in ((0.0, "stable"), (1.0, "canary"), (0.0, "stable")):
             plane.bench.weigh("assistant", {"canary": weight})
