@@ -35,8 +35,9 @@ class ProcessLock:
             raise DataFolderError(
                 f"{what} is in use by process {holder}: stop it, or give this one another `data` folder"
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        pid = f"{os.getpid()}\n".encode()
+        os.pwrite(descriptor, pid, 0)  # before the rest is cut off: on a full disk the block would be gone
+        os.ftruncate(descriptor, len(pid))
         return cls(descriptor)
 
     def close(self) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gateway.datafolder import DataFolderError
+
 BUSY_SECONDS = 10.0
 """How long a statement waits for a lock before it raises sqlite3.OperationalError."""
 
@@ -14,7 +16,7 @@ _LITTLE_BYTES = 1 << 20
 """With less than that left a disk is full: SQLite needs some for its log."""
 
 
-class FormatError(Exception):
+class FormatError(DataFolderError):
     """A file that a newer tipstaff wrote."""
 
 
