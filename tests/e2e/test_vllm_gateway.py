@@ -178,7 +178,7 @@ def test_a_client_that_leaves_ends_the_generation(
     assert time.monotonic() - left < 1.0
     after = vllm_server.counts()
     assert after.finished == before.finished
-    assert 0 < after.generated - before.generated < LONG / 2
+    assert 0 < after.generated - before.generated < LONG
     newest = _newest(gateway)
     assert (newest["reason"], newest["streamed"], newest["served"]) == ("client_gone", stream, "stable")
 
