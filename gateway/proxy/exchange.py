@@ -1,5 +1,6 @@
 """One request and its answer, from the first byte of the one to the last of the other."""
 
+import re
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from gateway.proxy.services import Services
     from gateway.proxy.steering import Course
 
+_LAST_EVENT = re.compile(
+    rb"(?:^|\n)(?:data: ?\[DONE\]|event: ?(?:message_stop|response\.(?:completed|incomplete|failed))\n)"
+)
 NO_ANSWER = 499
 """The status of an exchange whose client got none (nginx's convention)."""
 
@@ -129,6 +133,13 @@ class Exchange(msgspec.Struct, eq=False):
                 self.services.instruments.rejected(error.code)
             self._say(error.status, messages.JSON + error.headers, error.body(self.route))
         self.finish(error.reason)
+
+    def left(self) -> None:
+        """The client has gone. Many go as soon as they have a stream's last event, before the end of its framing:
+        they had the whole answer.
+        """
+        last = self.tap.last if self.head_sent and self.status == 200 else b""
+        self.finish(Reason.COMPLETE if last.endswith(b"\n\n") and _LAST_EVENT.search(last) else Reason.CLIENT_GONE)
 
     def finish(self, reason: Reason) -> None:
         """The end. Counts, records, lets go; a second call does nothing."""

@@ -9,7 +9,6 @@ from typing import cast
 
 from gateway.core import errors
 from gateway.core.errors import GatewayError
-from gateway.core.exchange import Reason
 from gateway.proxy import messages
 from gateway.proxy.dispatch import Dispatcher
 from gateway.proxy.exchange import Exchange
@@ -186,7 +185,7 @@ class ClientConnection(asyncio.Protocol):
         self._ending = True
         self._services.deaf.discard(self)
         if self._exchange is not None:
-            self._exchange.finish(Reason.CLIENT_GONE)
+            self._exchange.left()
 
     def hung_up(self) -> bool:
         """True when the client has closed its side; for a connection that is not being read."""

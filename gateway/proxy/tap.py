@@ -23,6 +23,11 @@ class Tap(msgspec.Struct, eq=False):
         elif before < self.bound:
             self.kept.append(piece[: self.bound - before])
 
+    @property
+    def last(self) -> bytes:
+        """The last piece; empty when there is none or it was not kept whole."""
+        return self.kept[-1] if self.kept and self.size <= self.bound else b""
+
     def payload(self, content_type: str, content_encoding: str, *, keep: bool) -> Payload:
         """What a record says of it; with `keep` False, nothing but its size."""
         kept = b"".join(self.kept) if keep else None

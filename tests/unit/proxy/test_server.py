@@ -502,6 +502,24 @@ class TestAnswers:
 
 
 class TestEnds:
+    @pytest.mark.parametrize(
+        ("last", "reason"),
+        [
+            (b"data: [DONE]\n\n", Reason.COMPLETE),
+            (b'event: message_stop\ndata: {"type":"message_stop"}\n\n', Reason.COMPLETE),
+            (b'data: {"choices":[{"delta":{"content":"data: [DONE]"}}]}\n\n', Reason.CLIENT_GONE),
+            (b"data: [DO", Reason.CLIENT_GONE),
+        ],
+    )
+    def test_a_client_that_leaves_at_the_last_event_had_the_whole_answer(
+        self, plane: PlainPlane, last: bytes, reason: Reason
+    ) -> None:
+        plane.send(request())
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        plane.reply(head + b"%x\r\n%b\r\n" % (len(last), last))
+        plane.client.eof_received()
+        assert plane.bench.records.records[-1].reason is reason
+
     def test_a_client_that_leaves_ends_the_request_at_once(self, plane: PlainPlane) -> None:
         plane.send(request())
         plane.client.eof_received()
