@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +11,8 @@ from typing import Any
 
 import httpx
 import yaml
+
+from gateway.demo.session import dies_with_parent, kill_session
 
 HOST = "127.0.0.1"
 _START_SECONDS = 60.0
@@ -67,7 +68,7 @@ class GatewayProcess:
         except TimeoutError:
             return -signal.SIGKILL
         finally:
-            _kill_group(process.pid)
+            kill_session(process.pid)
             await process.wait()
 
     async def _spawn(self) -> None:
@@ -76,7 +77,7 @@ class GatewayProcess:
         config.write_text(yaml.safe_dump(self._config(), sort_keys=False), encoding="utf-8")
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *_dies_with_parent(),
+                *dies_with_parent(),
                 *(sys.executable, "-m", "gateway.cli", "serve", str(config)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -129,17 +130,3 @@ def _free_ports() -> tuple[int, int]:
         one.bind((HOST, 0))
         other.bind((HOST, 0))
         return one.getsockname()[1], other.getsockname()[1]
-
-
-def _dies_with_parent() -> tuple[str, ...]:
-    """A prefix that ends the gateway when we are killed, where the machine has one."""
-    program = shutil.which("setpriv")
-    return (program, "--pdeathsig", "TERM", "--") if program else ()
-
-
-def _kill_group(group: int) -> None:
-    """Kill what is left of the session that `_spawn` made: the gateway and its own children, nobody else."""
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -8,14 +8,14 @@ import contextlib
 import hashlib
 import http.client
 import os
-import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Self
+
+from gateway.demo.session import dies_with_parent, kill_session
 
 VLLM_VERSION = "0.32.0"
 VLLM_KEY = f"vllm-{VLLM_VERSION}"
@@ -144,7 +144,7 @@ class VllmServer:
     def _spawn(self, python: Path, log: BinaryIO) -> subprocess.Popen[bytes]:
         server = [str(python), "-m", "vllm.entrypoints.openai.api_server", *self.options.arguments()]
         return subprocess.Popen(  # noqa: S603 - the command line is made of our own options
-            [*_dies_with_parent(), *server],
+            [*dies_with_parent(), *server],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -186,7 +186,7 @@ class VllmServer:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):  # what is left is killed below
             process.wait(STOP_DEADLINE)
-        _kill_group(process.pid)
+        kill_session(process.pid)
         process.wait(STOP_DEADLINE)
 
     def __enter__(self) -> Self:
@@ -200,17 +200,3 @@ class VllmServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-def _dies_with_parent() -> tuple[str, ...]:
-    """A prefix that stops the server when we are killed, where the machine has one."""
-    program = shutil.which("setpriv")
-    return (program, "--pdeathsig", "TERM", "--") if program else ()
-
-
-def _kill_group(group: int) -> None:
-    """Kills what is left of the session that `start` made: the server and its own children, nobody else."""
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return
