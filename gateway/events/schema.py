@@ -6,6 +6,7 @@ import msgspec
 
 from classifiers.verdict import Verdict
 from gateway.core.assignment import UnitKind
+from gateway.core.evidence import DecisionKind, Evidence
 from gateway.core.exchange import Reason, Route
 from gateway.core.routing import DecidedBy
 
@@ -116,8 +117,15 @@ class WeightChanged(msgspec.Struct, frozen=True):
     after: dict[str, float]
 
 
-class DecisionV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.decision.v1"):
-    """A change of the routing table: who decided what, and why. `previous` is the hash of the one before."""
+class DecisionV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.decision.v1", omit_defaults=True):
+    """A decision: who decided what, and why. `previous` is the hash of the one before.
+
+    The fields after it belong to rollouts and are left out where they say nothing, so that the hashes of decisions from
+    before they were added hold. `rollout`: its id, empty outside of one. `stage`: index into the plan's stages, -1
+    outside of them. `rests_on`: versions of the arms, plan, constitution and classifiers. `positions`: what had been
+    read of each producer of verdicts; `watermark_us`: how far time was known. `exchanges`: the ids whose verdicts
+    crossed the line.
+    """
 
     id: str
     time_us: int
@@ -128,6 +136,14 @@ class DecisionV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.decision.v1"):
     weights: WeightChanged
     table_version: int
     previous: str
+    kind: DecisionKind = "weights"
+    rollout: str = ""
+    stage: int = -1
+    rests_on: dict[str, str] = {}
+    evidence: Evidence | None = None
+    positions: dict[str, int] = {}
+    watermark_us: int = 0
+    exchanges: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

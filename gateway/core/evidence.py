@@ -1,0 +1,72 @@
+"""What a decision says it rests on: one row for each guardrail. A value; the statistics are in gateway.rollout."""
+
+from typing import Literal
+
+import msgspec
+
+DecisionKind = Literal[
+    "weights",
+    "start",
+    "wait",
+    "advance",
+    "freeze",
+    "suspend",
+    "resume",
+    "stop",
+    "roll_back",
+    "promote",
+    "finish",
+    "undo",
+    "redeal",
+    "repin",
+    "approve",
+    "drill",
+    "dead_producer",
+]
+"""What a decision does. `weights`: an operator or the configuration set them outside of any rollout."""
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """One arm's outcomes of closed periods: how many, their mean in [0, 1], and a 95 % confidence sequence."""
+
+    periods: int
+    mean: float
+    low: float
+    high: float
+
+
+class EvidenceRow(msgspec.Struct, frozen=True):
+    """One guardrail. E-values as log10; each `needs` is what they are compared with.
+
+    `worse`, `alarm`: for "the canary is worse"; `no_worse`: for "not worse by the margin". `low`, `high`: 95 %
+    confidence sequence of the difference canary minus stable. `not_evaluated`: share of exchanges, by arm.
+    """
+
+    guardrail: str
+    weight: float
+    promotes: bool
+    stable: Rates
+    canary: Rates
+    low: float
+    high: float
+    worse: float
+    alarm: float
+    no_worse: float
+    no_worse_needs: float
+    not_evaluated: tuple[float, float]
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """Everything that a decision was made from. `mean`: log10 of the weighted mean of e-values, against `needs`."""
+
+    rows: tuple[EvidenceRow, ...]
+    mean: float
+    needs: float
+    alarm: float
+    alarm_needs: float
+    mismatch: float
+    mismatch_needs: float
+    units: tuple[int, int]
+    """First exposures under this salt, stable and canary."""
+    budget_spent: float
+    budget: float

@@ -1,0 +1,1 @@
+"""Statistics and decisions of rollouts: pure. Events in, evidence and decisions out."""
