@@ -120,11 +120,11 @@ class WeightChanged(msgspec.Struct, frozen=True):
 class DecisionV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.decision.v1", omit_defaults=True):
     """A decision: who decided what, and why. `previous` is the hash of the one before.
 
-    The fields after it belong to rollouts and are left out where they say nothing, so that the hashes of decisions from
-    before they were added hold. `rollout`: its id, empty outside of one. `stage`: index into the plan's stages, -1
-    outside of them. `rests_on`: versions of the arms, plan, constitution and classifiers. `positions`: what had been
-    read of each producer of verdicts; `watermark_us`: how far time was known. `exchanges`: the ids whose verdicts
-    crossed the line.
+    The fields after it belong to rollouts, and are left out where they say nothing, so that the hashes of
+    decisions from before they were added hold. `rollout`: its id, empty outside of one. `stage`: index into the
+    plan's stages, -1 outside of them. `rests_on`: versions of the arms, plan, constitution and classifiers.
+    `positions`: what had been read of each producer of verdicts; `watermark_us`: how far time was known.
+    `exchanges`: the ids whose verdicts crossed the line.
     """
 
     id: str
