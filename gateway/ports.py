@@ -103,6 +103,42 @@ class StaleHead(Exception):
     """Someone else moved the head first: read again before writing."""
 
 
+class UnitChanges(msgspec.Struct, frozen=True):
+    """What one step changes of a rollout's unit rows and of its queue of open periods.
+
+    `rows`: 16-byte unit hash -> the encoded row that it has from now on.
+    `pushed`: (number, unit) of periods that opened; numbers start at 1 and only grow.
+    `popped`: queue items with numbers up to this one are gone, those of `pushed` included.
+    `cleared`: forget all rows and the whole queue first (a new salt).
+    """
+
+    rows: dict[bytes, bytes] = msgspec.field(default_factory=dict)
+    pushed: list[tuple[int, bytes]] = msgspec.field(default_factory=list)
+    popped: int = 0
+    cleared: bool = False
+
+
+class RolloutStep(msgspec.Struct, frozen=True):
+    """What one rollout became: `state` replaces the one before, `inputs` are added to those it had."""
+
+    rollout: str
+    model: str
+    state: bytes
+    ended: bool
+    units: UnitChanges
+    inputs: tuple[bytes, ...]
+
+
+class StoredRollout(msgspec.Struct, frozen=True):
+    """A rollout as it was saved last; `number` counts the store's rollouts from 1."""
+
+    rollout: str
+    model: str
+    state: bytes
+    ended: bool
+    number: int
+
+
 class StateStore(Protocol):
     """The controller's state. Each call is one transaction. Passes `StateStoreContract`."""
 
@@ -118,11 +154,14 @@ class StateStore(Protocol):
         table: RoutingTable,
         decisions: Sequence[DecisionV1],
         positions: Positions | None = None,
+        steps: Sequence[RolloutStep] = (),
     ) -> Head:
-        """Save table, decisions (into the outbox) and verdict positions, and move the head, or raise StaleHead.
+        """Save table, decisions (into the outbox), verdict positions and steps, and move the head, or StaleHead.
 
-        `table` is the stored one, or carries the version that the head moves to (else ValueError). The store
-        sets each decision's `previous`.
+        `table` is the stored one, or carries the version that the head moves to. The store sets each decision's
+        `previous`. Steps are taken in order; a rollout is made by its first. Raises ValueError for another table,
+        a step of another model than its rollout's, or pushed numbers that do not grow. Whatever it raises,
+        nothing has changed.
         """
 
     def positions(self) -> dict[str, int]:
@@ -130,6 +169,31 @@ class StateStore(Protocol):
 
     def decisions(self, after: int, limit: int) -> list[tuple[int, DecisionV1]]:
         """(number, decision), oldest first, with numbers above `after`."""
+
+    def rollouts(self) -> list[StoredRollout]:
+        """All there ever were, oldest first, also those that ended."""
+
+    def units(self, rollout: str, wanted: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The rows of those `wanted` that have one."""
+
+    def queue(self, rollout: str, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """At most `limit` of its open periods with numbers above `after`: (number, unit), ascending."""
+
+    def inputs(self, rollout: str) -> list[bytes]:
+        """All inputs its steps had, oldest first; kept when it ended."""
+
+    def drop_units(self, rollout: str) -> None:
+        """Forget the rows and the queue of a rollout that ended; its state and inputs stay.
+
+        At once for whoever reads; their room comes back by `forget_some`. Raises ValueError unless it ended,
+        StaleHead when another opened the store since.
+        """
+
+    def forget_some(self, limit: int) -> int:
+        """Give back the room of at most `limit` forgotten rows and queue items; returns of how many, 0: none left.
+
+        Quick, so that a chore may call it between saves. Raises StaleHead when another opened the store since.
+        """
 
     def close(self) -> None:
         """Let go; a second call does nothing."""

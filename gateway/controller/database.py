@@ -2,11 +2,16 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
+
+from gateway.controller.kept_copy import keep_copy
 from gateway.datafolder import DataFolderError
+
+log = structlog.get_logger(__name__)
 
 BUSY_SECONDS = 10.0
 """How long a statement waits for a lock before it raises sqlite3.OperationalError."""
@@ -51,17 +56,24 @@ def _reason(path: Path, error: sqlite3.Error) -> str:
     return "is a quota reached, is the disk read-only or broken?"
 
 
-def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:
+def open_database(
+    path: Path, schema: str, version: int, migrations: Mapping[int, str] | None = None
+) -> sqlite3.Connection:
     """A connection in WAL mode, every commit on disk before it returns; the file is made when it is missing.
 
+    `migrations`: statements that make the format after it of a format. A file of an older one is copied to
+    `<name>.v<its format>` beside it, then migrated, in one transaction, while nobody else can write to it.
+    Statements are separated by semicolons and hold none.
+
     Transactions are begun and ended by hand, and the connection may change threads: its owner holds a lock.
-    Raises FormatError when the file has another version than `version`, StorageUnusable, sqlite3.DatabaseError.
+    Raises FormatError for a newer format, or an older one without migrations; StorageUnusable;
+    sqlite3.DatabaseError.
     """
     with opening(path):
-        return _opened(path, schema, version)
+        return _opened(path, schema, version, migrations or {})
 
 
-def _opened(path: Path, schema: str, version: int) -> sqlite3.Connection:
+def _opened(path: Path, schema: str, version: int, migrations: Mapping[int, str]) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
     connection = sqlite3.connect(path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -69,20 +81,41 @@ def _opened(path: Path, schema: str, version: int) -> sqlite3.Connection:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        _apply(connection, path, schema, version)
+        if _format(connection) != version:
+            _make(connection, path, schema, version, migrations)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _apply(connection: sqlite3.Connection, path: Path, schema: str, version: int) -> None:
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found == version:
-        return
-    if found != 0:
+def _format(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _make(
+    connection: sqlite3.Connection, path: Path, schema: str, version: int, migrations: Mapping[int, str]
+) -> None:
+    """Make the tables, or migrate those there are. What fails in the middle is undone when `connection` closes."""
+    connection.execute("BEGIN IMMEDIATE")
+    found = _format(connection)  # again: another process may have been quicker
+    missing = range(found, version)
+    if found and not (found <= version and all(step in migrations for step in missing)):
         raise FormatError(f"{path} has format {found}, this tipstaff reads {version}: run the one that wrote it")
-    connection.executescript(f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version = {version}; COMMIT")
+    if found and missing:
+        kept = keep_copy(path, f"{path.name}.v{found}")
+        log.info("migrating", file=str(path), found=found, to=version, copy=str(kept))
+    for script in [migrations[step] for step in missing] if found else [schema]:
+        for statement in script.split(";"):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.execute("COMMIT")
+
+
+def give_back_pages(connection: sqlite3.Connection, most: int) -> None:
+    """Cut at most `most` unused pages off the file, in a transaction of its own."""
+    # a script runs to its end, where execute and fetchall leave this pragma after its first page
+    connection.executescript(f"PRAGMA incremental_vacuum({most})")
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

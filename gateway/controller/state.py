@@ -13,21 +13,25 @@ from typing import Self
 
 import msgspec
 
-from gateway.controller import chain
-from gateway.controller.database import open_database, opening
+from gateway.controller import chain, rollout_rows
+from gateway.controller.database import give_back_pages, open_database, opening
 from gateway.core.routing import RoutingTable
 from gateway.events.schema import DecisionV1
-from gateway.ports import Head, Positions, StaleHead
+from gateway.ports import Head, Positions, RolloutStep, StaleHead, StoredRollout
 
-_VERSION = 1
-_SCHEMA = """
+_VERSION = 2
+_SCHEMA = f"""
 CREATE TABLE head (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     store_id TEXT NOT NULL, epoch INTEGER NOT NULL, version INTEGER NOT NULL, routing BLOB
 );
 CREATE TABLE decisions (number INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL, hash TEXT NOT NULL);
-CREATE TABLE positions (producer TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID
+CREATE TABLE positions (producer TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+{rollout_rows.TABLES}
 """
+_MIGRATIONS = {1: rollout_rows.TABLES}
+_ROWS_PER_PAGE = 16
+"""There are at least as many, so that the file shrinks as fast as rows go."""
 
 
 class SqliteStateStore:
@@ -51,7 +55,7 @@ class SqliteStateStore:
 
     @classmethod
     def _opened(cls, path: Path, new_id: str, found: RoutingTable | None) -> Self:
-        connection = open_database(path, _SCHEMA, _VERSION)
+        connection = open_database(path, _SCHEMA, _VERSION, _MIGRATIONS)
         born = Head(new_id, 0, 0) if found is None else Head(found.store_id, found.epoch, found.version)
         routing = None if found is None else msgspec.json.encode(found)
         try:
@@ -108,11 +112,12 @@ class SqliteStateStore:
         table: RoutingTable,
         decisions: Sequence[DecisionV1],
         positions: Positions | None = None,
+        steps: Sequence[RolloutStep] = (),
     ) -> Head:
         """Save all of it and move the head one version on. Each decision's `previous` is set here.
 
-        `table` is the stored one, or carries the version that the head moves to. Raises StaleHead, having
-        changed nothing, and ValueError for a table of another store or version.
+        `table` is the stored one, or carries the version that the head moves to. Raises StaleHead, and
+        ValueError for a table of another store or version or a step that cannot be, having changed nothing.
         """
         with self._transaction("IMMEDIATE") as connection:
             current = _head(connection)
@@ -127,7 +132,56 @@ class SqliteStateStore:
             )
             _append(connection, decisions)
             connection.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?)", (positions or {}).items())
+            for step in steps:
+                rollout_rows.take(connection, step)
         return moved
+
+    def rollouts(self) -> list[StoredRollout]:
+        """All there ever were, oldest first, also those that ended."""
+        with self._transaction("DEFERRED") as connection:
+            return rollout_rows.stored(connection)
+
+    def units(self, rollout: str, wanted: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The rows of those `wanted` that have one."""
+        with self._transaction("DEFERRED") as connection:
+            return rollout_rows.units(connection, rollout, wanted)
+
+    def queue(self, rollout: str, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """At most `limit` of its open periods with numbers above `after`: (number, unit), ascending."""
+        with self._transaction("DEFERRED") as connection:
+            return rollout_rows.queue(connection, rollout, after, limit)
+
+    def inputs(self, rollout: str) -> list[bytes]:
+        """All inputs its steps had, oldest first; kept when it ended."""
+        with self._transaction("DEFERRED") as connection:
+            return rollout_rows.inputs(connection, rollout)
+
+    def drop_units(self, rollout: str) -> None:
+        """Forget the rows and the queue of a rollout that ended, at once; `forget_some` gives back their room.
+
+        Raises ValueError unless it ended, StaleHead when fenced.
+        """
+        with self._transaction("IMMEDIATE") as connection:
+            self._refuse_when_fenced(connection)
+            rollout_rows.drop_units(connection, rollout)
+
+    def forget_some(self, limit: int) -> int:
+        """Give back the room of at most `limit` forgotten rows and queue items; returns of how many, 0: none left.
+
+        Raises StaleHead when fenced.
+        """
+        with self._transaction("IMMEDIATE") as connection:
+            self._refuse_when_fenced(connection)
+            gone = rollout_rows.forget_some(connection, limit)
+        if gone:
+            with self._lock:
+                give_back_pages(self._connection, gone // _ROWS_PER_PAGE + 1)
+        return gone
+
+    def _refuse_when_fenced(self, connection: sqlite3.Connection) -> None:
+        current = _head(connection)
+        if current.epoch != self._epoch:
+            raise StaleHead(f"the state is in epoch {current.epoch}, this opening was {self._epoch}: open it anew")
 
     def close(self) -> None:
         """Let go; a second call does nothing."""
