@@ -1,20 +1,15 @@
 """What every engine of `gateway.ports.StateStore` must do. Subclass it and give `open_store`."""
 
-from typing import Protocol
-
 import msgspec
 import pytest
 
 from gateway.controller import chain
 from gateway.core.routing import ArmShare, ModelRoute, RoutingTable
 from gateway.events.schema import DecisionV1, WeightChanged
-from gateway.ports import Head, StaleHead, StateStore
+from gateway.ports import Head, StaleHead
+from tests.contract.state_store_rollouts import OpenStore, RolloutContract
 
-
-class OpenStore(Protocol):
-    """Opens the same storage each time, as a restarted controller would."""
-
-    def __call__(self) -> StateStore: ...
+__all__ = ["OpenStore", "StateStoreContract"]
 
 
 def table(head: Head, weight: float = 0.1) -> RoutingTable:
@@ -28,7 +23,7 @@ def decision(number: int) -> DecisionV1:
     return DecisionV1(f"d{number}", number, "org/model", "operator", "operator", "why", changed, number, "")
 
 
-class StateStoreContract:
+class StateStoreContract(RolloutContract):
     """Every test opens its own storage through the fixture `open_store`."""
 
     def test_a_new_store_has_a_head_and_nothing_else(self, open_store: OpenStore) -> None:

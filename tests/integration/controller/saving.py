@@ -1,0 +1,88 @@
+"""A process that saves step after step until it is killed, and what a store has after a number of them."""
+
+import sys
+from pathlib import Path
+
+from gateway.controller.state import SqliteStateStore
+from gateway.core.routing import ModelRoute, RoutingTable
+from gateway.ports import RolloutStep, StateStore, UnitChanges
+from tests.contract.state_store import decision
+
+_UNITS = 600
+"""Rows of one save."""
+
+_SALT_SAVES = 5
+"""Saves between two that clear."""
+
+_FORGET = 700
+
+
+def _unit(save: int, place: int) -> bytes:
+    return b"%07d.%08d" % (save % _SALT_SAVES, place)
+
+
+def _number(save: int, place: int) -> int:
+    return save * _UNITS + place + 1
+
+
+def _step(save: int) -> RolloutStep:
+    """Save `save` clears at times, writes its rows, opens a period for each and closes those of the one before."""
+    units = [_unit(save, place) for place in range(_UNITS)]
+    changes = UnitChanges(
+        dict.fromkeys(units, b"%060d" % save),
+        [(_number(save, place), unit) for place, unit in enumerate(units)],
+        popped=_number(save, -1),
+        cleared=save % _SALT_SAVES == 0,
+    )
+    return RolloutStep("r1", "org/model", b"%d" % save * 5000, save % 2 == 0, changes, (b"%d" % save,))
+
+
+def _table(store_id: str, epoch: int, version: int, save: int) -> RoutingTable:
+    route = ModelRoute(b"salt", (), "decision", save, "a save")
+    return RoutingTable(store_id, epoch, version, {"org/model": route})
+
+
+def expected(save: int) -> tuple[object, ...]:
+    """What `found` returns of a store whose last save was number `save`."""
+    last = _step(save)
+    since = range(max(1, save - save % _SALT_SAVES), save + 1)
+    rows = {_unit(earlier, place): b"%060d" % earlier for earlier in since for place in range(_UNITS)}
+    return (
+        save,
+        [f"d{number}" for number in range(1, save + 1)],
+        (last.state, last.ended),
+        rows,
+        last.units.pushed,
+        [b"%d" % number for number in range(1, save + 1)],
+    )
+
+
+def found(store: StateStore) -> tuple[object, ...]:
+    """Everything that a save changes: table, decisions, rollout, rows, queue, inputs."""
+    table, (rollout,) = store.table(), store.rollouts()
+    wanted = [_unit(save, place) for save in range(_SALT_SAVES) for place in range(_UNITS)]
+    return (
+        table and table.models["org/model"].decided_at_us,
+        [kept.id for _, kept in store.decisions(0, 1_000_000)],
+        (rollout.state, rollout.ended),
+        store.units("r1", wanted),
+        store.queue("r1", 0, 1_000_000),
+        store.inputs("r1"),
+    )
+
+
+def run(path: Path) -> None:
+    """Go on after the last save; each one that is durable is printed."""
+    store = SqliteStateStore.open(path, "a-store")
+    save = store.positions().get("scorer-0", 0)
+    while True:
+        save += 1
+        head = store.head()
+        table = _table(head.store_id, head.epoch, head.version + 1, save)
+        store.save(head, table, [decision(save)], {"scorer-0": save}, [_step(save)])
+        print(save, flush=True)
+        store.forget_some(_FORGET)
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]))
