@@ -63,7 +63,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     holdout: float = 95
     holdout_dwell: float = DAY
     dwell: float = 3600.0
-    minimum_units: int = 100
+    minimum_units: int = 50
     period: float = DAY
     guardrails: tuple[Guardrail, ...]
     alpha: float = 0.05
@@ -113,20 +113,20 @@ PRESETS: dict[str, Plan] = {
         alpha=0.05,
         promotion_alpha=0.025,
         dwell=12 * 3600.0,
-        minimum_units=500,
+        minimum_units=100,
         harm_budget=20.0,
         on_alarm="suspend",
         holdout_dwell=2 * DAY,
     ),
     "balanced": Plan(
-        preset="balanced", guardrails=_guardrails(0.01, 0.02), dwell=6 * 3600.0, minimum_units=200, period=DAY / 2
+        preset="balanced", guardrails=_guardrails(0.01, 0.02), dwell=6 * 3600.0, minimum_units=50, period=DAY / 2
     ),
     "fast": Plan(
         preset="fast",
         guardrails=_guardrails(0.02, 0.03),
         stages=(5, 25, 50),
         dwell=3600.0,
-        minimum_units=50,
+        minimum_units=20,
         period=3600.0,
         promotion_alpha=0.1,
         harm_budget=100.0,

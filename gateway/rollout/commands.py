@@ -1,0 +1,73 @@
+"""What an operator's word does to a rollout: a decision under the operator's name, or a refusal. Pure."""
+
+from collections.abc import Callable
+
+from gateway.rollout.decide import UNDO_US
+from gateway.rollout.decision import Decision
+from gateway.rollout.observation import Action, Command
+from gateway.rollout.plan import Plan
+from gateway.rollout.state import COUNTING, ENDED, RolloutState, Status
+
+_ALLOWED: dict[Action, frozenset[Status]] = {
+    "suspend": COUNTING,
+    "resume": frozenset({"frozen", "suspended"}),
+    "freeze": frozenset({"running", "holdout"}),
+    "rollback": COUNTING | {"suspended"},
+    "promote": COUNTING | {"suspended"},
+    "approve": frozenset({"running", "frozen"}),
+    "finish": frozenset({"promoted"}),
+    "undo": frozenset({"promoted"}),
+}
+
+
+class Refused(Exception):
+    """The rollout is not where this word could do anything; the text says where it is and what can be done."""
+
+
+def possible(status: Status) -> list[Action]:
+    """What an operator can say to a rollout with this status."""
+    return [action for action, statuses in _ALLOWED.items() if status in statuses]
+
+
+def commanded(plan: Plan, state: RolloutState, given: Command) -> Decision:
+    """The decision that carries the word out. Raises Refused."""
+    if state.status not in _ALLOWED[given.action]:
+        can = ", ".join(possible(state.status)) or "start a new one, or retry"
+        ended = "has ended" if state.status in ENDED else "is"
+        raise Refused(
+            f"the rollout {ended} {state.status.replace('_', ' ')}: {given.action} does nothing; can: {can}"
+        )
+    if given.action == "undo" and state.clock_us - state.promoted_us > UNDO_US:
+        raise Refused("the promotion is more than 7 days old: start a rollout in the other direction")
+    return _MADE[given.action](plan, state, given)
+
+
+def _made(state: RolloutState, given: Command, share: float, status: Status, kind: str = "") -> Decision:
+    return Decision(
+        time_us=state.clock_us,
+        kind=kind or given.action,  # type: ignore[arg-type] # the two words that differ are given as `kind`
+        reason=given.reason,
+        share=share,
+        stage=state.stage.index,
+        status=status,
+        actor=given.actor,
+    )
+
+
+def _resume(plan: Plan, state: RolloutState, given: Command) -> Decision:
+    index = state.stage.index
+    holdout = index >= len(plan.stages)
+    share = plan.holdout / 100 if holdout else plan.shares[index]
+    return _made(state, given, share, "holdout" if holdout else "running")
+
+
+_MADE: dict[Action, Callable[[Plan, RolloutState, Command], Decision]] = {
+    "suspend": lambda _, state, given: _made(state, given, 0.0, "suspended"),
+    "resume": _resume,
+    "freeze": lambda _, state, given: _made(state, given, state.stage.share, "frozen"),
+    "rollback": lambda _, state, given: _made(state, given, 0.0, "rolled_back", "roll_back"),
+    "promote": lambda _, state, given: _made(state, given, 1.0, "promoted"),
+    "approve": lambda _, state, given: _made(state, given, state.stage.share, state.status),
+    "finish": lambda _, state, given: _made(state, given, state.stage.share, "finished"),
+    "undo": lambda _, state, given: _made(state, given, 0.0, "undone"),
+}
