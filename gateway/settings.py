@@ -221,6 +221,13 @@ class Scoring(_Part):
     """Share of units whose exchanges are scored, the same on every arm."""
 
 
+class Feedback(_Part):
+    """What clients may say of exchanges."""
+
+    per_minute: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 600
+    """Feedback that one client may send, per worker; a client is its credentials, else its address."""
+
+
 class Settings(_Part):
     """The whole configuration."""
 
@@ -254,6 +261,8 @@ class Settings(_Part):
     """The data plane."""
     scoring: Scoring = Scoring()
     """The scorer."""
+    feedback: Feedback = Feedback()
+    """Feedback on the data port."""
     tls: Tls | None = None
     """TLS on the data port."""
 

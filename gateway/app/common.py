@@ -26,7 +26,11 @@ from gateway.telemetry.metrics import DROPPED, Meters
 
 SCORER = "scorer-0"
 CONTROLLER = "controller"
-CONSUMERS: dict[Stream, frozenset[str]] = {"exchanges": frozenset({SCORER}), "verdicts": frozenset({CONTROLLER})}
+CONSUMERS: dict[Stream, frozenset[str]] = {
+    "exchanges": frozenset({SCORER}),
+    "verdicts": frozenset({CONTROLLER}),
+    "feedback": frozenset({CONTROLLER}),
+}
 FLUSH_SECONDS = 5.0
 SCORING_SECONDS = 30.0
 """How long the classifiers may take for a group of exchanges before the scorer is taken to hang."""

@@ -12,6 +12,7 @@ from typing import Self
 
 from gateway.app.common import FLUSH_SECONDS, Process, address_of, exit_code, part_died, running_process
 from gateway.keys import ensure_unit_key, load_unit_key, read_secret
+from gateway.ports import EventLog
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.proxy.arms import Arms, build_arms
 from gateway.proxy.dataplane import DataPlane
@@ -29,6 +30,7 @@ from gateway.settings import ConfigError, Settings
 from gateway.tasks import Tasks
 from gateway.telemetry.metrics import Meters
 
+_FEEDBACK_QUEUE_BYTES = 8 << 20
 _COLLECT_EVERY = 20_000
 """Objects made and not let go: a collection of so many takes a millisecond."""
 
@@ -92,10 +94,12 @@ async def _serve_clients(
         events, process.meters, process.settings.audit, process.settings.limits.queue_bytes, process.clock
     )
     recorder.start()
+    feedback = _feedback_recorder(process, events)
+    feedback.start()
     upstream = await _Upstream.found(process)
     tls = None if process.settings.tls is None else ServerTls(process.settings.tls)
-    plane = _plane(process, upstream.arms, table, recorder, pins, tasks)
-    status = _status(process, listener, upstream, table, plane, recorder, tls)
+    plane = _plane(process, upstream.arms, table, (recorder, feedback), pins, tasks)
+    status = _status(process, listener, upstream, table, plane, (recorder, feedback), tls)
     await plane.start(listener, None if tls is None else tls.context)
     if isinstance(pins, SharedPins):
         asyncio.get_running_loop().add_reader(pins.inbox, pins.hear)
@@ -111,7 +115,15 @@ async def _serve_clients(
     status.write()
     await tasks.close()
     await recorder.close(FLUSH_SECONDS)
+    await feedback.close(FLUSH_SECONDS)
     events.close()
+
+
+def _feedback_recorder(process: Process, events: EventLog) -> Recorder:
+    """`strict` whatever `audit` says: a client that is refused sends again, so nothing that was taken is dropped
+    because a disk is full.
+    """
+    return Recorder(events, process.meters, "strict", _FEEDBACK_QUEUE_BYTES, process.clock, stream="feedback")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +148,20 @@ class _Upstream:
 
 
 def _plane(
-    process: Process, arms: Arms, table: TableWatch, recorder: Recorder, pins: Pins, tasks: Tasks
+    process: Process,
+    arms: Arms,
+    table: TableWatch,
+    recorders: tuple[Recorder, Recorder],
+    pins: Pins,
+    tasks: Tasks,
 ) -> DataPlane:
     settings, clock = process.settings, process.clock
     return DataPlane(
         settings,
         arms=arms,
         table=table,
-        recorder=recorder,
+        recorder=recorders[0],
+        feedback=recorders[1],
         pins=pins,
         models=ModelList(settings.models, arms, clock.now_us() // 1_000_000),
         meters=process.meters,
@@ -161,7 +179,7 @@ def _status(
     upstream: _Upstream,
     table: TableWatch,
     plane: DataPlane,
-    recorder: Recorder,
+    recorders: tuple[Recorder, Recorder],
     tls: ServerTls | None,
 ) -> StatusFile:
     return StatusFile(
@@ -174,7 +192,7 @@ def _status(
         draining=lambda: plane.draining,
         warnings=[
             lambda: upstream.discovery.warnings,
-            lambda: recorder.warnings,
+            *(lambda recorder=recorder: recorder.warnings for recorder in recorders),
             lambda: () if tls is None else tls.warnings,
         ],
     )

@@ -9,6 +9,7 @@ rpc, profiles, caches, metrics, docs), and the routes that generate text in a sh
 """
 
 import re
+import sys
 from enum import StrEnum
 from urllib.parse import unquote
 
@@ -16,6 +17,7 @@ import msgspec
 
 from gateway.core.errors import forbidden_route, malformed, method_not_allowed
 from gateway.core.exchange import Route
+from gateway.core.feedback import BODY_BYTES
 
 
 class Serves(StrEnum):
@@ -34,6 +36,8 @@ class Serves(StrEnum):
     LIVEZ = "livez"
     READYZ = "readyz"
     HEALTH = "health"
+    FEEDBACK = "feedback"
+    """The gateway: what is said of exchanges."""
 
     @property
     def local(self) -> bool:
@@ -48,7 +52,7 @@ class Resolved(msgspec.Struct, frozen=True):
     """A request target that passes.
 
     `target` is what to send on: path and query, origin-form. `template` names the route in metrics.
-    `subject`: the response id or the model's name in the path.
+    `subject`: the response id or the model's name in the path. `body_bytes`: bound of this route's own on a body.
     """
 
     route: Route
@@ -57,6 +61,7 @@ class Resolved(msgspec.Struct, frozen=True):
     target: str
     template: str
     subject: str = ""
+    body_bytes: int = sys.maxsize
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -64,6 +69,7 @@ class _Entry(msgspec.Struct, frozen=True):
     serves: Serves
     methods: frozenset[str]
     template: str
+    body_bytes: int = sys.maxsize
 
 
 _POST = frozenset({"POST", "OPTIONS"})
@@ -100,10 +106,13 @@ _OWN = {
     "/tipstaff/v1/health": Serves.HEALTH,
 }
 
+_FEEDBACK = "/tipstaff/v1/feedback"
+
 _TABLE = {
     **{path: _Entry(route, Serves.MODEL, _POST, path) for path, route in _POSTED.items()},
     **{path: _Entry(Route.OTHER, serves, _GET, path) for path, serves in _OWN.items()},
     "/v1/models": _Entry(Route.MODELS, Serves.MODELS, _GET, "/v1/models"),
+    _FEEDBACK: _Entry(Route.OTHER, Serves.FEEDBACK, frozenset({"POST"}), _FEEDBACK, BODY_BYTES),
 }
 
 _CARD = _Entry(Route.MODELS, Serves.MODEL_CARD, _GET, "/v1/models/{model}")
@@ -129,7 +138,7 @@ def resolve(method: str, target: str) -> Resolved:
     if method not in entry.methods:
         raise method_not_allowed(method, path, entry.methods)
     serves = Serves.ANY if method == "OPTIONS" else entry.serves
-    return Resolved(entry.route, serves, path, origin, entry.template, subject)
+    return Resolved(entry.route, serves, path, origin, entry.template, subject, entry.body_bytes)
 
 
 def templates() -> tuple[str, ...]:

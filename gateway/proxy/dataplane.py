@@ -11,6 +11,7 @@ from gateway.core.envelope import EnvelopeReader
 from gateway.ports import Clock
 from gateway.proxy.arms import Arms
 from gateway.proxy.dispatch import Dispatcher
+from gateway.proxy.feedback import FeedbackDesk, FeedbackRecords
 from gateway.proxy.instruments import Instruments
 from gateway.proxy.models import ModelList
 from gateway.proxy.pins import Pins
@@ -41,6 +42,7 @@ class DataPlane:
         arms: Arms,
         table: TableWatch,
         recorder: Records,
+        feedback: FeedbackRecords,
         pins: Pins,
         models: ModelList,
         meters: Meters,
@@ -65,7 +67,8 @@ class DataPlane:
             tasks=tasks,
             ready=ready,
         )
-        self._dispatcher = Dispatcher(self._services)
+        desk = FeedbackDesk(feedback, settings.feedback.per_minute, clock, self._services.ids)
+        self._dispatcher = Dispatcher(self._services, desk)
         self._sweep = Sweep(self._services)
         self._server: asyncio.Server | None = None
 

@@ -7,6 +7,7 @@ from gateway.core.paths import Resolved, Serves, resolve
 from gateway.proxy import messages
 from gateway.proxy.delivery import ForwardedDelivery
 from gateway.proxy.exchange import Exchange
+from gateway.proxy.feedback import FeedbackDesk
 from gateway.proxy.http1 import RequestHead
 from gateway.proxy.relay import Relay
 from gateway.proxy.services import Services
@@ -19,8 +20,9 @@ _OK = b'{"status":"ok"}'
 class Dispatcher:
     """Routes, reads the envelope, steers, delivers. Every error is told to the client in its dialect."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, feedback: FeedbackDesk) -> None:
         self._services = services
+        self._feedback = feedback
         self._resolved: dict[tuple[bytes, bytes], Resolved] = {}
 
     def resolve(self, head: RequestHead) -> Resolved:
@@ -38,6 +40,9 @@ class Dispatcher:
         try:
             if resolved.serves in _FORWARDED:
                 self._forward(exchange, head, resolved)
+            elif resolved.serves is Serves.FEEDBACK:
+                body = self._feedback.take(exchange.body, head.fields, exchange.client.peer)
+                exchange.answer(202, messages.JSON, body)
             else:
                 self._answer(exchange, resolved)
         except GatewayError as error:

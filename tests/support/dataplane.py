@@ -3,13 +3,14 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.clock import SystemClock
 from gateway.configfile import parse
 from gateway.core.routing import ModelRoute, RoutingTable, split
-from gateway.events.schema import ExchangeV1
+from gateway.events.schema import ExchangeV1, FeedbackV1
 from gateway.ports import Clock
 from gateway.proxy.arms import build_arms
 from gateway.proxy.dataplane import DataPlane
@@ -32,6 +33,7 @@ class KeptRecords:
 
     def __init__(self) -> None:
         self.records: list[ExchangeV1] = []
+        self.feedback: list[FeedbackV1] = []
         self.begun = 0
         self.full = False
         self._more = asyncio.Event()
@@ -48,6 +50,12 @@ class KeptRecords:
         """See Records."""
         self.records.append(exchange)
         self._more.set()
+
+    def offer(self, events: Sequence[FeedbackV1]) -> bool:
+        """See FeedbackRecords."""
+        if not self.full:
+            self.feedback += events
+        return not self.full
 
     async def until(self, count: int, seconds: float = 5.0) -> list[ExchangeV1]:
         """Wait for `count` records."""
@@ -78,6 +86,7 @@ class Bench:
             arms=self.arms,
             table=self.table,
             recorder=self.records,
+            feedback=self.records,
             pins=self.pins,
             models=ModelList(self.settings.models, self.arms, 1),
             meters=meters,
