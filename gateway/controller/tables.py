@@ -1,9 +1,10 @@
 """The routing table's owner: decides it at the start, changes it on an operator's word, publishes every one."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import urandom
 
+import msgspec
 import structlog
 
 from gateway.controller import weights
@@ -11,12 +12,22 @@ from gateway.controller.known_stores import KnownStores
 from gateway.controller.weights import Change, Wish
 from gateway.core.ids import exchange_id
 from gateway.core.routing import RoutingTable
+from gateway.events.schema import DecisionV1
 from gateway.layout import DataFolder
-from gateway.ports import Clock, StateStore
+from gateway.ports import Clock, Head, Positions, RolloutStep, StateStore
 from gateway.settings import Model
 from gateway.tablefile import write_table
 
 log = structlog.get_logger(__name__)
+
+
+class Saving(msgspec.Struct, frozen=True):
+    """What is saved in one transaction beside the table; `change`: one model's new route, if there is one."""
+
+    change: Change | None = None
+    decisions: Sequence[DecisionV1] = ()
+    positions: Positions | None = None
+    steps: Sequence[RolloutStep] = ()
 
 
 class UnknownModel(Exception):
@@ -109,6 +120,28 @@ class RoutingTables:
             self._save(table, [change])
             return self._publish()
 
+    def save_with(self, build: Callable[[Head], Saving]) -> RoutingTable:
+        """Save what `build` makes for the head that this moves to; publish the table if it changed.
+
+        Raises StateStore's errors, having changed nothing. A table that is saved and cannot be published now is
+        published by `publish`.
+        """
+        with self._lock:
+            table, head = self.current(), self._store.head()
+            saving = build(Head(head.store_id, head.epoch, head.version + 1))
+            after = table if saving.change is None else weights.revised(table, [saving.change], head)
+            self._store.save(head, after, saving.decisions, saving.positions, saving.steps)
+            if saving.change is not None:
+                _tell(saving.change)
+                self._publish_soon()
+            return after
+
+    def _publish_soon(self) -> None:
+        try:
+            self._publish()
+        except OSError as error:
+            log.error("the routing table cannot be published, trying again", error=str(error))  # noqa: TRY400
+
     def publish(self) -> None:
         """Write the table's file where an earlier attempt failed, or where the file is gone. Raises OSError."""
         with self._lock:
@@ -123,11 +156,15 @@ class RoutingTables:
         ]
         self._store.save(head, table, decisions)
         for change in changes:
-            after = None if change.after is None else {share.arm: share.weight for share in change.after.arms}
-            log.info("weights", model=change.model, after=after, by=change.decided_by, reason=change.reason)
+            _tell(change)
 
     def _publish(self) -> RoutingTable:
         table = self.current()
         write_table(self._data.table, table)
         self._published = table
         return table
+
+
+def _tell(change: Change) -> None:
+    after = None if change.after is None else {share.arm: share.weight for share in change.after.arms}
+    log.info("weights", model=change.model, after=after, by=change.decided_by, reason=change.reason)

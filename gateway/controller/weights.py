@@ -11,6 +11,7 @@ import msgspec
 from gateway.core.routing import ArmShare, DecidedBy, ModelRoute, RoutingTable, split
 from gateway.events.schema import DecisionV1, WeightChanged
 from gateway.ports import Head
+from gateway.rollout.decision import Decision
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -58,6 +59,19 @@ def by_operator(
     arms = split(tuple(share.arm for share in route.arms), dict(weights))
     after = ModelRoute(route.salt, arms, "operator", now_us, reason)
     return Change(model, route, after, "operator", actor, reason)
+
+
+def by_rollout(
+    model: str, route: ModelRoute, arms: tuple[str, str], share: float, salt: bytes | None, made: Decision
+) -> Change:
+    """A rollout's decision: the second of `arms` gets `share` of all units, in [0, 1], the first the rest.
+
+    `salt` deals everyone anew; None leaves the one in force.
+    """
+    shares = split(tuple(each.arm for each in route.arms), {arms[1]: share})
+    by: DecidedBy = "decision" if made.actor == "tipstaff" else "operator"
+    after = ModelRoute(route.salt if salt is None else salt, shares, by, made.time_us, made.reason)
+    return Change(model, route, after, by, made.actor, made.reason)
 
 
 def revised(stored: RoutingTable | None, changes: Sequence[Change], head: Head) -> RoutingTable:

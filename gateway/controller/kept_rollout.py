@@ -1,0 +1,41 @@
+"""A rollout as the controller keeps it: its state, and what it was started with."""
+
+import msgspec
+
+from gateway.controller.outcomes import Pins
+from gateway.rollout.plan import Plan
+from gateway.rollout.state import RolloutState
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What does not change while it runs. `rests_on`: versions of arms, plan, constitution and classifiers, for
+    its decisions. `served`: arm -> what its servers said of themselves at the start. `before`: the weights
+    that it found.
+    """
+
+    plan: Plan
+    stable: str
+    canary: str
+    pins: Pins
+    rests_on: dict[str, str]
+    served: dict[str, str]
+    before: dict[str, float]
+
+
+class Kept(msgspec.Struct):
+    """One rollout in the store. `opened`: number of the period that opened last; `decided`: decisions so far."""
+
+    terms: Terms
+    state: RolloutState
+    opened: int = 0
+    decided: int = 0
+
+
+def encode(kept: Kept) -> bytes:
+    """For the store."""
+    return msgspec.msgpack.encode(kept)
+
+
+def decode(data: bytes) -> Kept:
+    """The reverse."""
+    return msgspec.msgpack.decode(data, type=Kept)

@@ -1,0 +1,283 @@
+"""Every model's rollout: fed with verdicts in canonical order, commanded by operators, saved step by step.
+
+After any failure to save, what is in memory is thrown away and read from the store again, as after a crash: so
+there is one way to go on, and it is the one that a kill -9 takes.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from os import urandom
+
+import msgspec
+import structlog
+
+from classifiers.constitution import Constitution
+from gateway.controller import kept_rollout
+from gateway.controller.kept_rollout import Kept, Terms
+from gateway.controller.outcomes import Pins
+from gateway.controller.running import Running
+from gateway.controller.tables import RoutingTables, Saving
+from gateway.events.schema import DecisionV1, VerdictV1
+from gateway.ports import Clock, Head, Positions, StateStore
+from gateway.rollout.commands import Refused
+from gateway.rollout.decision import Decision
+from gateway.rollout.observation import Action, Command, Input
+from gateway.rollout.plan import Plan, identity
+from gateway.rollout.start import Beginning, begin
+from gateway.settings import Model
+
+log = structlog.get_logger(__name__)
+
+_SAVE_SECONDS = 1.0
+
+
+class UnknownRollout(Exception):
+    """The model has none."""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator, or the configuration, wants started. `stable`, `canary`: arms of `model`.
+
+    `again`: also when a rollout of the same versions and plan has ended before. `drill`: share of the canary's
+    answers that are taken as harmful.
+    """
+
+    model: str
+    stable: str
+    canary: str
+    plan: Plan
+    actor: str
+    reason: str
+    again: bool = False
+    drill: float = 0.0
+    unscored: Sequence[float] = ()
+    served: dict[str, str] = {}
+
+
+class Rollouts:
+    """See the module. Its methods may be called from any thread. `on_decision` hears of each after it was saved."""
+
+    def __init__(
+        self,
+        store: StateStore,
+        tables: RoutingTables,
+        models: Mapping[str, Model],
+        constitution: Constitution,
+        clock: Clock,
+        *,
+        on_decision: Callable[[DecisionV1], None] = lambda _: None,
+        entropy: Callable[[int], bytes] = urandom,
+    ) -> None:
+        self._store = store
+        self._tables = tables
+        self._models = models
+        self._constitution = constitution
+        self._clock = clock
+        self._on_decision = on_decision
+        self._entropy = entropy
+        self._lock = threading.RLock()
+        self._running: dict[str, Running] = {}
+        self._watermark_us = 0
+        self._saved_at = float("-inf")
+        self._dirty = False
+        self.loads = 0
+        """How often the store was read: whoever feeds verdicts begins again at its positions when this grows."""
+        self.load()
+
+    def load(self) -> None:
+        """What the store says; whatever was in memory is forgotten."""
+        with self._lock:
+            kept = (kept_rollout.decode(found.state) for found in self._store.rollouts() if not found.ended)
+            self._running = {
+                each.state.model: Running(each, self._store, self._constitution)
+                for each in kept
+                if each.state.model in self._models
+            }
+            self._dirty = False
+            self.loads += 1
+
+    def running(self, model: str) -> Running | None:
+        """The rollout that goes on for a model; None: there is none."""
+        return self._running.get(model)
+
+    def last(self, model: str) -> Kept | None:
+        """A model's newest rollout, also when it ended."""
+        with self._lock:
+            running = self._running.get(model)
+            if running is not None:
+                return running.kept
+            states = [found.state for found in self._store.rollouts() if found.model == model]
+        return kept_rollout.decode(states[-1]) if states else None
+
+    def take(self, events: Sequence[VerdictV1], watermark_us: int) -> None:
+        """Verdicts in canonical order, none of which is later than the watermark. Raises StateStore's errors."""
+        with self._lock, self._or_reload():
+            self._watermark_us = max(watermark_us, self._watermark_us)
+            self._dirty = self._dirty or bool(events)
+            for running in list(self._running.values()):
+                mine = [event for event in events if event.model == running.model]
+                running.units.read_ahead(event.assignment.unit_hash for event in mine)
+                for made in running.observe(mine):
+                    self._save(running, made)
+                for made in running.engine.advance(self._watermark_us):
+                    self._save(running, made)
+                self._let_go(running)
+
+    def save(self, positions: Positions, *, now: bool = False) -> bool:
+        """Save what was taken in and where to read on, about once a second, or `now`. Returns whether it did."""
+        with self._lock, self._or_reload():
+            monotonic = self._clock.monotonic()
+            if not self._dirty or (not now and monotonic - self._saved_at < _SAVE_SECONDS):
+                return False
+            steps = [running.step() for running in self._running.values()]
+            self._tables.save_with(lambda _: Saving(positions=positions, steps=steps))
+            for running in self._running.values():
+                running.saved()
+            self._saved_at, self._dirty = monotonic, False
+            return True
+
+    def start(self, order: Order) -> Kept:
+        """Start a rollout. Raises Refused with what is in the way, and StateStore's errors."""
+        with self._lock, self._or_reload():
+            name = self._checked(order)
+            now = max(self._watermark_us, 1) if self._watermark_us else self._clock.now_us()
+            beginning = Beginning(
+                rollout=name,
+                model=order.model,
+                before=self._version(order.model, order.stable),
+                after=self._version(order.model, order.canary),
+                time_us=now,
+                actor=order.actor,
+                reason=order.reason,
+                unscored=order.unscored,
+                drill=order.drill,
+            )
+            state, made = begin(order.plan, beginning)
+            state.counted = (now, "")
+            running = Running(Kept(self._terms(order, beginning), state), self._store, self._constitution)
+            self._save(running, made)
+            self._running[order.model] = running
+            return running.kept
+
+    def command(self, model: str, action: Action, actor: str, reason: str) -> Kept:
+        """An operator's word. Raises UnknownRollout, Refused, and StateStore's errors."""
+        with self._lock:
+            running = self._running.get(model)
+            if running is None:
+                raise UnknownRollout(f"no rollout is under way for {model!r}: tipstaff rollout start {model}")
+            self.give(running, Command(self._now(running), action, actor, reason))
+            return running.kept
+
+    def inform(self, model: str, make: Callable[[int], Input]) -> None:
+        """Something else that may decide: health, silence, labels; `make` gets its canonical time."""
+        with self._lock:
+            running = self._running.get(model)
+            if running is not None and not running.ended:
+                self.give(running, make(self._now(running)))
+
+    def give(self, running: Running, given: Input) -> None:
+        """Take an input in, and save it with what it leads to."""
+        with self._lock, self._or_reload():
+            try:
+                for made in running.take(given):
+                    self._save(running, made)
+            except Refused:
+                running.forget_inputs()
+                raise
+            if running.has_inputs:  # it led to no decision: it is kept all the same
+                self._save(running, None)
+            self._let_go(running)
+
+    def reserved(self, model: str) -> str:
+        """Why nobody but its rollout may set a model's weights; empty: anybody may."""
+        running = self._running.get(model)
+        if running is None or running.kept.state.status == "promoted":
+            return ""
+        status = running.kept.state.status
+        return f"a rollout of {model} is {status}: use tipstaff rollout (suspend, rollback, promote ...)"
+
+    def _now(self, running: Running) -> int:
+        return max(self._watermark_us, running.kept.state.clock_us)
+
+    def _save(self, running: Running, made: Decision | None) -> None:
+        route = self._tables.current().models[running.model]
+        said: list[DecisionV1] = []
+
+        def build(moved: Head) -> Saving:
+            saving = running.saving(moved, made, route, None, lambda: self._entropy(16))
+            said.extend(saving.decisions)
+            return saving
+
+        self._tables.save_with(build)
+        running.saved()
+        for decision in said:
+            self._on_decision(decision)
+
+    def _let_go(self, running: Running) -> None:
+        if running.ended:
+            self._running.pop(running.model, None)
+            self._store.drop_units(running.kept.state.rollout)
+
+    def _checked(self, order: Order) -> str:
+        """The rollout's id. Raises Refused."""
+        if order.model not in self._models:
+            raise Refused(f"no model {order.model!r}: there are {', '.join(self._models)}")
+        arms = self._models[order.model].arms
+        for arm in (order.stable, order.canary):
+            if arm not in arms:
+                raise Refused(f"{order.model} has no arm {arm!r}: there are {', '.join(arms)}")
+        if order.stable != self._models[order.model].baseline or order.canary == order.stable:
+            raise Refused(
+                f"a rollout goes from {self._models[order.model].baseline!r}, the first arm, to another one"
+            )
+        if order.model in self._running:
+            raise Refused(f"{self.reserved(order.model) or 'the last rollout waits for finish or undo'}")
+        if not self._version(order.model, order.canary):
+            raise Refused(f"arm {order.canary!r} has no `version`: give it one, so that a decision can name it")
+        return self._named(order)
+
+    def _named(self, order: Order) -> str:
+        versions = (self._version(order.model, order.stable), self._version(order.model, order.canary))
+        name = identity(order.model, *versions, order.plan)
+        same = [found for found in self._store.rollouts() if found.rollout.partition(".")[0] == name]
+        if same and not order.again and not order.drill:
+            status = kept_rollout.decode(same[-1].state).state.status.replace("_", " ")
+            raise Refused(f"this rollout has ended ({status}): give {order.canary!r} a new version, or say retry")
+        return f"{name}.{len(same)}" if same or order.drill else name
+
+    def _version(self, model: str, arm: str) -> str:
+        return self._models[model].arms[arm].version
+
+    def _terms(self, order: Order, beginning: Beginning) -> Terms:
+        route = self._tables.current().models[order.model]
+        return Terms(
+            plan=order.plan,
+            stable=order.stable,
+            canary=order.canary,
+            pins=Pins(self._constitution.hash, {}),
+            rests_on={
+                order.stable: beginning.before,
+                order.canary: beginning.after,
+                "plan": msgspec.json.encode(order.plan).decode(),
+                "constitution": self._constitution.hash,
+            },
+            served=order.served,
+            before={share.arm: share.weight for share in route.arms},
+        )
+
+    def _or_reload(self) -> "_OrReload":
+        return _OrReload(self.load)
+
+
+class _OrReload:
+    """Around work on what is in memory: if it fails halfway, the store is read again."""
+
+    def __init__(self, load: Callable[[], None]) -> None:
+        self._load = load
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None and not isinstance(error, Refused):
+            self._load()
