@@ -100,6 +100,15 @@ class Rollouts:
         """The rollout that goes on for a model; None: there is none."""
         return self._running.get(model)
 
+    def all_running(self) -> list[Running]:
+        """Every rollout that goes on."""
+        return list(self._running.values())
+
+    @property
+    def watermark_us(self) -> int:
+        """How far canonical time is known; 0 before anything is."""
+        return self._watermark_us
+
     def last(self, model: str) -> Kept | None:
         """A model's newest rollout, also when it ended."""
         with self._lock:
