@@ -54,6 +54,16 @@ class DataFolder(msgspec.Struct, frozen=True):
         return self.root / "controller" / "index.sqlite"
 
     @property
+    def feedback(self) -> Path:
+        """The controller's feedback by exchange, made anew from its stream when it is lost."""
+        return self.root / "controller" / "feedback.sqlite"
+
+    @property
+    def labels(self) -> Path:
+        """What people said of exchanges, and which of them were drawn for it. Kept nowhere else."""
+        return self.root / "controller" / "labels.sqlite"
+
+    @property
     def counters(self) -> Path:
         """All counter files."""
         return self.root / "counters"

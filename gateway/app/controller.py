@@ -15,6 +15,8 @@ from gateway.app.common import CONSUMERS, CONTROLLER, Process, exit_code, part_d
 from gateway.controller.access import AdminToken
 from gateway.controller.api import create_app
 from gateway.controller.database import opening
+from gateway.controller.feedback import FeedbackReader
+from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores, default_folder
@@ -28,6 +30,7 @@ from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables, wishes
 from gateway.controller.verdicts import VerdictReader
 from gateway.controller.waiting import Front, waiting_app
+from gateway.curation.store import LabelStore
 from gateway.events import ledger
 from gateway.events.ledger import Ledger
 from gateway.events.schema import Stream
@@ -129,11 +132,24 @@ def _controller(
         tables.start(wishes(settings.models))
     index = ExchangeIndex.open(data.index, clock)
     stack.callback(index.close)
+    feedback = FeedbackIndex.open(data.feedback, clock)
+    stack.callback(feedback.close)
+    labels = LabelStore.open(data.labels, clock)
+    stack.callback(labels.close)
     events = process.event_log()
     stack.callback(events.close)
     folder = FolderWatch(data)
     reader = VerdictReader(events, index, process.meters)
-    loop = ControllerLoop(reader, tables, index, folder=folder, clock=clock, on_death=on_death)
+    feedback_reader = FeedbackReader(events, feedback, index, process.meters)
+    loop = ControllerLoop(
+        reader,
+        feedback_reader,
+        tables,
+        (index, feedback, labels),
+        folder=folder,
+        clock=clock,
+        on_death=on_death,
+    )
     ledgers = _ledgers(data)
     series = ControllerSeries(
         tables, ledgers, constitution, version=__version__, classifier=type(classifier).__name__
@@ -143,6 +159,8 @@ def _controller(
         store=store,
         tables=tables,
         index=index,
+        feedback=feedback,
+        labels=labels,
         texts=KeptTexts(data.texts, None, clock, settings.retention.days, settings.retention.bytes),
         constitution=constitution,
         statuses=Statuses(data.statuses, clock),

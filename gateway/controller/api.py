@@ -11,6 +11,7 @@ from gateway.controller.routers.decisions import decisions_router
 from gateway.controller.routers.docs import docs_router
 from gateway.controller.routers.exchanges import exchanges_router
 from gateway.controller.routers.health import health_router
+from gateway.controller.routers.labels import labels_router
 from gateway.controller.routers.ledger import ledger_router
 from gateway.controller.routers.metrics import metrics_router
 from gateway.controller.routers.rates import rates_router
@@ -45,7 +46,8 @@ def create_app(parts: ControllerParts) -> FastAPI:
         metrics_router(parts.exposition),
         weights_router(parts.tables),
         rates_router(parts.tables, parts.index),
-        exchanges_router(parts.index, parts.texts),
+        exchanges_router(parts.index, parts.texts, parts.feedback),
+        labels_router(parts),
         ledger_router(parts.ledgers),
         decisions_router(parts.store),
     ):  # what they would say of a data folder that is gone is wrong

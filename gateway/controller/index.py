@@ -6,15 +6,10 @@ verdict is delivered, it counts once.
 """
 
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import structlog
-
-from gateway.controller.database import open_database, open_reader
 from gateway.controller.exchange_query import Cursor, ExchangeFilter, ExchangeRow, row_of, select
 from gateway.controller.index_schema import (
     INSERT_EXCHANGE,
@@ -26,31 +21,23 @@ from gateway.controller.index_schema import (
     stored_verdict,
 )
 from gateway.controller.rates import Rates, read_rates
+from gateway.controller.sqlite_file import SqliteFile
+from gateway.controller.strata import draw, population
 from gateway.controller.tallies import HOUR_US, Tallies
+from gateway.curation.sampling import Drawn, Frame, Stratum
 from gateway.events.schema import VerdictV1
 from gateway.ports import Clock, Entry, Positions
 
-log = structlog.get_logger(__name__)
-
-_QUERY_SECONDS = 5.0
-_STEPS_BETWEEN_LOOKS = 10_000
 _PURGE_ROWS = 5000
 _OLDEST = "SELECT id FROM exchanges INDEXED BY by_time WHERE time_us < ? ORDER BY time_us LIMIT ?"
-
-
-class QueryTooSlow(Exception):
-    """A look at the index took longer than its deadline."""
 
 
 class ExchangeIndex:
     """See the module. One process writes; its methods may be called from any thread."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, clock: Clock) -> None:
-        self._path = path
-        self._connection = connection
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._closed = False
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._query = file.query
 
     @classmethod
     def open(cls, path: Path, clock: Clock) -> Self:
@@ -58,24 +45,18 @@ class ExchangeIndex:
 
         Raises FormatError, StorageUnusable.
         """
-        try:
-            return cls(path, open_database(path, SCHEMA, VERSION), clock)
-        except sqlite3.DatabaseError as error:
-            aside = path.with_suffix(".damaged")
-            log.error("the index is damaged, making it anew", set_aside=str(aside), error=str(error))  # noqa: TRY400
-            path.replace(aside)
-            return cls(path, open_database(path, SCHEMA, VERSION), clock)
+        return cls(SqliteFile.open_remakeable(path, SCHEMA, VERSION, clock))
 
     def positions(self) -> dict[str, int]:
         """What has been taken in of each producer."""
-        return dict(self._query("SELECT producer, position FROM positions", ()))
+        return dict(self._query("SELECT producer, position FROM positions"))
 
     def add(self, entries: Iterable[Entry], positions: Positions) -> int:
         """Take verdicts in and move to `positions`, in one transaction; returns how many were new.
 
         Raises sqlite3.Error, having changed nothing.
         """
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             new = _insert(connection, (entry.event for entry in entries))
             connection.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?)", positions.items())
         return new
@@ -89,51 +70,37 @@ class ExchangeIndex:
         found = self._query("SELECT verdict FROM exchanges WHERE id = ?", (exchange_id,))
         return stored_verdict(found[0][0]) if found else None
 
+    def verdicts(self, exchange_ids: Sequence[str]) -> dict[str, VerdictV1]:
+        """The whole verdicts of those that are here, by exchange id; at most 1000 a call."""
+        places = ", ".join("?" * len(exchange_ids))
+        sql = f"SELECT id, verdict FROM exchanges WHERE id IN ({places})"  # noqa: S608 - placeholders
+        return {found: stored_verdict(blob) for found, blob in self._query(sql, tuple(exchange_ids))}
+
     def rates(self, model: str, since_us: int) -> Rates:
         """Counts per arm and principle of the hours from the one of `since_us` on. Raises QueryTooSlow."""
         return read_rates(self._query, model, since_us)
 
+    def population(self, frame: Frame) -> dict[Stratum, int]:
+        """How many exchanges each stratum has. Raises QueryTooSlow."""
+        with self._file.looking() as connection:
+            return population(connection, frame)
+
+    def draw(self, frame: Frame, size: int, seed: int) -> tuple[dict[Stratum, int], list[Drawn]]:
+        """The population, and `size` of it drawn by stratum, in random order. Raises QueryTooSlow."""
+        with self._file.looking() as connection:
+            return draw(connection, frame, size, seed)
+
     def purge(self, before_us: int) -> int:
         """Forget some exchanges from before then, a few thousand a call; returns how many it forgot."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             gone = _purge(connection, before_us)
         if gone:
-            with self._lock:
-                self._connection.execute("PRAGMA incremental_vacuum(1000)").fetchall()
+            self._file.give_back()
         return gone
 
     def close(self) -> None:
         """Let go; a second call does nothing."""
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                self._connection.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    def _query(self, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        """One short look on a connection of its own, so that no reader holds up the writer's log."""
-        deadline = self._clock.monotonic() + _QUERY_SECONDS
-        connection = open_reader(self._path)
-        try:
-            connection.set_progress_handler(lambda: self._clock.monotonic() > deadline, _STEPS_BETWEEN_LOOKS)
-            return connection.execute(sql, values).fetchall()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-                raise QueryTooSlow(f"no answer within {_QUERY_SECONDS:g} s: narrow the filter") from error
-            raise
-        finally:
-            connection.close()
+        self._file.close()
 
 
 def _insert(connection: sqlite3.Connection, events: Iterable[object]) -> int:

@@ -1,12 +1,13 @@
 """The controller's own thread: verdicts into the index, tables that could not be published, old rows out."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 
+from gateway.controller.feedback import FeedbackReader
 from gateway.controller.folder_watch import FolderWatch
-from gateway.controller.index import ExchangeIndex
 from gateway.controller.patience import Patience
 from gateway.controller.tables import RoutingTables
 from gateway.controller.verdicts import VerdictReader
@@ -18,7 +19,14 @@ _IDLE_SECONDS = 0.25
 _CHORES_SECONDS = 1.0
 _PURGE_SECONDS = 3600.0
 _KEPT_US = 400 * 86_400_000_000
-"""Verdicts without text are kept for 400 days."""
+"""Verdicts without text, feedback and labels are kept for 400 days."""
+
+
+class Aging(Protocol):
+    """What is kept for so long and no longer."""
+
+    def purge(self, before_us: int) -> int:
+        """Forget some of what is from before then; returns how many it forgot."""
 
 
 class ControllerLoop:
@@ -27,16 +35,18 @@ class ControllerLoop:
     def __init__(
         self,
         verdicts: VerdictReader,
+        feedback: FeedbackReader,
         tables: RoutingTables,
-        index: ExchangeIndex,
+        aging: Sequence[Aging],
         *,
         folder: FolderWatch,
         clock: Clock,
         on_death: Callable[[BaseException], None],
     ) -> None:
         self._verdicts = verdicts
+        self._feedback = feedback
         self._tables = tables
-        self._index = index
+        self._aging = aging
         self._folder = folder
         self._clock = clock
         self._reading = Patience("taking verdicts in", clock)
@@ -62,12 +72,12 @@ class ControllerLoop:
             self._thread.join(grace)
 
     def turn(self) -> int:
-        """What is due now; returns how many verdicts came in."""
+        """What is due now; returns how many verdicts and how much feedback came in."""
         taken = 0
         if self._reading.due:
             with self._reading.trying():
                 self._folder.check()
-                taken = self._verdicts.step()
+                taken = self._verdicts.step() + self._feedback.step()
         now = self._clock.monotonic()
         if now >= self._chores_at and self._upkeep.due:
             self._chores_at = now + _CHORES_SECONDS
@@ -79,7 +89,8 @@ class ControllerLoop:
     def _chores(self, now: float) -> None:
         self._verdicts.tick()
         self._tables.publish()
-        if now >= self._purge_at and not self._index.purge(self._clock.now_us() - _KEPT_US):
+        before_us = self._clock.now_us() - _KEPT_US
+        if now >= self._purge_at and not sum(each.purge(before_us) for each in self._aging):
             self._purge_at = now + _PURGE_SECONDS
 
     def _run(self) -> None:

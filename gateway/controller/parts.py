@@ -7,10 +7,12 @@ import msgspec
 
 from classifiers.constitution import Constitution
 from gateway.controller.access import AdminToken
+from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables
+from gateway.curation.store import LabelStore
 from gateway.events.ledger import Ledger
 from gateway.events.schema import Stream
 from gateway.ports import Clock, StateStore
@@ -35,6 +37,8 @@ class ControllerParts(msgspec.Struct, frozen=True):
     store: StateStore
     tables: RoutingTables
     index: ExchangeIndex
+    feedback: FeedbackIndex
+    labels: LabelStore
     texts: Texts
     constitution: Constitution
     statuses: Statuses

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from gateway.controller.folder_watch import DataFolderGone
-from gateway.controller.index import QueryTooSlow
+from gateway.controller.sqlite_file import QueryTooSlow
 from gateway.controller.tables import Conflict, UnknownModel
 from gateway.ports import StaleHead
 

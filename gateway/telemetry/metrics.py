@@ -194,6 +194,11 @@ VERDICT_ERRORS = Metric(
     "counter",
     "Failed attempts to take verdicts into the index of exchanges; each is tried again.",
 )
+FEEDBACK_ERRORS = Metric(
+    "tipstaff_feedback_index_errors_total",
+    "counter",
+    "Failed attempts to take feedback into its index; each is tried again.",
+)
 BUILD_INFO = Metric(
     "tipstaff_build_info",
     "gauge",

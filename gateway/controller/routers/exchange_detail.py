@@ -1,9 +1,11 @@
 """One exchange as the API shows it whole."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from classifiers.exchange import Role
 from classifiers.verdict import Severity, Verdict
+from gateway.controller.feedback_index import Feedback
 from gateway.controller.routers.values import Answer, example, moment, percent
 from gateway.events.schema import Assignment, VerdictV1
 from gateway.scoring.texts import KeptText
@@ -52,6 +54,16 @@ class Found(Answer):
     constitution: str
     evaluators: dict[str, str]
     seconds: dict[str, float]
+
+
+class Said(Answer):
+    """One piece of feedback. `counts`: it is the first of its metric, and so the one that may be evidence."""
+
+    id: str
+    metric: str
+    value: float
+    time: datetime
+    counts: bool
 
 
 class Assigned(Answer):
@@ -154,6 +166,15 @@ class ExchangeDetail(Answer):
             "evaluators": {"rules": "1"},
             "seconds": {"rules": 0.0004},
         },
+        feedback=[
+            {
+                "id": "019cab1f4d7b7a0c9e3f7ba1d2c3e4f5",
+                "metric": "thumbs_down",
+                "value": 1.0,
+                "time": "2026-03-01T12:00:09.000500Z",
+                "counts": True,
+            }
+        ],
         text={
             "turns": [{"role": "user", "text": "Are you a person?", "unread": []}],
             "answers": [
@@ -184,10 +205,11 @@ class ExchangeDetail(Answer):
     response_bytes: int
     assignment: Assigned
     verdict: Found
+    feedback: list[Said]
     text: Text | None
 
 
-def detail(event: VerdictV1, text: KeptText | None) -> ExchangeDetail:
+def detail(event: VerdictV1, text: KeptText | None, feedback: Iterable[Feedback]) -> ExchangeDetail:
     """The answer for one exchange."""
     return ExchangeDetail(
         id=event.exchange_id,
@@ -205,7 +227,18 @@ def detail(event: VerdictV1, text: KeptText | None) -> ExchangeDetail:
         response_bytes=event.response_bytes,
         assignment=_assigned(event.assignment),
         verdict=_found(event.verdict),
+        feedback=[_said(one) for one in feedback],
         text=None if text is None else Text.model_validate(text),
+    )
+
+
+def _said(feedback: Feedback) -> Said:
+    return Said(
+        id=feedback.id,
+        metric=feedback.metric,
+        value=feedback.value,
+        time=moment(feedback.time_us),
+        counts=feedback.first,
     )
 
 

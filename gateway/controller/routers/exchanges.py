@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from classifiers.verdict import Severity
 from gateway.controller.exchange_query import Cursor, ExchangeFilter, ExchangeRow, Finding
+from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.parts import Texts
 from gateway.controller.problems import Problem, not_found
@@ -102,7 +103,7 @@ class Wanted(BaseModel):
     cursor: str | None = Field(default=None, description="`next` of the page before")
 
 
-def exchanges_router(index: ExchangeIndex, texts: Texts) -> APIRouter:
+def exchanges_router(index: ExchangeIndex, texts: Texts, feedback: FeedbackIndex) -> APIRouter:
     """List, filter, page, and look at one."""
     router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"])
 
@@ -116,12 +117,12 @@ def exchanges_router(index: ExchangeIndex, texts: Texts) -> APIRouter:
 
     @router.get("/{exchange_id}", summary="One exchange", responses=problems(404, 422))
     def one(exchange_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> ExchangeDetail:
-        """Everything that was found, and the redacted text while it is kept."""
+        """Everything that was found, what was said of it, and the redacted text while it is kept."""
         event = index.verdict(exchange_id)
         if event is None:
             reason = "none with this id has been scored here; the newest may still be on their way"
             raise not_found("exchange", f"{exchange_id}: {reason}")
-        return detail(event, texts.get(exchange_id))
+        return detail(event, texts.get(exchange_id), feedback.of(exchange_id))
 
     return router
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.controller.feedback import FeedbackReader
 from gateway.controller.loop import ControllerLoop
 from gateway.controller.server import serve
 from gateway.controller.verdicts import VerdictReader
@@ -40,8 +41,9 @@ class Running:
         self.deaths: list[BaseException] = []
         self.loop = ControllerLoop(
             reader,
+            FeedbackReader(self.events, parts.feedback, parts.index, parts.meters),
             parts.tables,
-            parts.index,
+            (parts.index, parts.feedback, parts.labels),
             folder=parts.folder,
             clock=parts.clock,
             on_death=self.deaths.append,

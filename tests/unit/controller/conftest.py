@@ -14,6 +14,7 @@ from classifiers import constitution
 from classifiers.exchange import Answer, Turn
 from gateway.controller.access import AdminToken
 from gateway.controller.api import create_app
+from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores
@@ -23,6 +24,7 @@ from gateway.controller.series import ControllerSeries
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables
 from gateway.controller.weights import Wish
+from gateway.curation.store import LabelStore
 from gateway.datafolder import prepare
 from gateway.events import ledger
 from gateway.events.schema import Stream
@@ -52,6 +54,8 @@ class Controller:
         self.store = open_state(self.data, self.clock)
         self.tables = RoutingTables(self.store, self.data, KnownStores(root / "state"), self.clock)
         self.index = ExchangeIndex.open(self.data.index, self.clock)
+        self.feedback = FeedbackIndex.open(self.data.feedback, self.clock)
+        self.labels = LabelStore.open(self.data.labels, self.clock)
         self.texts = KeptTexts(self.data.texts, "scorer-0", self.clock, 7, 1 << 20)
         self.file = CounterFile.open(self.data.counter_file("controller"))
         self.meters = Meters(self.file)
@@ -64,6 +68,8 @@ class Controller:
             store=self.store,
             tables=self.tables,
             index=self.index,
+            feedback=self.feedback,
+            labels=self.labels,
             texts=self.texts,
             constitution=rules,
             statuses=Statuses(self.data.root / "status", self.clock),
@@ -100,6 +106,8 @@ class Controller:
     def close(self) -> None:
         self.texts.close()
         self.index.close()
+        self.feedback.close()
+        self.labels.close()
         self.store.close()
         self.file.close()
 

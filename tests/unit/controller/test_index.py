@@ -8,8 +8,9 @@ import pytest
 
 from classifiers.verdict import Severity, Why
 from gateway.controller.exchange_query import Cursor, ExchangeFilter, ExchangeRow
-from gateway.controller.index import ExchangeIndex, QueryTooSlow
+from gateway.controller.index import ExchangeIndex
 from gateway.controller.rates import ArmCounts, PrincipleCounts
+from gateway.controller.sqlite_file import QueryTooSlow
 from gateway.events.schema import VerdictV1
 from tests.support.manual_clock import ManualClock
 from tests.unit.controller.support import HOUR, START, entries, unread, upheld, verdict_event

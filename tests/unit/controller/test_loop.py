@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.controller.feedback import FeedbackReader
 from gateway.controller.loop import ControllerLoop
 from gateway.controller.verdicts import VerdictReader
 from gateway.tablefile import read_table
@@ -26,8 +27,9 @@ class Looping:
         self.verdicts = VerdictReader(events, controller.index, controller.meters)
         self.loop = ControllerLoop(
             self.verdicts,
+            FeedbackReader(events, controller.feedback, controller.index, controller.meters),
             controller.tables,
-            controller.index,
+            (controller.index, controller.feedback, controller.labels),
             folder=controller.folder,
             clock=controller.clock,
             on_death=self._on_death,

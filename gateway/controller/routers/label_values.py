@@ -1,0 +1,262 @@
+"""What goes in and out about labels, and how our own values become it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from gateway.controller.routers.values import Answer, example, moment
+from gateway.curation.label_file import MOST, NOTE_LENGTH, Format
+from gateway.curation.labels import Label, StratumCounts
+from gateway.curation.sampling import ANY
+from gateway.curation.store import Draw
+
+Actor = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Principle = Annotated[str, Field(description="A principle's id, or any: whichever principle it was")]
+_EXCHANGE = "019cab1f3c6a7f4b8d2e6a90c1b2d3e4"
+_DRAW = "5f0c9f1e0b7a4f0d8f6f1d1f6b1c2a3e"
+
+
+class SampleWanted(BaseModel):
+    """Which exchanges, and how many. By default those of the last seven days, whose text is still kept."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"actor": "alice", "size": 200}]})
+
+    actor: Actor = Field(description="Who draws")
+    size: int = Field(ge=1, le=5000)
+    principle: Principle = ANY
+    since: AwareDatetime | None = Field(default=None, description="RFC 3339, included")
+    until: AwareDatetime | None = Field(default=None, description="RFC 3339, not included; by default now")
+    seed: int = Field(default=0, ge=0, lt=2**53, description="Another seed draws another sample")
+
+
+class StratumShown(Answer):
+    """An arm, and whether the classifiers flagged the exchange. `labelled` and `violating` are of the drawn."""
+
+    arm: str
+    flagged: bool
+    population: int
+    drawn: int
+    labelled: int
+    violating: int
+    disputed: int = Field(description="As many people say yes as no: not among the labelled")
+
+
+class SampleShown(Answer):
+    """A sample that is kept under `draw`. `exchanges` are in random order, and do not say what was found in them:
+    who labels only the first ones has labelled a random sample too.
+    """
+
+    model_config = example(
+        draw=_DRAW,
+        model="assistant",
+        principle="any",
+        since="2026-03-01T12:00:00Z",
+        until="2026-03-08T12:00:00Z",
+        seed=0,
+        strata=[
+            {
+                "arm": "canary",
+                "flagged": True,
+                "population": 90,
+                "drawn": 50,
+                "labelled": 0,
+                "violating": 0,
+                "disputed": 0,
+            }
+        ],
+        exchanges=[_EXCHANGE],
+    )
+
+    draw: str
+    model: str
+    principle: str
+    since: datetime
+    until: datetime
+    seed: int
+    strata: list[StratumShown]
+    exchanges: list[str]
+
+
+class LabelSummary(Answer):
+    """What people say of one sample by now: the input of the correction for the classifiers' errors."""
+
+    model_config = example(
+        draw=_DRAW,
+        model="assistant",
+        principle="any",
+        since="2026-03-01T12:00:00Z",
+        until="2026-03-08T12:00:00Z",
+        strata=[
+            {
+                "arm": "canary",
+                "flagged": True,
+                "population": 90,
+                "drawn": 50,
+                "labelled": 48,
+                "violating": 41,
+                "disputed": 1,
+            }
+        ],
+    )
+
+    draw: str
+    model: str
+    principle: str
+    since: datetime
+    until: datetime
+    strata: list[StratumShown]
+
+
+class LabelGiven(BaseModel):
+    """One judgement of one answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    exchange_id: str = Field(pattern="^[0-9a-f]{32}$")
+    violates: bool = Field(strict=True)
+    principle: Principle = ANY
+    note: str = Field(default="", max_length=NOTE_LENGTH)
+
+
+class LabelsGiven(BaseModel):
+    """Taken whole or not at all. Of one actor the last word on an exchange and a principle holds."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"actor": "alice", "labels": [{"exchange_id": _EXCHANGE, "violates": True}]}]
+        },
+    )
+
+    actor: Actor = Field(description="Who judged")
+    labels: list[LabelGiven] = Field(min_length=1, max_length=MOST)
+
+
+class FileGiven(BaseModel):
+    """A file's text: JSON lines or CSV with exchange_id, violates, and if you like principle and note."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"actor": "alice", "format": "csv", "text": f"exchange_id,violates\n{_EXCHANGE},yes\n"},
+            ]
+        },
+    )
+
+    actor: Actor = Field(description="Who judged")
+    format: Format
+    text: str
+
+
+class LabelsTaken(Answer):
+    """How many."""
+
+    model_config = example(taken=1)
+
+    taken: int
+
+
+class LabelShown(Answer):
+    """One judgement, as it is kept. `probability`: with which its exchange was drawn; null: somebody chose it."""
+
+    number: int
+    exchange_id: str
+    principle: str
+    violates: bool
+    note: str
+    actor: str
+    time: datetime
+    exchange_time: datetime
+    arm: str
+    flagged: bool
+    draw: str | None
+    probability: float | None
+
+
+class LabelPage(Answer):
+    """Oldest first, the history too. `next`: give it as `after` for what follows; null at the end."""
+
+    model_config = example(
+        labels=[
+            {
+                "number": 1,
+                "exchange_id": _EXCHANGE,
+                "principle": "any",
+                "violates": True,
+                "note": "",
+                "actor": "alice",
+                "time": "2026-03-08T12:30:00Z",
+                "exchange_time": "2026-03-01T12:00:00.000125Z",
+                "arm": "canary",
+                "flagged": True,
+                "draw": _DRAW,
+                "probability": 50 / 90,
+            }
+        ],
+        next=None,
+    )
+
+    labels: list[LabelShown]
+    next: int | None
+
+
+def sample_shown(draw: Draw, counts: Sequence[StratumCounts], exchanges: list[str]) -> SampleShown:
+    """The answer for a sample."""
+    return SampleShown(
+        draw=draw.id,
+        model=draw.frame.model,
+        principle=draw.frame.principle,
+        since=moment(draw.frame.since_us),
+        until=moment(draw.frame.until_us),
+        seed=draw.seed,
+        strata=_strata(counts),
+        exchanges=exchanges,
+    )
+
+
+def summary_shown(draw: Draw, counts: Sequence[StratumCounts]) -> LabelSummary:
+    """The answer for what is known of one."""
+    return LabelSummary(
+        draw=draw.id,
+        model=draw.frame.model,
+        principle=draw.frame.principle,
+        since=moment(draw.frame.since_us),
+        until=moment(draw.frame.until_us),
+        strata=_strata(counts),
+    )
+
+
+def _strata(counts: Sequence[StratumCounts]) -> list[StratumShown]:
+    return [
+        StratumShown(
+            arm=of.stratum.arm,
+            flagged=of.stratum.flagged,
+            population=of.population,
+            drawn=of.drawn,
+            labelled=of.labelled,
+            violating=of.positive,
+            disputed=of.disputed,
+        )
+        for of in counts
+    ]
+
+
+def label_shown(number: int, label: Label) -> LabelShown:
+    """The answer for one label."""
+    return LabelShown(
+        number=number,
+        exchange_id=label.said.exchange_id,
+        principle=label.said.principle,
+        violates=label.said.violates,
+        note=label.said.note,
+        actor=label.actor,
+        time=moment(label.time_us),
+        exchange_time=moment(label.exchange_us),
+        arm=label.stratum.arm,
+        flagged=label.stratum.flagged,
+        draw=label.draw,
+        probability=label.probability,
+    )

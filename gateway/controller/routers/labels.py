@@ -1,0 +1,114 @@
+"""What people say of exchanges: a sample to be labelled, labels handed in, and what they add up to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from gateway.controller.parts import ControllerParts
+from gateway.controller.problems import Problem, not_found
+from gateway.controller.routers.label_values import (
+    FileGiven,
+    LabelPage,
+    LabelsGiven,
+    LabelsTaken,
+    LabelSummary,
+    SampleShown,
+    SampleWanted,
+    label_shown,
+    sample_shown,
+    summary_shown,
+)
+from gateway.controller.routers.values import microseconds, problems
+from gateway.controller.tables import RoutingTables, UnknownModel
+from gateway.curation.label_file import LabelFileError, Line, read
+from gateway.curation.labelling import Labelling, NotLabelled
+from gateway.curation.labels import Said
+from gateway.curation.sampling import ANY, Frame
+
+_WEEK_US = 7 * 86_400_000_000
+
+
+def labels_router(parts: ControllerParts) -> APIRouter:
+    """Draw, label, import, list, sum up; names like org/model are written as they are."""
+    router = APIRouter(prefix="/api/v1/models", tags=["labels"])
+    store = parts.labels
+    labelling = Labelling(store, parts.index, parts.constitution, parts.clock)
+
+    @router.post(
+        "/{model:path}/labels/sample", summary="Draw exchanges to label", responses=problems(404, 422, 503)
+    )
+    def sample(model: str, wanted: SampleWanted) -> SampleShown:
+        """A random sample, the same number from each arm and from flagged and unflagged; it is kept."""
+        _check(parts.tables, model)
+        now_us = parts.clock.now_us()
+        until_us = now_us if wanted.until is None else min(microseconds(wanted.until), now_us)
+        since_us = until_us - _WEEK_US if wanted.since is None else max(microseconds(wanted.since), 0)
+        with _told():
+            frame = Frame(model, wanted.principle, since_us, until_us)
+            draw, exchanges = labelling.sample(frame, wanted.size, wanted.seed, wanted.actor)
+        return sample_shown(draw, store.summary(draw), exchanges)
+
+    @router.get("/{model:path}/labels/summary", summary="What labels add up to", responses=problems(404, 422, 503))
+    def summary(
+        model: str,
+        principle: str = ANY,
+        draw: Annotated[str | None, Query(description="A sample; by default the newest")] = None,
+    ) -> LabelSummary:
+        """Of one sample, per arm and for flagged and unflagged: population, drawn, labelled, violating."""
+        _check(parts.tables, model)
+        found = store.draw(model, principle, draw)
+        if found is None:
+            raise not_found("sample", f"of {model!r} and {principle!r}: draw one, POST .../labels/sample")
+        return summary_shown(found, store.summary(found))
+
+    @router.post("/{model:path}/labels/import", summary="Import labels", responses=problems(404, 422, 503))
+    def take_file(model: str, given: FileGiven) -> LabelsTaken:
+        """A file of labels, whole or not at all; what is wrong is said with line and column."""
+        _check(parts.tables, model)
+        with _told():
+            lines = read(given.text, given.format)
+            return LabelsTaken(taken=labelling.add(model, given.actor, lines, "line"))
+
+    @router.post("/{model:path}/labels", summary="Label exchanges", responses=problems(404, 422, 503))
+    def take(model: str, given: LabelsGiven) -> LabelsTaken:
+        """One label or many, whole or not at all."""
+        _check(parts.tables, model)
+        lines = [
+            Line(place, Said(label.exchange_id, label.violates, label.principle, label.note))
+            for place, label in enumerate(given.labels)
+        ]
+        with _told():
+            return LabelsTaken(taken=labelling.add(model, given.actor, lines, "#/body/labels/"))
+
+    @router.get("/{model:path}/labels", summary="List labels", responses=problems(404, 422, 503))
+    def listed(
+        model: str,
+        after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> LabelPage:
+        """Oldest first, with those that a later word of the same actor has replaced."""
+        _check(parts.tables, model)
+        found = store.labels(model, after, limit + 1)
+        shown = found[:limit]
+        return LabelPage(
+            labels=[label_shown(number, label) for number, label in shown],
+            next=shown[-1][0] if len(found) > limit else None,
+        )
+
+    return router
+
+
+def _check(tables: RoutingTables, model: str) -> None:
+    models = tables.current().models
+    if model not in models:
+        raise UnknownModel(f"{model!r}: there are {', '.join(sorted(models))}")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (NotLabelled, LabelFileError) as error:
+        raise Problem(422, "labels", "These labels cannot be taken", str(error)) from error

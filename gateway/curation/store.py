@@ -1,0 +1,148 @@
+"""The labels and the samples there are, in a file of their own. Nothing is overwritten: the last word of an actor
+on an exchange and a principle holds, and those before it stay as history.
+"""
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from gateway.controller.sqlite_file import SqliteFile
+from gateway.curation.labels import Label, Said, StratumCounts, count
+from gateway.curation.sampling import Drawn, Frame, Stratum
+from gateway.ports import Clock
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE draws (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, model TEXT NOT NULL, principle TEXT NOT NULL,
+    since_us INTEGER NOT NULL, until_us INTEGER NOT NULL, size INTEGER NOT NULL, seed INTEGER NOT NULL,
+    actor TEXT NOT NULL, time_us INTEGER NOT NULL
+);
+CREATE TABLE strata (
+    draw TEXT NOT NULL, arm TEXT NOT NULL, flagged INTEGER NOT NULL, population INTEGER NOT NULL,
+    PRIMARY KEY (draw, arm, flagged)
+) WITHOUT ROWID;
+CREATE TABLE drawn (
+    draw TEXT NOT NULL, exchange_id TEXT NOT NULL, arm TEXT NOT NULL, flagged INTEGER NOT NULL,
+    probability REAL NOT NULL, PRIMARY KEY (draw, exchange_id)
+) WITHOUT ROWID;
+CREATE INDEX drawn_exchange ON drawn (exchange_id);
+CREATE TABLE labels (
+    number INTEGER PRIMARY KEY, model TEXT NOT NULL, exchange_id TEXT NOT NULL, principle TEXT NOT NULL,
+    violates INTEGER NOT NULL, note TEXT NOT NULL, actor TEXT NOT NULL, time_us INTEGER NOT NULL,
+    exchange_us INTEGER NOT NULL, arm TEXT NOT NULL, flagged INTEGER NOT NULL, draw TEXT, probability REAL
+);
+CREATE INDEX by_exchange ON labels (exchange_id, principle, actor, number);
+CREATE INDEX by_model ON labels (model, number);
+CREATE INDEX by_time ON labels (time_us)
+"""
+_LABEL = """model, exchange_id, principle, violates, note, actor, time_us, exchange_us, arm, flagged,
+    draw, probability"""
+_ADD = f"INSERT INTO labels ({_LABEL}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - our own text
+_LIST = f"SELECT number, {_LABEL} FROM labels WHERE model = ? AND number > ? ORDER BY number LIMIT ?"  # noqa: S608
+_NEWEST = """SELECT id, model, principle, since_us, until_us, size, seed, actor, time_us FROM draws
+    WHERE model = ? AND principle = ? AND (? IS NULL OR id = ?) ORDER BY number DESC LIMIT 1"""
+_HELD = """SELECT draw, probability FROM drawn JOIN draws ON id = draw
+    WHERE exchange_id = ? AND model = ? AND principle = ? ORDER BY number DESC LIMIT 1"""
+_VOTES = """SELECT exchange_id, violates FROM labels l JOIN drawn d USING (exchange_id)
+    WHERE d.draw = ? AND l.model = ? AND l.principle = ? AND NOT EXISTS (
+        SELECT 1 FROM labels n WHERE n.exchange_id = l.exchange_id AND n.principle = l.principle
+        AND n.actor = l.actor AND n.model = l.model AND n.number > l.number)"""
+
+
+class Draw(msgspec.Struct, frozen=True):
+    """A sample that was drawn: by whom and when, of what, how many at most and with which seed."""
+
+    id: str
+    frame: Frame
+    size: int
+    seed: int
+    actor: str
+    time_us: int
+
+
+class LabelStore:
+    """See the module. One process writes; its methods may be called from any thread. Raise sqlite3.Error."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    @classmethod
+    def open(cls, path: Path, clock: Clock) -> Self:
+        """Open or make it. Raises FormatError, StorageUnusable, sqlite3.DatabaseError."""
+        return cls(SqliteFile.open(path, SCHEMA, VERSION, clock))
+
+    def keep(self, draw: Draw, populations: dict[Stratum, int], drawn: Sequence[Drawn]) -> None:
+        """Keep a sample; one that is there already, by its id, is passed over."""
+        with self._file.transaction() as connection:
+            frame, others = draw.frame, (draw.size, draw.seed, draw.actor, draw.time_us)
+            values = (draw.id, frame.model, frame.principle, frame.since_us, frame.until_us, *others)
+            connection.execute("INSERT OR IGNORE INTO draws VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            strata = ((draw.id, at.arm, at.flagged, number) for at, number in populations.items())
+            connection.executemany("INSERT OR IGNORE INTO strata VALUES (?, ?, ?, ?)", strata)
+            rows = (
+                (draw.id, one.exchange_id, one.stratum.arm, one.stratum.flagged, one.probability) for one in drawn
+            )
+            connection.executemany("INSERT OR IGNORE INTO drawn VALUES (?, ?, ?, ?, ?)", rows)
+
+    def draw(self, model: str, principle: str, identifier: str | None = None) -> Draw | None:
+        """That sample, by default the newest; None when there is none."""
+        rows = self._file.query(_NEWEST, (model, principle, identifier, identifier))
+        return None if not rows else Draw(rows[0][0], Frame(*rows[0][1:5]), *rows[0][5:])
+
+    def add(self, labels: Iterable[Label]) -> None:
+        """Keep all of them or none, each with the newest sample that holds its exchange."""
+        with self._file.transaction() as connection:
+            for label in labels:
+                said = label.said
+                held = connection.execute(_HELD, (said.exchange_id, label.model, said.principle)).fetchone()
+                connection.execute(_ADD, _values(label, *(held or (None, None))))
+
+    def labels(self, model: str, after: int, limit: int) -> list[tuple[int, Label]]:
+        """(number, label), oldest first, the history too, with numbers above `after`."""
+        return [(row[0], _label(row[1:])) for row in self._file.query(_LIST, (model, after, limit))]
+
+    def summary(self, draw: Draw) -> tuple[StratumCounts, ...]:
+        """What is known of each stratum of a sample by now."""
+        with self._file.looking() as connection:
+            strata = connection.execute("SELECT arm, flagged, population FROM strata WHERE draw = ?", (draw.id,))
+            populations = {Stratum(arm, bool(flagged)): number for arm, flagged, number in strata}
+            rows = connection.execute("SELECT exchange_id, arm, flagged FROM drawn WHERE draw = ?", (draw.id,))
+            drawn = {identifier: Stratum(arm, bool(flagged)) for identifier, arm, flagged in rows}
+            votes = connection.execute(_VOTES, (draw.id, draw.frame.model, draw.frame.principle))
+            return count(populations, drawn, ((identifier, bool(violates)) for identifier, violates in votes))
+
+    def purge(self, before_us: int) -> int:
+        """Forget labels and samples from before then; returns how many rows it forgot."""
+        with self._file.transaction() as connection:
+            gone = connection.execute("DELETE FROM labels WHERE time_us < ?", (before_us,)).rowcount
+            old = "(SELECT id FROM draws WHERE time_us < ?)"
+            for table in ("drawn", "strata"):
+                gone += connection.execute(f"DELETE FROM {table} WHERE draw IN {old}", (before_us,)).rowcount  # noqa: S608
+            connection.execute("DELETE FROM draws WHERE time_us < ?", (before_us,))
+        return gone
+
+    def close(self) -> None:
+        """Let go; a second call does nothing."""
+        self._file.close()
+
+
+def draw_id(frame: Frame, size: int, seed: int, drawn: Sequence[Drawn]) -> str:
+    """32 hex digits that stand for this sample: who draws the same again gets the same."""
+    content = msgspec.json.encode([frame, size, seed, drawn])
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def _values(label: Label, draw: str | None, probability: float | None) -> tuple[object, ...]:
+    said, at = label.said, label.stratum
+    judgement = (label.model, said.exchange_id, said.principle, said.violates, said.note)
+    return (*judgement, label.actor, label.time_us, label.exchange_us, at.arm, at.flagged, draw, probability)
+
+
+def _label(row: tuple[Any, ...]) -> Label:
+    model, exchange_id, principle, violates, note, actor, time_us, exchange_us, arm, flag, draw, probability = row
+    said = Said(exchange_id, bool(violates), principle, note)
+    return Label(model, said, actor, time_us, exchange_us, Stratum(arm, bool(flag)), draw, probability)
