@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
+from gateway.commands.review_app import review_app
 
 app = typer.Typer(
     name="tipstaff",
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 constitution_app = typer.Typer(help="Check and try the written rules.", no_args_is_help=True)
 app.add_typer(constitution_app, name="constitution")
+app.add_typer(review_app, name="review")
 
 Config = Annotated[Path, typer.Argument(help="The YAML configuration.", show_default=True)]
 ParentFd = Annotated[int | None, typer.Option(hidden=True, help="Socket to the supervisor.")]

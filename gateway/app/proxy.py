@@ -114,8 +114,7 @@ async def _serve_clients(
     await plane.drain(process.settings.deadlines.drain)
     status.write()
     await tasks.close()
-    await recorder.close(FLUSH_SECONDS)
-    await feedback.close(FLUSH_SECONDS)
+    await asyncio.gather(recorder.close(FLUSH_SECONDS), feedback.close(FLUSH_SECONDS))
     events.close()
 
 

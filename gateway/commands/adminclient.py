@@ -38,6 +38,10 @@ class AdminClient:
         """Any other read under /api/v1."""
         return self._call("GET", path, parameters=parameters)
 
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Any other change under /api/v1."""
+        return self._call("POST", path, body)
+
     def close(self) -> None:
         """Let go of the connection."""
         self._http.close()
