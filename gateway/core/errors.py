@@ -112,7 +112,7 @@ def invalid_body(what: str, fix: str, *, param: str | None = None) -> GatewayErr
 
 
 def too_large(limit: int, fix: str = "Send less, or raise limits.body_bytes.") -> GatewayError:
-    """413 and close: the body is over `limits.body_bytes`, or over the bound of its route."""
+    """413 and close: the body is over `limits.body_bytes`, or over its route's own bound."""
     return GatewayError(
         413,
         "body_too_large",
@@ -362,28 +362,6 @@ def log_full() -> GatewayError:
         "The record of exchanges is full, and nothing is served that cannot be recorded (audit: strict).",
         "Retry later; the operator has to free disk space.",
         after=5,
-    )
-
-
-def feedback_full() -> GatewayError:
-    """503: feedback that cannot be recorded now; none of the request's was taken."""
-    return _busy(
-        "feedback_full",
-        "The record of feedback takes no more now, and nothing of this request was taken.",
-        "Send it again later, with the same ids.",
-        after=5,
-    )
-
-
-def too_much_feedback(seconds: int) -> GatewayError:
-    """429: over `feedback.per_minute`; none of the request's was taken."""
-    return GatewayError(
-        429,
-        "too_much_feedback",
-        "This client sends more feedback than feedback.per_minute, and nothing of this request was taken.",
-        f"Send it again after {seconds} s, or let the operator raise feedback.per_minute.",
-        headers=(("retry-after", str(seconds)),),
-        reason=Reason.LIMIT,
     )
 
 

@@ -11,7 +11,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from gateway.core.errors import invalid_body
+from gateway.core.errors import GatewayError, invalid_body
+from gateway.core.exchange import Reason
 from gateway.core.ids import id_time_us
 
 BODY_BYTES = 64 << 10
@@ -74,3 +75,27 @@ def _timely(given: Given, place: str, now_us: int) -> Given:
 
 def _named(given: Given, key: str | None) -> Given:
     return given if key is None or given.id is not None else msgspec.structs.replace(given, id=key)
+
+
+def no_room() -> GatewayError:
+    """503: feedback that cannot be recorded now; none of the request's was taken."""
+    return GatewayError(
+        503,
+        "feedback_full",
+        "The record of feedback takes no more now, and nothing of this request was taken.",
+        "Send it again later, with the same ids.",
+        headers=(("retry-after", "5"),),
+        reason=Reason.LIMIT,
+    )
+
+
+def too_much(seconds: int) -> GatewayError:
+    """429: over `feedback.per_minute`; none of the request's was taken."""
+    return GatewayError(
+        429,
+        "too_much_feedback",
+        "This client sends more feedback than feedback.per_minute, and nothing of this request was taken.",
+        f"Send it again after {seconds} s, or let the operator raise feedback.per_minute.",
+        headers=(("retry-after", str(seconds)),),
+        reason=Reason.LIMIT,
+    )

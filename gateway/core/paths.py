@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from gateway.core.errors import forbidden_route, malformed, method_not_allowed
+from gateway.core.errors import GatewayError, forbidden_route, malformed, method_not_allowed, too_large
 from gateway.core.exchange import Route
 from gateway.core.feedback import BODY_BYTES
 
@@ -62,6 +62,12 @@ class Resolved(msgspec.Struct, frozen=True):
     template: str
     subject: str = ""
     body_bytes: int = sys.maxsize
+
+    def too_large(self, limit: int) -> GatewayError:
+        """For a body over `limit` (`limits.body_bytes`) or over the route's own bound."""
+        if limit <= self.body_bytes:
+            return too_large(limit)
+        return too_large(self.body_bytes, f"Send less at a time to {self.path}.")
 
 
 class _Entry(msgspec.Struct, frozen=True):

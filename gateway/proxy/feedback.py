@@ -7,8 +7,8 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.core import errors
-from gateway.core.feedback import MOST, Given, read
+from gateway.core.errors import encoded_body
+from gateway.core.feedback import MOST, Given, no_room, read, too_much
 from gateway.events.schema import FeedbackV1
 from gateway.ports import Clock
 from gateway.proxy.ids import Ids
@@ -37,16 +37,16 @@ class FeedbackDesk:
         """All that the request says, or nothing; returns the answer's JSON. Raises GatewayError."""
         coding = fields.get(b"content-encoding", b"identity")
         if coding.lower() != b"identity":
-            raise errors.encoded_body(coding.decode("latin-1"))
+            raise encoded_body(coding.decode("latin-1"))
         now_us = self._clock.now_us()
         key = fields.get(b"idempotency-key")
         given = read(body, None if key is None else key.decode("latin-1"), now_us)
         wait = self._limit.take(_client(fields, peer), len(given), self._clock.monotonic())
         if wait:
-            raise errors.too_much_feedback(ceil(wait))
+            raise too_much(ceil(wait))
         events = [self._event(one, now_us) for one in given]
         if not self._records.offer(events):
-            raise errors.feedback_full()
+            raise no_room()
         return msgspec.json.encode({"accepted": [event.id for event in events]})
 
     def _event(self, given: Given, now_us: int) -> FeedbackV1:

@@ -9,7 +9,6 @@ from typing import cast
 
 from gateway.core import errors
 from gateway.core.errors import GatewayError
-from gateway.core.paths import Resolved
 from gateway.proxy import messages
 from gateway.proxy.dispatch import Dispatcher
 from gateway.proxy.exchange import Exchange
@@ -292,7 +291,7 @@ class ClientConnection(asyncio.Protocol):
             exchange.resolved = resolved = self._dispatcher.resolve(head)
             exchange.route = resolved.route
             if length > limits.body_bytes or length > resolved.body_bytes:
-                raise _too_large(limits.body_bytes, resolved)
+                raise resolved.too_large(limits.body_bytes)
             if head.chunked or length > len(held):
                 self._await_body(head)
                 return
@@ -363,8 +362,8 @@ class ClientConnection(asyncio.Protocol):
         services = self._services
         body.size += len(piece)
         resolved, bound = exchange.resolved, services.limits.body_bytes
-        if body.size > bound or (resolved is not None and body.size > resolved.body_bytes):
-            raise _too_large(bound, resolved)
+        if resolved is not None and body.size > min(bound, resolved.body_bytes):
+            raise resolved.too_large(bound)
         if not exchange.hold(len(piece)):
             raise errors.buffers_full(services.limits.buffered_bytes)
         body.parts.append(piece)
@@ -395,9 +394,3 @@ class ClientConnection(asyncio.Protocol):
         self._deaf = False
         self._services.deaf.discard(self)
         self._transport.resume_reading()
-
-
-def _too_large(bound: int, resolved: Resolved | None) -> GatewayError:
-    if resolved is None or resolved.body_bytes >= bound:
-        return errors.too_large(bound)
-    return errors.too_large(resolved.body_bytes, f"Send less at a time to {resolved.path}.")
