@@ -29,6 +29,8 @@ from gateway.events.schema import VerdictV1
 from gateway.ports import Clock, Entry, Positions
 
 _PURGE_ROWS = 5000
+_IN_ORDER = """SELECT verdict FROM exchanges INDEXED BY by_model
+    WHERE model = ? AND (time_us, id) > (?, ?) AND time_us <= ? ORDER BY time_us, id LIMIT ?"""
 _OLDEST = "SELECT id FROM exchanges INDEXED BY by_time WHERE time_us < ? ORDER BY time_us LIMIT ?"
 
 
@@ -75,6 +77,14 @@ class ExchangeIndex:
         places = ", ".join("?" * len(exchange_ids))
         sql = f"SELECT id, verdict FROM exchanges WHERE id IN ({places})"  # noqa: S608 - placeholders
         return {found: stored_verdict(blob) for found, blob in self._query(sql, tuple(exchange_ids))}
+
+    def in_order(self, model: str, after: tuple[int, str], until_us: int, limit: int) -> list[VerdictV1]:
+        """At most `limit` verdicts of a model in canonical order, (time, exchange id): after `after`, to `until_us`.
+
+        Where `until_us` is behind the watermark of verdicts, nothing is missing between them. Raises QueryTooSlow.
+        """
+        rows = self._file.query(_IN_ORDER, (model, *after, until_us, limit))
+        return [stored_verdict(blob) for (blob,) in rows]
 
     def rates(self, model: str, since_us: int) -> Rates:
         """Counts per arm and principle of the hours from the one of `since_us` on. Raises QueryTooSlow."""

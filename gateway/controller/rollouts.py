@@ -1,4 +1,4 @@
-"""Every model's rollout: fed with verdicts in canonical order, commanded by operators, saved step by step.
+"""Every model's rollout: fed from the index in canonical order, commanded by operators, saved step by step.
 
 After any failure to save, what is in memory is thrown away and read from the store again, as after a crash: so
 there is one way to go on, and it is the one that a kill -9 takes.
@@ -13,12 +13,13 @@ import structlog
 
 from classifiers.constitution import Constitution
 from gateway.controller import kept_rollout
+from gateway.controller.index import ExchangeIndex
 from gateway.controller.kept_rollout import Kept, Terms
 from gateway.controller.outcomes import Pins
 from gateway.controller.running import Running
 from gateway.controller.tables import RoutingTables, Saving
-from gateway.events.schema import DecisionV1, VerdictV1
-from gateway.ports import Clock, Head, Positions, StateStore
+from gateway.events.schema import DecisionV1
+from gateway.ports import Clock, Head, StateStore
 from gateway.rollout.commands import Refused
 from gateway.rollout.decision import Decision
 from gateway.rollout.observation import Action, Command, Input
@@ -29,6 +30,7 @@ from gateway.settings import Model
 log = structlog.get_logger(__name__)
 
 _SAVE_SECONDS = 1.0
+_BATCH = 2000
 
 
 class UnknownRollout(Exception):
@@ -61,6 +63,7 @@ class Rollouts:
         self,
         store: StateStore,
         tables: RoutingTables,
+        index: ExchangeIndex,
         models: Mapping[str, Model],
         constitution: Constitution,
         clock: Clock,
@@ -70,6 +73,7 @@ class Rollouts:
     ) -> None:
         self._store = store
         self._tables = tables
+        self._index = index
         self._models = models
         self._constitution = constitution
         self._clock = clock
@@ -80,8 +84,6 @@ class Rollouts:
         self._watermark_us = 0
         self._saved_at = float("-inf")
         self._dirty = False
-        self.loads = 0
-        """How often the store was read: whoever feeds verdicts begins again at its positions when this grows."""
         self.load()
 
     def load(self) -> None:
@@ -94,7 +96,6 @@ class Rollouts:
                 if each.state.model in self._models
             }
             self._dirty = False
-            self.loads += 1
 
     def running(self, model: str) -> Running | None:
         """The rollout that goes on for a model; None: there is none."""
@@ -118,32 +119,39 @@ class Rollouts:
             states = [found.state for found in self._store.rollouts() if found.model == model]
         return kept_rollout.decode(states[-1]) if states else None
 
-    def take(self, events: Sequence[VerdictV1], watermark_us: int) -> None:
-        """Verdicts in canonical order, none of which is later than the watermark. Raises StateStore's errors."""
+    def advance(self, watermark_us: int) -> bool:
+        """Take in what the index holds up to the watermark; returns whether there may be more of it at once.
+
+        Raises StateStore's and the index's errors.
+        """
         with self._lock, self._or_reload():
             self._watermark_us = max(watermark_us, self._watermark_us)
-            self._dirty = self._dirty or bool(events)
-            for running in list(self._running.values()):
-                mine = [event for event in events if event.model == running.model]
-                running.units.read_ahead(event.assignment.unit_hash for event in mine)
-                for made in running.observe(mine):
-                    self._save(running, made)
-                for made in running.engine.advance(self._watermark_us):
-                    self._save(running, made)
-                self._let_go(running)
+            more = [self._advance(running) for running in list(self._running.values())]
+            if self._clock.monotonic() - self._saved_at >= _SAVE_SECONDS:
+                self._save_all()
+            return any(more)
 
-    def save(self, positions: Positions, *, now: bool = False) -> bool:
-        """Save what was taken in and where to read on, about once a second, or `now`. Returns whether it did."""
-        with self._lock, self._or_reload():
-            monotonic = self._clock.monotonic()
-            if not self._dirty or (not now and monotonic - self._saved_at < _SAVE_SECONDS):
-                return False
+    def _advance(self, running: Running) -> bool:
+        events = self._index.in_order(running.model, running.mark, self._watermark_us, _BATCH)
+        running.units.read_ahead(event.assignment.unit_hash for event in events)
+        for made in running.observe(events):
+            self._save(running, made)
+        full = len(events) == _BATCH
+        if not full:
+            for made in running.advance(self._watermark_us):
+                self._save(running, made)
+        self._dirty = self._dirty or bool(events)
+        self._let_go(running)
+        return full
+
+    def _save_all(self) -> None:
+        """Without a decision: what was taken in since the last one."""
+        if self._dirty and self._running:
             steps = [running.step() for running in self._running.values()]
-            self._tables.save_with(lambda _: Saving(positions=positions, steps=steps))
+            self._tables.save_with(lambda _: Saving(steps=steps))
             for running in self._running.values():
                 running.saved()
-            self._saved_at, self._dirty = monotonic, False
-            return True
+        self._saved_at, self._dirty = self._clock.monotonic(), False
 
     def start(self, order: Order) -> Kept:
         """Start a rollout. Raises Refused with what is in the way, and StateStore's errors."""
@@ -162,7 +170,7 @@ class Rollouts:
                 drill=order.drill,
             )
             state, made = begin(order.plan, beginning)
-            state.counted = (now, "")
+            state.passed_us = now
             running = Running(Kept(self._terms(order, beginning), state), self._store, self._constitution)
             self._save(running, made)
             self._running[order.model] = running
@@ -210,10 +218,11 @@ class Rollouts:
 
     def _save(self, running: Running, made: Decision | None) -> None:
         route = self._tables.current().models[running.model]
+        positions = {} if made is None else self._index.positions()
         said: list[DecisionV1] = []
 
         def build(moved: Head) -> Saving:
-            saving = running.saving(moved, made, route, None, lambda: self._entropy(16))
+            saving = running.saving(moved, made, route, positions, lambda: self._entropy(16))
             said.extend(saving.decisions)
             return saving
 

@@ -20,6 +20,9 @@ from gateway.rollout.observation import Input
 from gateway.rollout.state import ENDED, UNKNOWN
 from gateway.rollout.summary import stated
 
+_LAST = "~"
+"""Sorts after every exchange id."""
+
 
 class Running:
     """See the module. Not for two threads at once."""
@@ -31,6 +34,8 @@ class Running:
         self._constitution = constitution
         self._reading = self._made_reading()
         self._inputs: list[bytes] = []
+        self.mark = max(kept.state.counted, (kept.state.passed_us, _LAST))
+        """(canonical time, exchange id): what is read next of the verdicts comes after it."""
 
     @property
     def model(self) -> str:
@@ -50,6 +55,12 @@ class Running:
             seen = self._reading.observation(event)
             if seen is not None:
                 yield from self.engine.observe(seen)
+            self.mark = (event.time_us, event.exchange_id)
+
+    def advance(self, time_us: int) -> Iterator[Decision]:
+        """Everything up to this time has been observed."""
+        self.mark = max(self.mark, (time_us, _LAST))
+        yield from self.engine.advance(time_us)
 
     def take(self, given: Input) -> Iterator[Decision]:
         """An input; it is in the store with the next step."""
@@ -70,15 +81,18 @@ class Running:
         moved: Head,
         made: Decision | None,
         route: ModelRoute,
-        positions: Positions | None,
+        positions: Positions,
         salt: Callable[[], bytes],
     ) -> Saving:
-        """What is to be saved now, with the decision `made`; `moved`: the head that this leads to."""
+        """What is to be saved now, with the decision `made`.
+
+        `moved`: the head that this leads to; `positions`: what had been read of each producer.
+        """
         change = None if made is None else self._change(made, route, salt)
         if self.engine.state.stage.version == UNKNOWN:
             self.engine.applied((moved.epoch, moved.version))
         decisions = [] if made is None else [self._event(made, route, change, moved, positions)]
-        return Saving(change, decisions, positions, [self.step()])
+        return Saving(change, decisions, [self.step()])
 
     def step(self) -> RolloutStep:
         """Its state as it is now."""
@@ -106,7 +120,7 @@ class Running:
         return by_rollout(self.model, route, (terms.stable, terms.canary), made.share, dealt, made)
 
     def _event(
-        self, made: Decision, route: ModelRoute, change: Change | None, moved: Head, positions: Positions | None
+        self, made: Decision, route: ModelRoute, change: Change | None, moved: Head, positions: Positions
     ) -> DecisionV1:
         self.kept.decided += 1
         state, terms = self.kept.state, self.kept.terms
@@ -131,7 +145,7 @@ class Running:
             stage=made.stage,
             rests_on=terms.rests_on,
             evidence=stated(terms.plan, state, self.engine.evidence),
-            positions=dict(positions or {}),
+            positions=dict(positions),
             watermark_us=state.clock_us,
             exchanges=made.exchanges,
         )

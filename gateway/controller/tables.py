@@ -14,7 +14,7 @@ from gateway.core.ids import exchange_id
 from gateway.core.routing import RoutingTable
 from gateway.events.schema import DecisionV1
 from gateway.layout import DataFolder
-from gateway.ports import Clock, Head, Positions, RolloutStep, StateStore
+from gateway.ports import Clock, Head, RolloutStep, StateStore
 from gateway.settings import Model
 from gateway.tablefile import write_table
 
@@ -26,7 +26,6 @@ class Saving(msgspec.Struct, frozen=True):
 
     change: Change | None = None
     decisions: Sequence[DecisionV1] = ()
-    positions: Positions | None = None
     steps: Sequence[RolloutStep] = ()
 
 
@@ -130,7 +129,7 @@ class RoutingTables:
             table, head = self.current(), self._store.head()
             saving = build(Head(head.store_id, head.epoch, head.version + 1))
             after = table if saving.change is None else weights.revised(table, [saving.change], head)
-            self._store.save(head, after, saving.decisions, saving.positions, saving.steps)
+            self._store.save(head, after, saving.decisions, steps=saving.steps)
             if saving.change is not None:
                 _tell(saving.change)
                 self._publish_soon()

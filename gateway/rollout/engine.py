@@ -43,9 +43,12 @@ class Engine:
         return self.state
 
     def observe(self, seen: Observation) -> Iterator[Decision]:
-        """One verdict, after whatever time brings before it. What was counted already is passed over."""
+        """One verdict, after whatever time brings before it.
+
+        Passed over is what was counted already, and what comes too late: from before a time that has passed.
+        """
         state = self.state
-        if (seen.time_us, seen.exchange_id) <= state.counted:
+        if seen.time_us <= state.passed_us or (seen.time_us, seen.exchange_id) <= state.counted:
             return
         if min(self._due, state.look_us) <= seen.time_us:
             yield from self.advance(seen.time_us - 1)
@@ -76,6 +79,7 @@ class Engine:
             if found is not None:
                 yield from self._decide(found)
         state.clock_us = max(time_us, state.clock_us)
+        state.passed_us = max(time_us, state.passed_us)
 
     def take(self, given: Input) -> Iterator[Decision]:
         """An input, in its place: after everything up to its time. Raises commands.Refused."""

@@ -74,6 +74,8 @@ class RolloutState(msgspec.Struct):
     judged: list[int]
     book: Book
     waits_for: str = ""
+    passed_us: int = 0
+    """Nothing that is not later than this is counted any more."""
     counted: tuple[int, str] = (0, "")
     """(canonical time, exchange id) of the last verdict that was counted."""
     approved: int = -1
