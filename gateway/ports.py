@@ -36,12 +36,15 @@ class Entry(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct, frozen=True):
     """What one read returned: entries in order per producer, where to read on, and how far time is known.
 
-    `watermarks`: producer -> microseconds; every later entry of that producer has a later canonical time.
+    `positions` names every producer that there is. `watermarks`: producer -> microseconds; every later entry of
+    that producer has a later canonical time. `forwarded`: producer -> microseconds; every later entry of that
+    producer speaks of an event of another stream with a later canonical time; only where it was read to its end.
     """
 
     entries: tuple[Entry, ...]
     positions: dict[str, int]
     watermarks: dict[str, int]
+    forwarded: dict[str, int] = {}
 
 
 class LogFull(Exception):
@@ -58,14 +61,20 @@ class EventLog(Protocol):
     producer: str
 
     def append(
-        self, stream: Stream, events: Sequence[Event], consumed: Mapping[Stream, Positions] | None = None
+        self,
+        stream: Stream,
+        events: Sequence[Event],
+        consumed: Mapping[Stream, Positions] | None = None,
+        forwarded: int = 0,
     ) -> tuple[int, ...]:
         """Append all of `events` and set what this process has consumed, in one atomic, durable step.
 
+        `forwarded`: whatever this producer appends to the stream later speaks of events of other streams with a
+        later canonical time than this, in microseconds; 0: nothing is known. It never goes back.
         Returns each event's canonical time in microseconds. Raises LogFull, having changed nothing.
         """
 
-    def tick(self, stream: Stream) -> None:
+    def tick(self, stream: Stream, forwarded: int = 0) -> None:
         """Record "nothing before now is missing" for this producer's stream, durable or not."""
 
     def read(self, stream: Stream, after: Positions, limit: int) -> Batch:

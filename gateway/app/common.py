@@ -63,6 +63,11 @@ class Process:
         self.meters.counter(DROPPED, stream, reason).inc(count)
 
 
+def proxy_name(worker: int) -> str:
+    """The process name of a proxy worker."""
+    return f"proxy-{worker}"
+
+
 @contextmanager
 def running_process(config: Path, name: str) -> Iterator[Process]:
     """A process alone with its files: logging set up, the data folder checked, its own lock held."""

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from gateway.app.common import FLUSH_SECONDS, Process, address_of, exit_code, part_died, running_process
+from gateway.app.common import FLUSH_SECONDS, Process, address_of, exit_code, part_died, proxy_name, running_process
 from gateway.keys import ensure_unit_key, load_unit_key, read_secret
 from gateway.ports import EventLog
 from gateway.process import Exit, Parent, inherited, listen, run_async
@@ -33,11 +33,6 @@ from gateway.telemetry.metrics import Meters
 _FEEDBACK_QUEUE_BYTES = 8 << 20
 _COLLECT_EVERY = 20_000
 """Objects made and not let go: a collection of so many takes a millisecond."""
-
-
-def proxy_name(worker: int) -> str:
-    """The process name of a proxy worker."""
-    return f"proxy-{worker}"
 
 
 @dataclass(frozen=True, slots=True)

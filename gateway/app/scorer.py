@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from gateway.app.classifier import make_classifier
-from gateway.app.common import SCORER, SCORING_SECONDS, exit_code, running_process
+from gateway.app.common import SCORER, SCORING_SECONDS, exit_code, proxy_name, running_process
 from gateway.process import Exit, Parent, run_blocking
 from gateway.scoring.decode import decode
 from gateway.scoring.evaluation import Evaluator
+from gateway.scoring.horizon import Horizon
 from gateway.scoring.mark import Mark
 from gateway.scoring.sampling import Sample
 from gateway.scoring.scorer import Scorer
@@ -34,8 +35,15 @@ def _run_scorer(config: Path, parent: Parent) -> int:
         texts = KeptTexts(
             process.data.texts, SCORER, process.clock, settings.retention.days, settings.retention.bytes
         )
-        sample = Sample(settings.scoring.sample)
-        scorer = Scorer(events, evaluator, texts, meters=process.meters, clock=process.clock, sample=sample)
+        scorer = Scorer(
+            events,
+            evaluator,
+            texts,
+            meters=process.meters,
+            clock=process.clock,
+            sample=Sample(settings.scoring.sample),
+            horizon=Horizon(frozenset(proxy_name(worker) for worker in range(settings.proxy.workers))),
+        )
         run_blocking(partial(_score, scorer, parent), parent)
     return Exit.OK
 

@@ -8,10 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from gateway.app.classifier import make_classifier
-from gateway.app.common import CONTROLLER, FLUSH_SECONDS, SCORER, SCORING_SECONDS, address_of, exit_code
+from gateway.app.common import CONTROLLER, FLUSH_SECONDS, SCORER, SCORING_SECONDS, address_of, exit_code, proxy_name
 from gateway.app.firstevents import FirstEvents
 from gateway.app.preflight import refuse_problems
-from gateway.app.proxy import proxy_name
 from gateway.app.welcome import banner
 from gateway.clock import SystemClock
 from gateway.configfile import load

@@ -79,7 +79,7 @@ class ExchangeIndex:
         return {found: stored_verdict(blob) for found, blob in self._query(sql, tuple(exchange_ids))}
 
     def in_order(self, model: str, after: tuple[int, str], until_us: int, limit: int) -> list[VerdictV1]:
-        """At most `limit` verdicts of a model in canonical order, (time, exchange id): after `after`, to `until_us`.
+        """At most `limit` verdicts of a model in canonical order (time, id): after `after`, to `until_us`.
 
         Where `until_us` is behind the watermark of verdicts, nothing is missing between them. Raises QueryTooSlow.
         """

@@ -24,11 +24,12 @@ _LOOK_SECONDS = 1.0
 
 
 class Read(msgspec.Struct):
-    """What one producer had: where to go on, and how far its time is known (None: unknown)."""
+    """What one producer had: where to go on, how far its time is known (None: unknown), what it forwards."""
 
     entries: list[Entry]
     position: int
     watermark: int | None
+    forwarded: int = 0
 
 
 class ProducerReader:
@@ -49,12 +50,14 @@ class ProducerReader:
         """At most `limit` entries from `position` on; fewer when they are large."""
         self._tip = self._tip or Tip.read(self._folder.tip)
         watermark = self._tip.watermark if self._tip is not None else 0
+        forwarded = self._tip.forwarded if self._tip is not None else 0
         found = Read([], position, None)
         if self._tip is not None and self._tip.end <= position and not self._look_anyway():
             exhausted = True
         else:
             exhausted = self._collect(found, limit)
         last = found.entries[-1].time_us if found.entries else 0
+        found.forwarded = forwarded if exhausted else 0
         found.watermark = self._never_back(found.position, max(watermark, last) if exhausted else last)
         return found
 

@@ -72,44 +72,52 @@ class SqliteEventLog:
         self._publish(self._consumed)
 
     def append(
-        self, stream: Stream, events: Sequence[Event], consumed: Mapping[Stream, Positions] | None = None
+        self,
+        stream: Stream,
+        events: Sequence[Event],
+        consumed: Mapping[Stream, Positions] | None = None,
+        forwarded: int = 0,
     ) -> tuple[int, ...]:
         """Append all of `events` and set what this process has consumed, in one atomic, durable step.
 
-        Returns each event's canonical time in microseconds. Raises LogFull, having changed nothing;
-        ValueError when a consumed position would go back.
+        `forwarded`: see the port. Returns each event's canonical time in microseconds. Raises LogFull, having
+        changed nothing; ValueError when a consumed position would go back.
         """
         groups = codec.groups(events)
         with self._writing:
             table = self._table(consumed or {})
             if not groups and not table:
                 return ()
-            times = self._writer(stream).append(groups, table)
+            times = self._writer(stream).append(groups, table, forwarded)
             self._note(table)
             self._publish(table)
         return tuple(times)
 
-    def tick(self, stream: Stream) -> None:
+    def tick(self, stream: Stream, forwarded: int = 0) -> None:
         """Record "nothing before now is missing" for this producer's stream; roll and purge what is due."""
         with self._writing:
-            self._writer(stream).tick()
+            self._writer(stream).tick(forwarded)
 
     def read(self, stream: Stream, after: Positions, limit: int) -> Batch:
         """At most `limit` entries that follow `after`, from all producers; fewer when they are large."""
         positions = dict(after)
         watermarks: dict[str, int] = {}
+        forwarded: dict[str, int] = {}
         entries: list[Entry] = []
         with self._reading:
             for producer in self._in_turn(stream):
                 wanted = limit - len(entries)
                 if wanted <= 0:
-                    break
+                    positions.setdefault(producer, 0)
+                    continue
                 found = self._reader(stream, producer).read(positions.get(producer, 0), wanted)
                 entries += found.entries
                 positions[producer] = found.position
                 if found.watermark is not None:
                     watermarks[producer] = found.watermark
-        return Batch(tuple(entries), positions, watermarks)
+                if found.forwarded:
+                    forwarded[producer] = found.forwarded
+        return Batch(tuple(entries), positions, watermarks, forwarded)
 
     def appended(self, stream: Stream) -> int:
         """How many events this producer has ever appended to `stream`; survives restarts and purges."""

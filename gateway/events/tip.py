@@ -1,4 +1,4 @@
-"""Where a producer's stream ends: two numbers in shared memory, so that idle ticks and polls cost no disk."""
+"""Where a producer's stream ends: three numbers in shared memory, so that idle ticks and polls cost no disk."""
 
 import fcntl
 import mmap
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 _BYTES = 64
-_END, _WATERMARK = 0, 1
+_END, _WATERMARK, _FORWARDED = 0, 1, 2
 
 
 class ProducerTaken(Exception):
@@ -17,8 +17,10 @@ class ProducerTaken(Exception):
 class Tip:
     """`end`: how many events were ever appended. `watermark`: every later event has a later canonical time.
 
-    A writer stores `end` before `watermark`; a reader loads `watermark` before `end`: so a watermark never
-    covers an event that the end does not show. Each is one aligned 8-byte store, which survives kill -9 but
+    `forwarded`: every later event speaks of something later than this (0: unknown), where events speak of others.
+
+    A writer stores `end` before the two others; a reader loads these before `end`: so neither ever covers an event
+    that the end does not show. Each is one aligned 8-byte store, which survives kill -9 but
     may be lost with the power: the log itself then tells, and the tip is mended from it.
     """
 
@@ -65,6 +67,15 @@ class Tip:
     def watermark(self) -> int:
         """Microseconds since the epoch; 0 before the first tick or event."""
         return self._numbers[_WATERMARK]
+
+    @property
+    def forwarded(self) -> int:
+        """Microseconds since the epoch; 0 before the first one."""
+        return self._numbers[_FORWARDED]
+
+    def forward(self, time_us: int) -> None:
+        """After the events that it covers; it never goes back."""
+        self._numbers[_FORWARDED] = max(time_us, self._numbers[_FORWARDED])
 
     def set(self, end: int, watermark: int) -> None:
         """After the commit, never before."""

@@ -66,7 +66,7 @@ class StreamWriter:
         """What the newest segment says of this process's inputs."""
         return self._carried
 
-    def append(self, groups: Sequence[Group], consumed: ConsumedTable) -> range:
+    def append(self, groups: Sequence[Group], consumed: ConsumedTable, forwarded: int = 0) -> range:
         """The canonical times of the events, durably appended. Raises LogFull, having changed nothing."""
         self._make_room(sum(len(group.body) for group in groups))
         first_us = max(self._clock.now_us(), self._tip.watermark + 1)
@@ -78,11 +78,13 @@ class StreamWriter:
         count = segment.end - self._tip.end
         if count:
             self._tip.set(segment.end, segment.last_us)
+        self._tip.forward(forwarded)
         return range(first_us, first_us + count)
 
-    def tick(self) -> None:
+    def tick(self, forwarded: int = 0) -> None:
         """Move the watermark to now; roll and purge what is due."""
         self._tip.set(self._tip.end, max(self._clock.now_us(), self._tip.watermark))
+        self._tip.forward(forwarded)
         current = self._current
         if current is not None and current.end > current.first and self._due(current):
             self._roll_without_events()

@@ -9,6 +9,7 @@ from classifiers.verdict import Verdict, Why
 from gateway.events.schema import ExchangeV1, VerdictV1
 from gateway.ports import Batch, Clock, Entry, EventLog, LogFull
 from gateway.scoring.evaluation import Evaluated, Evaluator
+from gateway.scoring.horizon import Horizon
 from gateway.scoring.sampling import Sample
 from gateway.scoring.tally import Tally
 from gateway.scoring.texts import KeptText, KeptTexts, TextsUnwritable
@@ -40,6 +41,7 @@ class Scorer:
         meters: Meters,
         clock: Clock,
         sample: Sample,
+        horizon: Horizon,
     ) -> None:
         self._log = log
         self._evaluator = evaluator
@@ -51,6 +53,7 @@ class Scorer:
         self._texts_started = meters.counter(STARTED, "texts")
         self._texts_kept = meters.counter(PRODUCED, "texts")
         self._texts_dropped = meters.counter(DROPPED, "texts", "unwritable")
+        self._horizon = horizon
         self._ticked = self._purged = float("-inf")
 
     def run(self, stop: threading.Event) -> None:
@@ -70,6 +73,7 @@ class Scorer:
         """Score one batch; returns how many exchanges it had. Raises LogFull, having scored none."""
         batch = self._log.read("exchanges", self._log.consumed("exchanges"), _BATCH)
         self._lag.set(self._age(batch.entries))
+        self._horizon.see(batch)
         if batch.entries:
             self._score(batch)
         self._upkeep()
@@ -84,7 +88,7 @@ class Scorer:
             self._verdict(entry, exchange, result.verdict)
             for (entry, exchange), result in zip(found, results, strict=True)
         ]
-        self._log.append("verdicts", verdicts, {"exchanges": batch.positions})
+        self._log.append("verdicts", verdicts, {"exchanges": batch.positions}, self._horizon.time_us)
         self._evaluator.settled(exchanges)
         for verdict in verdicts:
             self._tally.count(verdict)
@@ -137,7 +141,7 @@ class Scorer:
         now = self._clock.monotonic()
         if now - self._ticked >= _TICK_SECONDS:
             self._ticked = now
-            self._log.tick("verdicts")
+            self._log.tick("verdicts", self._horizon.time_us)
         if now - self._purged >= _PURGE_SECONDS:
             self._purged = now
             self._texts.purge()

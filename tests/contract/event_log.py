@@ -199,6 +199,30 @@ class EventLogContract:
         assert batch.watermarks == {"p": times[2]}
         assert log.read("audit", batch.positions, 3).watermarks == {"p": clock.now_us()}
 
+    def test_what_is_forwarded_comes_with_the_end_of_what_was_read(self, open_log: OpenLog) -> None:
+        log = open_log("p")
+        log.append("verdicts", [verdict(number) for number in range(3)], forwarded=70)
+        batch = log.read("verdicts", {}, 2)
+        assert batch.forwarded == {}
+        assert log.read("verdicts", batch.positions, 2).forwarded == {"p": 70}
+
+    def test_what_is_forwarded_never_goes_back(self, open_log: OpenLog) -> None:
+        log = open_log("p")
+        assert log.read("verdicts", {}, 2).forwarded == {}
+        log.tick("verdicts", 50)
+        log.tick("verdicts", 40)
+        log.append("verdicts", [verdict(1)])
+        assert log.read("verdicts", {}, 2).forwarded == {"p": 50}
+        log.close()
+        reopened = open_log("p")
+        reopened.tick("verdicts")
+        assert reopened.read("verdicts", {}, 2).forwarded == {"p": 50}
+
+    def test_a_batch_names_producers_that_it_had_no_room_for(self, open_log: OpenLog) -> None:
+        for producer in ("p", "q", "r"):
+            open_log(producer).append("audit", [audit(1)])
+        assert open_log("c").read("audit", {}, 1).positions.keys() == {"p", "q", "r"}
+
     def test_a_reader_sees_what_another_process_appends(self, open_log: OpenLog) -> None:
         writer, reader = open_log("p"), open_log("r")
         positions: dict[str, int] = {}

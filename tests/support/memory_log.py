@@ -12,6 +12,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.entries: dict[tuple[Stream, str], list[Entry]] = {}
         self.watermarks: dict[tuple[Stream, str], int] = {}
+        self.forwarded: dict[tuple[Stream, str], int] = {}
         self.consumed: dict[str, dict[tuple[Stream, str], int]] = {}
 
 
@@ -26,7 +27,11 @@ class MemoryEventLog:
         self._consumed = store.consumed.setdefault(producer, {})
 
     def append(
-        self, stream: Stream, events: Sequence[Event], consumed: Mapping[Stream, Positions] | None = None
+        self,
+        stream: Stream,
+        events: Sequence[Event],
+        consumed: Mapping[Stream, Positions] | None = None,
+        forwarded: int = 0,
     ) -> tuple[int, ...]:
         table = {(name, of): at for name, positions in (consumed or {}).items() for of, at in positions.items()}
         if any(position < self._consumed.get(key, 0) for key, position in table.items()):
@@ -40,20 +45,26 @@ class MemoryEventLog:
         if times:
             self._store.watermarks[key] = times[-1]
         self._consumed.update(table)
+        self._forward(key, forwarded)
         return times
 
-    def tick(self, stream: Stream) -> None:
+    def _forward(self, key: tuple[Stream, str], forwarded: int) -> None:
+        self._store.forwarded[key] = max(forwarded, self._store.forwarded.get(key, 0))
+
+    def tick(self, stream: Stream, forwarded: int = 0) -> None:
         key = (stream, self.producer)
         self._store.entries.setdefault(key, [])
         self._store.watermarks[key] = max(self._clock.now_us(), self._store.watermarks.get(key, 0))
+        self._forward(key, forwarded)
 
     def read(self, stream: Stream, after: Positions, limit: int) -> Batch:
-        positions, watermarks = dict(after), {}
+        positions, watermarks, forwarded = dict(after), {}, {}
         entries: list[Entry] = []
         self._turn += 1
         for producer in self._in_turn(stream):
             if len(entries) >= limit:
-                break
+                positions.setdefault(producer, 0)
+                continue
             kept = self._store.entries[stream, producer]
             start = positions.get(producer, 0)
             found = kept[start : start + limit - len(entries)]
@@ -61,11 +72,13 @@ class MemoryEventLog:
             positions[producer] = start + len(found)
             mark = self._store.watermarks.get((stream, producer), 0)
             exhausted = positions[producer] >= len(kept)
+            if exhausted and (told := self._store.forwarded.get((stream, producer), 0)):
+                forwarded[producer] = told
             if exhausted and mark:
                 watermarks[producer] = mark
             elif found:
                 watermarks[producer] = found[-1].time_us
-        return Batch(tuple(entries), positions, watermarks)
+        return Batch(tuple(entries), positions, watermarks, forwarded)
 
     def _in_turn(self, stream: Stream) -> list[str]:
         names = [producer for name, producer in self._store.entries if name == stream]

@@ -16,6 +16,7 @@ from gateway.clock import SystemClock
 from gateway.events.sqlite import SqliteEventLog
 from gateway.layout import DataFolder
 from gateway.scoring.evaluation import Evaluator
+from gateway.scoring.horizon import Horizon
 from gateway.scoring.mark import Mark
 from gateway.scoring.sampling import Sample
 from gateway.scoring.scorer import Scorer
@@ -47,7 +48,9 @@ def main(folder: DataFolder, deadline: float) -> None:
     texts = KeptTexts(folder.texts, NAME, clock, days=3650, max_bytes=1 << 28)
     file = CounterFile.open(folder.counter_file(NAME))
     evaluator = Evaluator(WordClassifier(_act), plain, mark=mark, watchdog=watchdog, clock=clock)
-    Scorer(log, evaluator, texts, meters=Meters(file), clock=clock, sample=Sample(1.0)).run(stop)
+    horizon = Horizon(frozenset())
+    meters = Meters(file)
+    Scorer(log, evaluator, texts, meters=meters, clock=clock, sample=Sample(1.0), horizon=horizon).run(stop)
     for part in (log, texts, file, mark, watchdog):
         part.close()
 

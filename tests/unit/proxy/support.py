@@ -41,7 +41,11 @@ class FailingLog(MemoryEventLog):
         return [entry.event for entry in self.read("exchanges", {}, 1_000_000).entries]
 
     def append(
-        self, stream: Stream, events: Sequence[Event], consumed: Mapping[Stream, Positions] | None = None
+        self,
+        stream: Stream,
+        events: Sequence[Event],
+        consumed: Mapping[Stream, Positions] | None = None,
+        forwarded: int = 0,
     ) -> tuple[int, ...]:
         if self.broken:
             raise OSError("input/output error")
@@ -49,11 +53,11 @@ class FailingLog(MemoryEventLog):
             raise LogFull("no room")
         self.room -= len(events)
         self.groups.append(len(events))
-        return super().append(stream, events, consumed)
+        return super().append(stream, events, consumed, forwarded)
 
-    def tick(self, stream: Stream) -> None:
+    def tick(self, stream: Stream, forwarded: int = 0) -> None:
         self.ticks += 1
-        super().tick(stream)
+        super().tick(stream, forwarded)
 
 
 class FakeFetch:

@@ -9,6 +9,7 @@ import pytest
 from classifiers.verdict import Why
 from gateway.events.schema import Event, Stream, VerdictV1
 from gateway.ports import LogFull, Positions
+from gateway.scoring.horizon import Horizon
 from gateway.scoring.sampling import Sample
 from gateway.scoring.scorer import Scorer
 from gateway.scoring.texts import KeptTexts
@@ -26,11 +27,15 @@ class FullableLog(MemoryEventLog):
     full = False
 
     def append(
-        self, stream: Stream, events: Sequence[Event], consumed: Mapping[Stream, Positions] | None = None
+        self,
+        stream: Stream,
+        events: Sequence[Event],
+        consumed: Mapping[Stream, Positions] | None = None,
+        forwarded: int = 0,
     ) -> tuple[int, ...]:
         if self.full:
             raise LogFull("no room")
-        return super().append(stream, events, consumed)
+        return super().append(stream, events, consumed, forwarded)
 
 
 class House:
@@ -49,6 +54,7 @@ class House:
             meters=Meters(self.file),
             clock=self.clock,
             sample=Sample(share),
+            horizon=Horizon(frozenset({"proxy-0"})),
         )
 
     def verdicts(self) -> list[VerdictV1]:
@@ -234,10 +240,22 @@ def test_the_lag_is_the_age_of_the_oldest_exchange_without_a_verdict(
     house.close()
 
 
+def test_it_forwards_how_far_exchanges_are_scored(tmp_path: Path, store: MemoryStore) -> None:
+    house = House(tmp_path, store)
+    proxy = MemoryEventLog(store, "proxy-0", house.clock)
+    (time_us,) = proxy.append("exchanges", [exchange(1)])
+    house.clock.advance(1)
+    proxy.tick("exchanges")
+    assert time_us < house.clock.now_us()
+    house.scorer.step()
+    assert house.log.read("verdicts", {}, 10).forwarded == {"scorer-0": house.clock.now_us()}
+    house.close()
+
+
 def test_it_ticks_at_most_four_times_a_second(tmp_path: Path, store: MemoryStore) -> None:
     house = House(tmp_path, store)
     ticks: list[str] = []
-    house.log.tick = ticks.append  # type: ignore[assignment]
+    house.log.tick = lambda stream, _forwarded=0: ticks.append(stream)  # type: ignore[method-assign]
     for _ in range(10):
         house.scorer.step()
         house.clock.advance(0.1)
