@@ -24,9 +24,11 @@ from gateway.controller.loop import ControllerLoop
 from gateway.controller.parts import ControllerParts
 from gateway.controller.patience import Patience
 from gateway.controller.recovery import open_state
+from gateway.controller.rollouts import Rollouts
 from gateway.controller.series import ControllerSeries
 from gateway.controller.server import ServerDied, serve
 from gateway.controller.statuses import Statuses
+from gateway.controller.surroundings import Surroundings
 from gateway.controller.tables import RoutingTables, wishes
 from gateway.controller.verdicts import VerdictReader
 from gateway.controller.waiting import Front, waiting_app
@@ -141,10 +143,11 @@ def _controller(
     folder = FolderWatch(data)
     reader = VerdictReader(events, index, process.meters)
     feedback_reader = FeedbackReader(events, feedback, index, process.meters)
+    rollouts = Rollouts(store, tables, index, settings.models, constitution, clock)
+    statuses = Statuses(data.statuses, clock)
     loop = ControllerLoop(
-        reader,
-        feedback_reader,
-        tables,
+        (reader.step, feedback_reader.step, lambda: rollouts.advance(reader.horizon_us)),
+        (reader.tick, Surroundings(rollouts, statuses, clock).look, rollouts.forget_some, tables.publish),
         (index, feedback, labels),
         folder=folder,
         clock=clock,
@@ -163,7 +166,8 @@ def _controller(
         labels=labels,
         texts=KeptTexts(data.texts, None, clock, settings.retention.days, settings.retention.bytes),
         constitution=constitution,
-        statuses=Statuses(data.statuses, clock),
+        statuses=statuses,
+        rollouts=rollouts,
         ledgers=ledgers,
         exposition=Exposition(data.counters, series),
         healthy=lambda: [] if loop.alive else ["the controller's loop has ended"],

@@ -1,4 +1,4 @@
-"""The controller's own thread: verdicts into the index, tables that could not be published, old rows out."""
+"""The controller's own thread: verdicts into the index and the rollouts, what was not published, old rows out."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -6,11 +6,8 @@ from typing import Protocol
 
 import structlog
 
-from gateway.controller.feedback import FeedbackReader
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.patience import Patience
-from gateway.controller.tables import RoutingTables
-from gateway.controller.verdicts import VerdictReader
 from gateway.ports import Clock
 
 log = structlog.get_logger(__name__)
@@ -30,22 +27,23 @@ class Aging(Protocol):
 
 
 class ControllerLoop:
-    """`start` runs it in a thread, `close` ends that. `on_death` hears what it died of, from that thread."""
+    """`start` runs it in a thread, `close` ends that. `on_death` hears what it died of, from that thread.
+
+    Each turn takes all `steps`, which say how much there was to do; `chores` are due about once a second.
+    """
 
     def __init__(
         self,
-        verdicts: VerdictReader,
-        feedback: FeedbackReader,
-        tables: RoutingTables,
+        steps: Sequence[Callable[[], int]],
+        chores: Sequence[Callable[[], object]],
         aging: Sequence[Aging],
         *,
         folder: FolderWatch,
         clock: Clock,
         on_death: Callable[[BaseException], None],
     ) -> None:
-        self._verdicts = verdicts
-        self._feedback = feedback
-        self._tables = tables
+        self._steps = steps
+        self._duties = chores
         self._aging = aging
         self._folder = folder
         self._clock = clock
@@ -72,12 +70,12 @@ class ControllerLoop:
             self._thread.join(grace)
 
     def turn(self) -> int:
-        """What is due now; returns how many verdicts and how much feedback came in."""
+        """What is due now; returns how much came in."""
         taken = 0
         if self._reading.due:
             with self._reading.trying():
                 self._folder.check()
-                taken = self._verdicts.step() + self._feedback.step()
+                taken = sum(step() for step in self._steps)
         now = self._clock.monotonic()
         if now >= self._chores_at and self._upkeep.due:
             self._chores_at = now + _CHORES_SECONDS
@@ -87,8 +85,8 @@ class ControllerLoop:
         return taken
 
     def _chores(self, now: float) -> None:
-        self._verdicts.tick()
-        self._tables.publish()
+        for duty in self._duties:
+            duty()
         before_us = self._clock.now_us() - _KEPT_US
         if now >= self._purge_at and not sum(each.purge(before_us) for each in self._aging):
             self._purge_at = now + _PURGE_SECONDS

@@ -10,6 +10,7 @@ from gateway.controller.access import AdminToken
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
+from gateway.controller.rollouts import Rollouts
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables
 from gateway.curation.store import LabelStore
@@ -36,6 +37,7 @@ class ControllerParts(msgspec.Struct, frozen=True):
     version: str
     store: StateStore
     tables: RoutingTables
+    rollouts: Rollouts
     index: ExchangeIndex
     feedback: FeedbackIndex
     labels: LabelStore

@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 _SAVE_SECONDS = 1.0
 _BATCH = 2000
+_FORGOTTEN = 5000
 
 
 class UnknownRollout(Exception):
@@ -152,6 +153,10 @@ class Rollouts:
             for running in self._running.values():
                 running.saved()
         self._saved_at, self._dirty = self._clock.monotonic(), False
+
+    def forget_some(self) -> None:
+        """A piece of the room that ended rollouts still take."""
+        self._store.forget_some(_FORGOTTEN)
 
     def start(self, order: Order) -> Kept:
         """Start a rollout. Raises Refused with what is in the way, and StateStore's errors."""

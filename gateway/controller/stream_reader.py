@@ -32,6 +32,8 @@ class StreamReader:
         self._errors = errors
         self.watermarks: dict[str, int] = {}
         """Producer -> microseconds: what it still has to come has a later canonical time."""
+        self.forwarded: dict[str, int] = {}
+        """Producer -> microseconds: what it still has to come speaks of events with a later canonical time."""
 
     def step(self) -> int:
         """Take one batch in; returns how many events it had. The next step reads again what failed.
@@ -54,6 +56,7 @@ class StreamReader:
             self._intake.add(batch.entries, batch.positions)
         self._announce(batch.positions)
         self.watermarks.update(batch.watermarks)
+        self.forwarded.update(dict.fromkeys(batch.positions, 0) | self.forwarded | batch.forwarded)
         return len(batch.entries)
 
     def _announce(self, positions: Positions) -> None:

@@ -9,5 +9,10 @@ from gateway.telemetry.metrics import VERDICT_ERRORS, Meters
 class VerdictReader(StreamReader):
     """Reads `verdicts` from where the index stands. One thread at a time."""
 
+    @property
+    def horizon_us(self) -> int:
+        """Every exchange up to this canonical time that ever gets a verdict has it in the index; 0: unknown."""
+        return min(self.forwarded.values(), default=0)
+
     def __init__(self, events: EventLog, index: ExchangeIndex, meters: Meters) -> None:
         super().__init__("verdicts", events, index, meters.counter(VERDICT_ERRORS))

@@ -38,11 +38,11 @@ class Running:
         self.events = SqliteEventLog(parts.data.log, "controller", parts.clock)
         self.scorer = SqliteEventLog(parts.data.log, "scorer-0", parts.clock)
         reader = VerdictReader(self.events, parts.index, parts.meters)
+        feedback = FeedbackReader(self.events, parts.feedback, parts.index, parts.meters)
         self.deaths: list[BaseException] = []
         self.loop = ControllerLoop(
-            reader,
-            FeedbackReader(self.events, parts.feedback, parts.index, parts.meters),
-            parts.tables,
+            (reader.step, feedback.step, lambda: parts.rollouts.advance(reader.horizon_us)),
+            (reader.tick, parts.rollouts.forget_some, parts.tables.publish),
             (parts.index, parts.feedback, parts.labels),
             folder=parts.folder,
             clock=parts.clock,

@@ -20,6 +20,7 @@ from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores
 from gateway.controller.parts import ControllerParts
 from gateway.controller.recovery import open_state
+from gateway.controller.rollouts import Rollouts
 from gateway.controller.series import ControllerSeries
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables
@@ -30,6 +31,7 @@ from gateway.events import ledger
 from gateway.events.schema import Stream
 from gateway.layout import DataFolder
 from gateway.scoring.texts import KeptText, KeptTexts
+from gateway.settings import Arm, Model
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.metrics import Meters
@@ -41,6 +43,10 @@ from tests.unit.controller.support import START
 def shipped() -> constitution.Constitution:
     """The default constitution, read once."""
     return constitution.default()
+
+
+def _model(*arms: str) -> Model:
+    return Model(arms={arm: Arm(endpoints=("http://127.0.0.1:1",), version=f"{arm}-1") for arm in arms})
 
 
 class Controller:
@@ -63,10 +69,13 @@ class Controller:
         series = ControllerSeries(self.tables, self.ledgers, rules, version="0.0.1", classifier="rules 1")
         self.exposition = Exposition(self.data.counters, series)
         self.folder = FolderWatch(self.data)
+        models = {"assistant": _model("stable", "canary"), "org/solo": _model("stable")}
+        self.rollouts = Rollouts(self.store, self.tables, self.index, models, rules, self.clock)
         self.parts = ControllerParts(
             version="0.0.1",
             store=self.store,
             tables=self.tables,
+            rollouts=self.rollouts,
             index=self.index,
             feedback=self.feedback,
             labels=self.labels,

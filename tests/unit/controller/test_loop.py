@@ -25,15 +25,18 @@ class Looping:
         self.dead = threading.Event()
         events = MemoryEventLog(MemoryStore(), "controller", controller.clock)
         self.verdicts = VerdictReader(events, controller.index, controller.meters)
+        feedback = FeedbackReader(events, controller.feedback, controller.index, controller.meters)
         self.loop = ControllerLoop(
-            self.verdicts,
-            FeedbackReader(events, controller.feedback, controller.index, controller.meters),
-            controller.tables,
+            (self._read, feedback.step, lambda: controller.rollouts.advance(self.verdicts.horizon_us)),
+            (self.verdicts.tick, controller.rollouts.forget_some, controller.tables.publish),
             (controller.index, controller.feedback, controller.labels),
             folder=controller.folder,
             clock=controller.clock,
             on_death=self._on_death,
         )
+
+    def _read(self) -> int:
+        return self.verdicts.step()  # a test may have put something else in its place
 
     def _on_death(self, error: BaseException) -> None:
         self.died.append(error)

@@ -255,7 +255,7 @@ def test_it_forwards_how_far_exchanges_are_scored(tmp_path: Path, store: MemoryS
 def test_it_ticks_at_most_four_times_a_second(tmp_path: Path, store: MemoryStore) -> None:
     house = House(tmp_path, store)
     ticks: list[str] = []
-    house.log.tick = lambda stream, _forwarded=0: ticks.append(stream)  # type: ignore[method-assign]
+    house.log.tick = lambda stream, _forwarded=0: ticks.append(stream)  # type: ignore[assignment]
     for _ in range(10):
         house.scorer.step()
         house.clock.advance(0.1)
