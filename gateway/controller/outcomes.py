@@ -92,13 +92,15 @@ class Reading:
         principles = frozenset(name for name, where in self._tiers.items() if where == tier)
 
         def outcome(event: VerdictV1) -> int | None:
-            worst, unknown = 0, False
+            worst, known = 0, False
+            unknown = event.verdict.not_evaluated is not None
             for found in event.verdict.findings:
                 if found.principle in principles:
+                    known = True
                     if found.finding is Finding.VIOLATES:
                         worst = max(worst, _GRAVITY[found.severity])
                     unknown = unknown or found.finding is Finding.NOT_EVALUATED
-            return worst or (None if unknown or event.verdict.not_evaluated else 0)
+            return worst or (0 if known and not unknown else None)
 
         return outcome
 
