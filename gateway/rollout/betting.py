@@ -14,8 +14,8 @@ import numpy as np
 from gateway.rollout.wealth import Array, normal_prior
 
 _LOG2: Array = np.linspace(-4.0, 5.0, 10)
-BETS: Array = 2.0**_LOG2
-"""L, spaced evenly in its logarithm: the best bet is about (true difference - d) / variance of g."""
+BETS: Array = np.concatenate(([0.0], 2.0**_LOG2))
+"""L: nothing (cash), then evenly in its logarithm: the best is about (true difference - d) / variance of g."""
 PRIOR: Array = normal_prior(_LOG2, 0.0, 1.3)
 """Most weight where rates between 1.25 and 4 times stable's are found soonest (docs/statistics.md, G3)."""
 _KEPT = 0.9

@@ -268,6 +268,8 @@ class Engine:
             self.evidence.restart_mismatch()
         if made.share not in state.shares:
             state.shares.append(made.share)
+        if made.stage > state.stage.index:
+            self.evidence.enter(made.stage)
         if made.kind != "redeal" and decide.proving(self.plan, made.stage):
             self.evidence.restart_no_worse()
         state.stage = new_stage(made.stage, state.stage.number + 1, made.share, made.time_us, self._size)

@@ -31,6 +31,9 @@ _VOLUME = 50
 _VOLUME_TOLERATED = 0.004
 _OWN_SCALE = 250
 _BASELINES = 64
+_CASH = 0.5
+"""Held back at the start for the stages after the first: a regression that begins in one of them is then found as
+if the rollout had begun there, with that part of the wealth."""
 _CACHED = 4096
 DISPLAY_ALPHA = 0.05
 
@@ -69,8 +72,10 @@ class Evidence:
         alarming = self._weights * self._alarming
         self._alarm_weights = alarming / alarming.sum() if alarming.any() else alarming
         self._ratios = [worse_ratios(null) if null else MISMATCH_RATIOS for null in self._nulls]
-        self.tests = Wealth(2 * size + 2, PRIOR)
-        self.alarm = Wealth(size, RATIO_PRIOR)
+        self._stages = 1 if plan.compare else len(plan.stages) + 1
+        cash = 0.0 if self._stages == 1 else _CASH
+        self.tests = Wealth(2 * size + 2, PRIOR, [cash] * (size + 2) + [0.0] * size)
+        self.alarm = Wealth(size, RATIO_PRIOR, [cash] * size)
         self.mismatch = Wealth(1, MISMATCH_PRIOR)
         self._alarm_at_closing: Array = np.ones(size)
         self._alarm_moved = False
@@ -114,6 +119,13 @@ class Evidence:
         self.counts[closing.canary] += 1
         if not closing.canary:
             self._learn(levels)
+
+    def enter(self, index: int) -> None:
+        """The stage with that index begins: "worse" puts cash in play, evenly over the stages to come."""
+        share = 1.0 / max(self._stages - index, 1)
+        self.tests.invest(share)
+        self.alarm.invest(share)
+        self._alarm_moved = True
 
     def restart_no_worse(self) -> None:
         """From here "no worse" is a statement about the units and the time to come."""

@@ -14,14 +14,14 @@ _LOG2: Array = np.linspace(0.0625, 3.9375, 32)
 PRIOR: Array = normal_prior(_LOG2, 0.9, 0.7)
 """Over ratios from 1 to 16 times the null's, most of it near 2."""
 _STEPS: Array = np.linspace(0.03125, 0.96875, 16)
-MISMATCH_RATIOS: Array = np.concatenate((2.0 ** -(_STEPS[::-1] ** 2), 2.0 ** (_STEPS**2)))
-"""Odds ratios on both sides of 1, from 0.5 to 2, most of them near 1."""
-MISMATCH_PRIOR: Array = np.full(32, 1.0 / 32.0)
+MISMATCH_RATIOS: Array = np.concatenate(([1.0], 2.0 ** -(_STEPS[::-1] ** 2), 2.0 ** (_STEPS**2)))
+"""Odds ratios: 1 (cash), then on both sides of it, from 0.5 to 2, most of them near 1."""
+MISMATCH_PRIOR: Array = np.concatenate(([0.0], np.full(32, 1.0 / 32.0)))
 
 
 def worse_ratios(null: float) -> Array:
-    """Ratios above `null`, evenly in their logarithm, up to 16 times it; `PRIOR` weighs them."""
-    return np.asarray(null * 2.0**_LOG2)
+    """`null` itself (cash), then ratios above it, evenly in their logarithm, to 16 times; `PRIOR` weighs them."""
+    return np.concatenate(([null], null * 2.0**_LOG2))
 
 
 def ratio_factors(ratios: Array, null: float, rho: float, canary: bool) -> Array:  # noqa: FBT001 - x of the formula

@@ -70,7 +70,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     promotion_alpha: float = 0.05
     alarm_alpha: float = 0.05
     alarm_share: float = 0.5
-    harm_budget: float = 50.0
+    harm_budget: float = 300.0
     max_unscored: float = 0.02
     max_fail_overs: float = 0.01
     max_silence: float = 900.0
@@ -114,7 +114,7 @@ PRESETS: dict[str, Plan] = {
         promotion_alpha=0.025,
         dwell=12 * 3600.0,
         minimum_units=100,
-        harm_budget=20.0,
+        harm_budget=150.0,
         on_alarm="suspend",
         holdout_dwell=2 * DAY,
     ),
@@ -129,7 +129,7 @@ PRESETS: dict[str, Plan] = {
         minimum_units=20,
         period=3600.0,
         promotion_alpha=0.1,
-        harm_budget=100.0,
+        harm_budget=500.0,
         holdout_dwell=DAY / 4,
     ),
 }

@@ -5,6 +5,7 @@ bits on every machine, however the events were batched. Sums of logarithms would
 libraries).
 """
 
+from collections.abc import Sequence
 from math import log2
 
 import msgspec
@@ -19,13 +20,20 @@ _LOG10_2 = 0.30102999566398119521
 
 
 class Wealth:
-    """`rows` e-values, each the sum of a mixture's parts; `prior`: what the parts start with, adding up to 1."""
+    """`rows` e-values, each the sum of a mixture's parts.
 
-    __slots__ = ("_count", "_exponents", "_parts", "_prior")
+    `prior`: what the parts start with, adding up to 1. The first part is cash: its factors must be 1. `cash`: by
+    row, the share in [0, 1) that is held back so at the start, to be put in play later by `invest`.
+    """
 
-    def __init__(self, rows: int, prior: Array) -> None:
+    __slots__ = ("_cash", "_count", "_exponents", "_parts", "_prior")
+
+    def __init__(self, rows: int, prior: Array, cash: Sequence[float] = ()) -> None:
         self._prior = prior
-        self._parts: Array = np.tile(prior, (rows, 1))
+        self._cash = list(cash) or [0.0] * rows
+        held = np.array(self._cash)[:, None]
+        self._parts: Array = prior * (1.0 - held)
+        self._parts[:, :1] += held
         self._exponents = np.zeros(rows, dtype=np.int64)
         self._count = 0
 
@@ -47,6 +55,16 @@ class Wealth:
         """Begin a row anew: its e-value is 1."""
         self._parts[row] = self._prior
         self._exponents[row] = 0
+
+    def invest(self, share: float) -> None:
+        """Put this share, in [0, 1], of each row's cash in play, as it would be at a start.
+
+        An e-process may hold cash and bet it later: what was lost before doesn't weigh on what comes (a mixture
+        over starting times).
+        """
+        moved = self._parts[:, :1] * share
+        self._parts += moved * self._prior
+        self._parts[:, :1] -= moved
 
     def log2(self) -> list[float]:
         """The base-2 logarithm of each row's e-value."""
@@ -77,7 +95,7 @@ class Wealth:
 
     @classmethod
     def of(cls, stored: "StoredWealth", prior: Array) -> "Wealth":
-        """The reverse; `prior` as it was."""
+        """The reverse; `prior` as it was. Cash is where it was."""
         made = cls(len(stored.exponents), prior)
         made._parts = np.frombuffer(stored.parts, dtype="<f8").reshape(-1, len(prior)).copy()
         made._exponents = np.array(stored.exponents, dtype=np.int64)
@@ -86,9 +104,9 @@ class Wealth:
 
 
 def normal_prior(positions: Array, centre: float, spread: float) -> Array:
-    """Weights adding up to 1: a bell over `positions` on a floor, so that no part is hopeless."""
+    """Weights adding up to 1: none for cash, then a bell over `positions` on a floor, so that none is hopeless."""
     bell = np.exp(-0.5 * ((positions - centre) / spread) ** 2) + 0.02
-    return np.asarray(bell / bell.sum())
+    return np.concatenate(([0.0], bell / bell.sum()))
 
 
 class StoredWealth(msgspec.Struct, frozen=True, array_like=True):
