@@ -108,6 +108,17 @@ class Arm(_Part):
     """The arm that serves when no endpoint of this one can."""
 
 
+class RolloutWish(_Part):
+    """A rollout that the controller starts by itself, once for each plan and pair of versions."""
+
+    to: str
+    """The arm that shall take over; it needs a `version`."""
+    start: str = Field(default="", alias="from")
+    """The arm that it takes over from: the first one, also when left out."""
+    plan: str | dict[str, Any] = "balanced"
+    """A preset (cautious, balanced, fast, compare), or `preset` and what is changed of it: docs/rollouts.md."""
+
+
 class Model(_Part):
     """A name that clients ask for, and the arms behind it."""
 
@@ -123,6 +134,8 @@ class Model(_Part):
     """Where the unit comes from, first match first: header:NAME, body:KEY, conversation:first-turn."""
     record: Literal["full", "metadata"] = "full"
     """`metadata`: no text of this model reaches a disk; without text nothing is evaluated."""
+    rollout: RolloutWish | None = None
+    """A rollout to be started; its arms have no `weight` then."""
 
     @property
     def baseline(self) -> str:
@@ -150,6 +163,23 @@ class Model(_Part):
             )
         if sum(weight > 0 for weight in self.weights.values()) > 1:
             raise ValueError("at most two arms can have traffic: the first and one more; set the others to 0")
+        return self
+
+    @model_validator(mode="after")
+    def _rollout_fits(self) -> Self:
+        wish = self.rollout
+        if wish is None:
+            return self
+        weighed = [name for name, arm in self.arms.items() if arm.weight is not None]
+        if weighed:
+            raise ValueError(f"arm {weighed[0]!r} has a weight, and the rollout sets it: leave one of them out")
+        if wish.to not in self.arms or wish.to == self.baseline:
+            others = ", ".join(list(self.arms)[1:]) or "none yet"
+            raise ValueError(f"rollout.to: {wish.to!r}: expected another arm than the first ({others})")
+        if wish.start not in ("", self.baseline):
+            raise ValueError(f"rollout.from: {wish.start!r}: a rollout goes from {self.baseline!r}, the first arm")
+        if not self.arms[wish.to].version:
+            raise ValueError(f"arm {wish.to!r} has no `version`: give it one, so that a decision can name it")
         return self
 
 

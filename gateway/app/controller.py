@@ -168,6 +168,7 @@ def _controller(
         constitution=constitution,
         statuses=statuses,
         rollouts=rollouts,
+        models=settings.models,
         ledgers=ledgers,
         exposition=Exposition(data.counters, series),
         healthy=lambda: [] if loop.alive else ["the controller's loop has ended"],

@@ -44,7 +44,7 @@ def create_app(parts: ControllerParts) -> FastAPI:
         app.include_router(router)
     for router in (
         metrics_router(parts.exposition),
-        weights_router(parts.tables),
+        weights_router(parts.tables, parts.rollouts),
         rates_router(parts.tables, parts.index),
         exchanges_router(parts.index, parts.texts, parts.feedback),
         labels_router(parts),

@@ -23,12 +23,16 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct):
-    """One rollout in the store. `opened`: number of the period that opened last; `decided`: decisions so far."""
+    """One rollout in the store. `opened`: number of the period that opened last; `decided`: decisions so far.
+
+    `left_out`: how many verdicts were no evidence, by the reason in words.
+    """
 
     terms: Terms
     state: RolloutState
     opened: int = 0
     decided: int = 0
+    left_out: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 def encode(kept: Kept) -> bytes:

@@ -18,6 +18,7 @@ from gateway.events.ledger import Ledger
 from gateway.events.schema import Stream
 from gateway.ports import Clock, StateStore
 from gateway.scoring.texts import KeptText
+from gateway.settings import Model
 from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.metrics import Meters
 
@@ -38,6 +39,7 @@ class ControllerParts(msgspec.Struct, frozen=True):
     store: StateStore
     tables: RoutingTables
     rollouts: Rollouts
+    models: Mapping[str, Model]
     index: ExchangeIndex
     feedback: FeedbackIndex
     labels: LabelStore

@@ -10,9 +10,11 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from gateway.controller.folder_watch import DataFolderGone
+from gateway.controller.rollouts import UnknownRollout
 from gateway.controller.sqlite_file import QueryTooSlow
 from gateway.controller.tables import Conflict, UnknownModel
 from gateway.ports import StaleHead
+from gateway.rollout.commands import Refused
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +50,8 @@ def not_found(what: str, detail: str) -> Problem:
 
 _KNOWN: dict[type[Exception], tuple[int, str, str]] = {
     UnknownModel: (404, "not-found", "No such model"),
+    UnknownRollout: (404, "no-rollout", "No such rollout"),
+    Refused: (409, "refused", "The rollout refuses"),
     Conflict: (409, "conflict", "The routing table moved on"),
     StaleHead: (409, "conflict", "Another controller moved the state"),
     QueryTooSlow: (503, "too-slow", "The query took too long"),

@@ -18,6 +18,7 @@ from gateway.controller.kept_rollout import Kept, Terms
 from gateway.controller.outcomes import Pins
 from gateway.controller.running import Running
 from gateway.controller.tables import RoutingTables, Saving
+from gateway.core.routing import RoutingTable
 from gateway.events.schema import DecisionV1
 from gateway.ports import Clock, Head, StateStore
 from gateway.rollout.commands import Refused
@@ -120,6 +121,15 @@ class Rollouts:
             states = [found.state for found in self._store.rollouts() if found.model == model]
         return kept_rollout.decode(states[-1]) if states else None
 
+    def snapshot(self, model: str) -> Kept | None:
+        """`last`, as a copy of its own that nothing moves any more, with its evidence in it."""
+        with self._lock:
+            running = self._running.get(model)
+            if running is None:
+                return self.last(model)
+            running.engine.sync()
+            return kept_rollout.decode(kept_rollout.encode(running.kept))
+
     def advance(self, watermark_us: int) -> bool:
         """Take in what the index holds up to the watermark; returns whether there may be more of it at once.
 
@@ -217,6 +227,15 @@ class Rollouts:
             return ""
         status = running.kept.state.status
         return f"a rollout of {model} is {status}: use tipstaff rollout (suspend, rollback, promote ...)"
+
+    def set_weights(
+        self, model: str, shares: Mapping[str, float], reason: str, expected_version: int | None = None
+    ) -> RoutingTable:
+        """An operator's weights, where no rollout has the word. Raises Refused, and what RoutingTables does."""
+        with self._lock:
+            if words := self.reserved(model):
+                raise Refused(words)
+            return self._tables.set_weights(model, shares, reason, expected_version=expected_version)
 
     def _now(self, running: Running) -> int:
         return max(self._watermark_us, running.kept.state.clock_us)

@@ -53,6 +53,8 @@ class Running:
             if not self.kept.terms.pins.evaluators and event.verdict.evaluators:
                 self._pin(event)
             seen = self._reading.observation(event)
+            if seen is None or not seen.counts:
+                self._leave_out("of a third arm" if seen is None else _why(event))
             if seen is not None:
                 yield from self.engine.observe(seen)
             self.mark = (event.time_us, event.exchange_id)
@@ -150,6 +152,9 @@ class Running:
             exchanges=made.exchanges,
         )
 
+    def _leave_out(self, why: str) -> None:
+        self.kept.left_out[why] = self.kept.left_out.get(why, 0) + 1
+
     def _pin(self, event: VerdictV1) -> None:
         """The classifiers that the first verdict names are those of this rollout."""
         terms = self.kept.terms
@@ -169,3 +174,8 @@ class Running:
             pins=terms.pins,
             drill=self.kept.state.drill,
         )
+
+
+def _why(event: VerdictV1) -> str:
+    """Why a verdict of one of both arms is no evidence."""
+    return "forced" if event.assignment.forced else "read by another constitution or other classifiers"

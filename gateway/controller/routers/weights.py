@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.controller.problems import Problem, not_found
+from gateway.controller.rollouts import Rollouts
 from gateway.controller.routers.values import Answer, example, moment, percent, problems
 from gateway.controller.tables import RoutingTables
 from gateway.core.routing import DecidedBy, RoutingTable
@@ -54,7 +55,7 @@ class WeightsWanted(BaseModel):
     )
 
 
-def weights_router(tables: RoutingTables) -> APIRouter:
+def weights_router(tables: RoutingTables, rollouts: Rollouts) -> APIRouter:
     """Read and set the split of one model; names like org/model are written as they are."""
     router = APIRouter(prefix="/api/v1/models", tags=["weights"])
 
@@ -65,10 +66,13 @@ def weights_router(tables: RoutingTables) -> APIRouter:
 
     @router.put("/{model:path}/weights", summary="Set a model's weights", responses=problems(404, 409, 422))
     def write(model: str, wanted: WeightsWanted) -> Weights:
-        """Set the weights as the operator. Every proxy acts on it within a second; it outlives restarts."""
+        """Set the weights as the operator. Every proxy acts on it within a second; it outlives restarts.
+
+        409 while a rollout of the model runs: its weights are the rollout's, and it has words of its own.
+        """
         shares = {arm: value / 100 for arm, value in wanted.weights.items()}
         try:
-            table = tables.set_weights(model, shares, wanted.reason, expected_version=wanted.expected_version)
+            table = rollouts.set_weights(model, shares, wanted.reason, wanted.expected_version)
         except ValueError as error:
             raise Problem(422, "weights", "These weights cannot be", str(error)) from error
         return _weights(table, model)

@@ -76,6 +76,7 @@ class Controller:
             store=self.store,
             tables=self.tables,
             rollouts=self.rollouts,
+            models=models,
             index=self.index,
             feedback=self.feedback,
             labels=self.labels,
