@@ -24,6 +24,7 @@ from gateway.controller.loop import ControllerLoop
 from gateway.controller.parts import ControllerParts
 from gateway.controller.patience import Patience
 from gateway.controller.recovery import open_state
+from gateway.controller.reports import Reporting
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.series import ControllerSeries
 from gateway.controller.server import ServerDied, serve
@@ -145,8 +146,9 @@ def _controller(
     feedback_reader = FeedbackReader(events, feedback, index, process.meters)
     rollouts = Rollouts(store, tables, index, settings.models, constitution, clock)
     statuses = Statuses(data.statuses, clock)
+    reporting = Reporting(rollouts, feedback_reader)
     loop = ControllerLoop(
-        (reader.step, feedback_reader.step, lambda: rollouts.advance(reader.horizon_us)),
+        (reader.step, feedback_reader.step, lambda: rollouts.advance(reader.horizon_us), reporting.step),
         (reader.tick, Surroundings(rollouts, statuses, clock).look, rollouts.forget_some, tables.publish),
         (index, feedback, labels),
         folder=folder,

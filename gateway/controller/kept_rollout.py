@@ -32,6 +32,8 @@ class Kept(msgspec.Struct):
     state: RolloutState
     opened: int = 0
     decided: int = 0
+    heard: tuple[int, str] = (0, "")
+    """(canonical time, id) of the feedback that was counted last."""
     left_out: dict[str, int] = msgspec.field(default_factory=dict)
 
 

@@ -84,6 +84,8 @@ class Reading:
             return self._of_tier(_TIERS[kind])
         if kind == "principle":
             return lambda event: _of_principle(event, name)
+        if kind == "feedback":
+            return _nothing_said
         if kind == "latency":
             return _of_latency(float(name))
         return _SIMPLE[kind]
@@ -110,6 +112,11 @@ def _of_principle(event: VerdictV1, name: str) -> int | None:
         if found.principle == name and found.finding is not Finding.NOT_EVALUATED:
             return SCALE if found.finding is Finding.VIOLATES else 0
     return None
+
+
+def _nothing_said(_event: VerdictV1) -> int:
+    """Until somebody speaks: what is said comes as a report of its own."""
+    return 0
 
 
 def _of_latency(limit: float) -> Outcome:

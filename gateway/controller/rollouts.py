@@ -23,7 +23,7 @@ from gateway.events.schema import DecisionV1
 from gateway.ports import Clock, Head, StateStore
 from gateway.rollout.commands import Refused
 from gateway.rollout.decision import Decision
-from gateway.rollout.observation import Action, Command, Input
+from gateway.rollout.observation import Action, Command, Input, Report, Reports
 from gateway.rollout.plan import Plan, identity
 from gateway.rollout.start import Beginning, begin
 from gateway.settings import Model
@@ -206,6 +206,17 @@ class Rollouts:
             running = self._running.get(model)
             if running is not None and not running.ended:
                 self.give(running, make(self._now(running)))
+
+    def report(self, model: str, heard: tuple[int, str], reports: tuple[Report, ...]) -> None:
+        """Feedback that was heard up to (time, id) `heard`; both are saved in one step."""
+        with self._lock:
+            running = self._running.get(model)
+            if running is None:
+                return
+            running.kept.heard = heard
+            self._dirty = True
+            if reports:
+                self.give(running, Reports(self._now(running), reports))
 
     def give(self, running: Running, given: Input) -> None:
         """Take an input in, and save it with what it leads to."""

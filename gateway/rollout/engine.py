@@ -6,12 +6,12 @@ what an event does depends on the events before it alone. A decision is given on
 so the state at that moment is one to go on from.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gateway.rollout import commands, decide
 from gateway.rollout.decision import Decision, Wait
 from gateway.rollout.evidence import Closing, Evidence, own_outcomes
-from gateway.rollout.observation import Command, Health, Input, Labels, Observation, Silence
+from gateway.rollout.observation import SCALE, Command, Health, Input, Labels, Observation, Report, Reports, Silence
 from gateway.rollout.plan import Plan
 from gateway.rollout.state import COUNTING, RolloutState, new_stage
 from gateway.rollout.units import UnitRow, Units, propensity
@@ -86,7 +86,10 @@ class Engine:
         yield from self.advance(given.time_us)
         self._look_after(given.time_us)
         found: Decision | None
-        if isinstance(given, Command):
+        if isinstance(given, Reports):
+            alarmed = [each.exchange_id for each in given.reports if self._report(each)]
+            found = self._found(alarmed[-1] if alarmed else "")
+        elif isinstance(given, Command):
             found = commands.commanded(self.plan, self.state, given)
         else:
             self._know(given)
@@ -128,7 +131,7 @@ class Engine:
         share = self.state.stage.share
         self.state.units[seen.canary] += 1
         self.evidence.exposure(share, seen.canary)
-        violated = self._violated(seen, 0)
+        violated = self._violated(seen.outcomes, 0)
         if violated:
             self.evidence.violation(violated, share, seen.canary)
         sums = [outcome or 0 for outcome in seen.outcomes]
@@ -150,7 +153,7 @@ class Engine:
             self._open(row, seen)
         if row.opened_us and row.canary == seen.canary:
             _add(row, seen)
-        moved = current and any(seen.outcomes) and self._first_violations(row, seen)
+        moved = current and any(seen.outcomes) and self._first_violations(row, seen.outcomes, canary=seen.canary)
         self._units.put(seen.unit, row)
         return moved
 
@@ -165,26 +168,37 @@ class Engine:
         self._units.push(seen.unit)
         self._due = min(self._due, seen.time_us + self._period_us)
 
-    def _first_violations(self, row: UnitRow, seen: Observation) -> bool:
+    def _report(self, given: Report) -> bool:
+        """What was said of a unit's exchange goes to its open period. Returns whether it moved the alarm."""
+        row = self._units.get(given.unit)
+        if row is None or row.salt != self.state.salt or not row.opened_us or row.canary != given.canary:
+            return False
+        row.sums[given.place] = min(row.sums[given.place] + given.value, SCALE * row.exchanges)
+        outcomes = [given.value * (place == given.place) for place in range(self._size)]
+        moved = bool(given.value) and self._first_violations(row, outcomes, canary=given.canary)
+        self._units.put(given.unit, row)
+        return moved
+
+    def _first_violations(self, row: UnitRow, outcomes: Sequence[int | None], *, canary: bool) -> bool:
         """For the fast alarm; False where there are none, or the unit's arm was known."""
         state, stage = self.state, self.state.stage
         if row.violated_in != stage.number:
             row.violated_in, row.alarmed = stage.number, 0
-        violated = self._violated(seen, row.alarmed)
+        violated = self._violated(outcomes, row.alarmed)
         if not violated:
             return False
         row.alarmed |= sum(1 << place for place in violated)
         rho = propensity(state.shares, row.alarm_low, row.alarm_high, stage.share)
-        row.alarm_low, row.alarm_high = self._learned(row.alarm_low, row.alarm_high, canary=seen.canary)
+        row.alarm_low, row.alarm_high = self._learned(row.alarm_low, row.alarm_high, canary=canary)
         if not 0.0 < rho < 1.0:
             return False
-        self.evidence.violation(violated, rho, seen.canary)
+        self.evidence.violation(violated, rho, canary)
         return True
 
-    def _violated(self, seen: Observation, already: int) -> list[int]:
+    def _violated(self, outcomes: Sequence[int | None], already: int) -> list[int]:
         return [
             place
-            for place, outcome in enumerate(seen.outcomes)
+            for place, outcome in enumerate(outcomes)
             if outcome and self._alarming[place] and not already >> place & 1
         ]
 

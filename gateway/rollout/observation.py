@@ -72,5 +72,24 @@ class Labels(msgspec.Struct, frozen=True, tag="labels"):
     said: str
 
 
-Input = Command | Health | Silence | Labels
+class Report(msgspec.Struct, frozen=True, array_like=True):
+    """What somebody said of an exchange, for the guardrail at `place`: thousandths in 0..1000, higher is worse."""
+
+    exchange_id: str
+    unit: bytes
+    canary: bool
+    place: int
+    value: int
+
+
+class Reports(msgspec.Struct, frozen=True, tag="reports"):
+    """Feedback, in the order in which it is counted. It moves what units are open now; where a unit is the request
+    itself its period is over before anybody can speak, and what is said then counts nothing.
+    """
+
+    time_us: int
+    reports: tuple[Report, ...]
+
+
+Input = Command | Health | Silence | Labels | Reports
 """Everything but verdicts that may decide; logged, so that a replay sees the same."""
