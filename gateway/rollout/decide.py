@@ -103,6 +103,11 @@ def _onward(plan: Plan, state: RolloutState, evidence: Evidence) -> Decision | W
     return held or _forward(plan, state)
 
 
+def holds(plan: Plan, state: RolloutState, evidence: Evidence) -> list[Wait]:
+    """Everything that keeps the canary where it is, the gravest first; for display."""
+    return [found for each in _HOLDS for found in each(View(plan, state, evidence))]
+
+
 def spent(state: RolloutState) -> float:
     """Harm budget used: the canary's severity-weighted violations beyond stable's rate, at least 0."""
     stable_harm, canary_harm = state.harm

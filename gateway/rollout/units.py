@@ -67,11 +67,14 @@ class MemoryUnits:
         self.get = self._rows.get
         self.put = self._rows.__setitem__
         self.push = self._queue.append
-        self.pop = self._queue.popleft
 
     def first(self) -> bytes | None:
         """See Units."""
         return self._queue[0] if self._queue else None
+
+    def pop(self) -> None:
+        """See Units."""
+        self._queue.popleft()
 
     def __len__(self) -> int:
         return len(self._rows)
