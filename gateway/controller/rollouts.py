@@ -15,11 +15,12 @@ from classifiers.constitution import Constitution
 from gateway.controller import kept_rollout
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.kept_rollout import Kept, Terms
+from gateway.controller.opening import opening
 from gateway.controller.outcomes import Pins
 from gateway.controller.running import Running
 from gateway.controller.tables import RoutingTables, Saving
 from gateway.core.routing import RoutingTable
-from gateway.events.schema import DecisionV1
+from gateway.events.schema import DecisionV1, VerdictV1
 from gateway.ports import Clock, Head, StateStore
 from gateway.rollout.commands import Refused
 from gateway.rollout.decision import Decision
@@ -143,11 +144,10 @@ class Rollouts:
             return any(more)
 
     def _advance(self, running: Running) -> bool:
-        events = self._index.in_order(running.model, running.mark, self._watermark_us, _BATCH)
+        events, full = _whole(self._index.in_order(running.model, running.mark, self._watermark_us, _BATCH))
         running.units.read_ahead(event.assignment.unit_hash for event in events)
         for made in running.observe(events):
             self._save(running, made)
-        full = len(events) == _BATCH
         if not full:
             for made in running.advance(self._watermark_us):
                 self._save(running, made)
@@ -187,6 +187,7 @@ class Rollouts:
             state, made = begin(order.plan, beginning)
             state.passed_us = now
             running = Running(Kept(self._terms(order, beginning), state), self._store, self._constitution)
+            running.opened(opening(beginning, order.plan, order.stable, order.canary, self._constitution))
             self._save(running, made)
             self._running[order.model] = running
             return running.kept
@@ -225,7 +226,7 @@ class Rollouts:
                 for made in running.take(given):
                     self._save(running, made)
             except Refused:
-                running.forget_inputs()
+                self._save(running, None)
                 raise
             if running.has_inputs:  # it led to no decision: it is kept all the same
                 self._save(running, None)
@@ -249,7 +250,8 @@ class Rollouts:
             return self._tables.set_weights(model, shares, reason, expected_version=expected_version)
 
     def _now(self, running: Running) -> int:
-        return max(self._watermark_us, running.kept.state.clock_us)
+        """How far it has read: an input comes after those verdicts, and before all others, also in a replay."""
+        return max(running.mark[0], running.kept.state.clock_us)
 
     def _save(self, running: Running, made: Decision | None) -> None:
         route = self._tables.current().models[running.model]
@@ -320,6 +322,14 @@ class Rollouts:
 
     def _or_reload(self) -> "_OrReload":
         return _OrReload(self.load)
+
+
+def _whole(events: list[VerdictV1]) -> tuple[list[VerdictV1], bool]:
+    """A batch that doesn't end within a microsecond, and whether there may be more."""
+    if len(events) < _BATCH:
+        return events, False
+    last = events[-1].time_us
+    return [event for event in events if event.time_us < last] or events, True
 
 
 class _OrReload:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from classifiers.constitution import Constitution
-from gateway.controller import kept_rollout
+from gateway.controller import kept_rollout, opening
 from gateway.controller.kept_rollout import Kept
+from gateway.controller.opening import Opening
 from gateway.controller.outcomes import Pins, Reading
 from gateway.controller.stored_units import StoredUnits
 from gateway.controller.tables import Saving
@@ -64,19 +65,24 @@ class Running:
         self.mark = max(self.mark, (time_us, _LAST))
         yield from self.engine.advance(time_us)
 
+    def opened(self, given: Opening) -> None:
+        """What it began with; it is in the store with the first step."""
+        self._inputs.append(opening.encode(given))
+
     def take(self, given: Input) -> Iterator[Decision]:
-        """An input; it is in the store with the next step."""
-        self._inputs.append(msgspec.msgpack.encode(given))
+        """An input; it is in the store with the next step, also one that was refused: it moved time all the same.
+
+        What time brings before it is saved without it: a crash between the two would leave an input that a
+        replay obeys and this rollout never did.
+        """
+        yield from self.engine.advance(given.time_us)
+        self._inputs.append(opening.encode(given))
         yield from self.engine.take(given)
 
     @property
     def has_inputs(self) -> bool:
         """Inputs that no step has taken to the store yet."""
         return bool(self._inputs)
-
-    def forget_inputs(self) -> None:
-        """After a refusal: they were none."""
-        self._inputs.clear()
 
     def saving(
         self,
@@ -150,6 +156,8 @@ class Running:
             positions=dict(positions),
             watermark_us=state.clock_us,
             exchanges=made.exchanges,
+            table_epoch=moved.epoch,
+            waits_for=made.waits_for,
         )
 
     def _leave_out(self, why: str) -> None:

@@ -124,7 +124,8 @@ class DecisionV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.decision.v1", om
     decisions from before they were added hold. `rollout`: its id, empty outside of one. `stage`: index into the
     plan's stages, -1 outside of them. `rests_on`: versions of the arms, plan, constitution and classifiers.
     `positions`: what had been read of each producer of verdicts; `watermark_us`: how far time was known.
-    `exchanges`: the ids whose verdicts crossed the line.
+    `exchanges`: the ids whose verdicts crossed the line. `table_epoch`: of the table that `table_version` names.
+    `waits_for`: a word for what a rollout waits for; it stays the same while the reason does.
     """
 
     id: str
@@ -144,6 +145,8 @@ class DecisionV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.decision.v1", om
     positions: dict[str, int] = {}
     watermark_us: int = 0
     exchanges: tuple[str, ...] = ()
+    table_epoch: int = 0
+    waits_for: str = ""
 
     @property
     def key(self) -> str:
