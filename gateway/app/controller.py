@@ -21,6 +21,7 @@ from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores, default_folder
 from gateway.controller.loop import ControllerLoop
+from gateway.controller.orders import Orders
 from gateway.controller.parts import ControllerParts
 from gateway.controller.patience import Patience
 from gateway.controller.recovery import open_state
@@ -31,6 +32,7 @@ from gateway.controller.server import ServerDied, serve
 from gateway.controller.statuses import Statuses
 from gateway.controller.surroundings import Surroundings
 from gateway.controller.tables import RoutingTables, wishes
+from gateway.controller.traffic import TrafficReader
 from gateway.controller.verdicts import VerdictReader
 from gateway.controller.waiting import Front, waiting_app
 from gateway.curation.store import LabelStore
@@ -170,6 +172,7 @@ def _controller(
         constitution=constitution,
         statuses=statuses,
         rollouts=rollouts,
+        orders=Orders(rollouts, settings.models, constitution, TrafficReader(index, constitution, clock), statuses),
         models=settings.models,
         ledgers=ledgers,
         exposition=Exposition(data.counters, series),

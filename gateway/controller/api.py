@@ -15,6 +15,7 @@ from gateway.controller.routers.labels import labels_router
 from gateway.controller.routers.ledger import ledger_router
 from gateway.controller.routers.metrics import metrics_router
 from gateway.controller.routers.rates import rates_router
+from gateway.controller.routers.rollouts import rollouts_router
 from gateway.controller.routers.status import status_router
 from gateway.controller.routers.values import problems as problems_of
 from gateway.controller.routers.weights import weights_router
@@ -49,7 +50,8 @@ def create_app(parts: ControllerParts) -> FastAPI:
         exchanges_router(parts.index, parts.texts, parts.feedback),
         labels_router(parts),
         ledger_router(parts.ledgers),
-        decisions_router(parts.store),
+        decisions_router(parts.store, parts.rollouts),
+        rollouts_router(parts),
     ):  # what they would say of a data folder that is gone is wrong
         app.include_router(router, dependencies=[Depends(parts.folder.check)], responses=problems_of(503))
     app.add_middleware(BodyLimit)

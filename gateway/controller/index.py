@@ -31,6 +31,7 @@ from gateway.ports import Clock, Entry, Positions
 _PURGE_ROWS = 5000
 _IN_ORDER = """SELECT verdict FROM exchanges INDEXED BY by_model
     WHERE model = ? AND (time_us, id) > (?, ?) AND time_us <= ? ORDER BY time_us, id LIMIT ?"""
+_FIRST_HOUR = "SELECT min(hour) FROM arm_tallies WHERE model = ? AND hour >= ?"
 _OLDEST = "SELECT id FROM exchanges INDEXED BY by_time WHERE time_us < ? ORDER BY time_us LIMIT ?"
 
 
@@ -89,6 +90,12 @@ class ExchangeIndex:
     def rates(self, model: str, since_us: int) -> Rates:
         """Counts per arm and principle of the hours from the one of `since_us` on. Raises QueryTooSlow."""
         return read_rates(self._query, model, since_us)
+
+    def first_hour(self, model: str, since_us: int) -> int | None:
+        """Start of the first hour, from that of `since_us` on, in which it had exchanges; None: it had none."""
+        rows = self._query(_FIRST_HOUR, (model, since_us // HOUR_US))
+        hour = rows[0][0]
+        return hour * HOUR_US if isinstance(hour, int) else None
 
     def population(self, frame: Frame) -> dict[Stratum, int]:
         """How many exchanges each stratum has. Raises QueryTooSlow."""

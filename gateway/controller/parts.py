@@ -10,6 +10,7 @@ from gateway.controller.access import AdminToken
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
+from gateway.controller.orders import Orders
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables
@@ -39,6 +40,7 @@ class ControllerParts(msgspec.Struct, frozen=True):
     store: StateStore
     tables: RoutingTables
     rollouts: Rollouts
+    orders: Orders
     models: Mapping[str, Model]
     index: ExchangeIndex
     feedback: FeedbackIndex

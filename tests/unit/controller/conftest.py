@@ -18,12 +18,14 @@ from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores
+from gateway.controller.orders import Orders
 from gateway.controller.parts import ControllerParts
 from gateway.controller.recovery import open_state
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.series import ControllerSeries
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables
+from gateway.controller.traffic import TrafficReader
 from gateway.controller.weights import Wish
 from gateway.curation.store import LabelStore
 from gateway.datafolder import prepare
@@ -71,18 +73,20 @@ class Controller:
         self.folder = FolderWatch(self.data)
         models = {"assistant": _model("stable", "canary"), "org/solo": _model("stable")}
         self.rollouts = Rollouts(self.store, self.tables, self.index, models, rules, self.clock)
+        statuses = Statuses(self.data.root / "status", self.clock)
         self.parts = ControllerParts(
             version="0.0.1",
             store=self.store,
             tables=self.tables,
             rollouts=self.rollouts,
+            orders=Orders(self.rollouts, models, rules, TrafficReader(self.index, rules, self.clock), statuses),
             models=models,
             index=self.index,
             feedback=self.feedback,
             labels=self.labels,
             texts=self.texts,
             constitution=rules,
-            statuses=Statuses(self.data.root / "status", self.clock),
+            statuses=statuses,
             ledgers=self.ledgers,
             exposition=self.exposition,
             healthy=lambda: self.troubles,

@@ -1,0 +1,63 @@
+"""A decision among the others: what came before it, whether it is still in force, what can be said now."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from gateway.controller.kept_rollout import Kept
+from gateway.events.schema import DecisionV1
+from gateway.ports import StateStore
+from gateway.rollout.commands import possible
+from gateway.rollout.state import ENDED, RolloutState
+
+_PAGE = 500
+
+
+class Story(msgspec.Struct, frozen=True):
+    """Times in microseconds since the epoch; None: there is none. See the API's StoryShown."""
+
+    began_us: int | None = None
+    held_since_us: int | None = None
+    replaced_by: str | None = None
+    replaced_us: int | None = None
+    status: str = ""
+    can: tuple[str, ...] = ()
+    stages: tuple[float, ...] = ()
+    plan: str = ""
+
+
+def every(store: StateStore) -> Iterator[tuple[int, DecisionV1]]:
+    """(number, decision), all of them, oldest first."""
+    after = 0
+    while page := store.decisions(after, _PAGE):
+        yield from page
+        after = page[-1][0]
+
+
+def story(decision: DecisionV1, of_model: Sequence[DecisionV1], newest: Kept | None) -> Story:
+    """`of_model`: all decisions on its model, oldest first; `newest`: the model's newest rollout."""
+    place = next(number for number, made in enumerate(of_model) if made.id == decision.id)
+    before = [made for made in of_model[:place] if _moved(made)]
+    later = next((made for made in of_model[place + 1 :] if _moved(made)), None)
+    own = [made for made in of_model if made.rollout == decision.rollout] if decision.rollout else []
+    kept = newest if newest is not None and newest.state.rollout == decision.rollout else None
+    plan = None if kept is None else kept.terms.plan
+    return Story(
+        began_us=own[0].time_us if own else None,
+        held_since_us=before[-1].time_us if before else None,
+        replaced_by=None if later is None else later.id,
+        replaced_us=None if later is None else later.time_us,
+        status="" if kept is None else kept.state.status,
+        can=() if kept is None else tuple(can(kept.state)),
+        stages=() if plan is None else (*plan.stages, *(() if plan.compare else (plan.holdout,))),
+        plan="" if plan is None else "compare" if plan.compare else plan.preset,
+    )
+
+
+def can(state: RolloutState) -> list[str]:
+    """What an operator may say to a rollout."""
+    return ["retry"] if state.status in ENDED else [str(action) for action in possible(state.status)]
+
+
+def _moved(made: DecisionV1) -> bool:
+    return made.weights.before != made.weights.after
