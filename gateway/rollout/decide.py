@@ -207,10 +207,20 @@ def _enough(seen: View) -> Iterator[Wait]:
     dwell = plan.holdout_dwell if holdout else plan.dwell
     left = dwell - (state.clock_us - state.stage.began_us) / 1e6
     if left > 0:
-        yield Wait("dwell", f"the stage is held for {dwell / 3600:g} h")
+        yield Wait("dwell", f"the stage is held for {_span(dwell)}")
     closed = state.stage.closed[1]
     if not holdout and closed < plan.minimum_units:
         yield Wait("units", f"{closed} of {plan.minimum_units} periods of canary units have closed")
+
+
+def _span(seconds: float) -> str:
+    return (
+        f"{seconds / 3600:g} h"
+        if seconds >= 3600
+        else f"{seconds / 60:g} min"
+        if seconds >= 60
+        else f"{seconds:g} s"
+    )
 
 
 def _proof(seen: View) -> Iterator[Wait]:

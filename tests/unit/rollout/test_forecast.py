@@ -60,7 +60,7 @@ def by_name(found: Forecast) -> dict[str, float | None]:
 
 def test_at_its_start_it_goes_by_the_plan_and_the_traffic() -> None:
     found = Fed().look()
-    assert found.why == "the stage is held for 0.166667 h"
+    assert found.why == "the stage is held for 10 min"
     left = by_name(found)
     assert left["dwell"] == 600
     assert left["units"] == pytest.approx(90, abs=2)
