@@ -117,11 +117,15 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
         )
         for name, model in settings.models.items()
     }
+    notify = tuple(
+        each.model_copy(update={"url_file": folder / each.url_file.expanduser()}) for each in settings.notify
+    )
     tls = settings.tls and Tls(cert=folder / settings.tls.cert, key=folder / settings.tls.key)
     return settings.model_copy(
         update={
             "models": models,
             "tls": tls,
+            "notify": notify,
             "data": folder / settings.data.expanduser(),
             "constitution": under(settings.constitution),
             "admin_token_file": under(settings.admin_token_file),

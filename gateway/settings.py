@@ -2,10 +2,12 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from gateway.core.evidence import DecisionKind
 
 _UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGT]iB|B)?\s*$", re.IGNORECASE)
@@ -42,6 +44,13 @@ def _endpoint(value: str) -> str:
         raise ValueError("no password in a URL: put the key in a file and name it in api_key_file")
     if parts.path.rstrip("/") or parts.query or parts.fragment:
         raise ValueError("an endpoint is a server, without a path: clients' paths are passed on as they are")
+    return value.rstrip("/")
+
+
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+        raise ValueError("a public URL is like https://tipstaff.example.org, without ? and #")
     return value.rstrip("/")
 
 
@@ -258,6 +267,23 @@ class Feedback(_Part):
     """Feedback that one client may send, per worker; a client is its credentials, else its address."""
 
 
+_NOTIFIED: tuple[DecisionKind, ...] = tuple(
+    kind for kind in get_args(DecisionKind) if kind not in ("wait", "weights", "approve")
+)
+Form = Literal["json", "slack"]
+
+
+class Notify(_Part):
+    """Somebody who is told of decisions."""
+
+    url_file: Path
+    """A file with the URL that each is posted to; often it is a secret."""
+    on: Annotated[tuple[DecisionKind, ...], BeforeValidator(_listed), Field(min_length=1)] = _NOTIFIED
+    """Kinds of decisions; left out: all but `wait`, `approve` and `weights`."""
+    form: Form = "json"
+    """`slack`: the form of Slack's incoming webhooks."""
+
+
 class Settings(_Part):
     """The whole configuration."""
 
@@ -293,6 +319,10 @@ class Settings(_Part):
     """The scorer."""
     feedback: Feedback = Feedback()
     """Feedback on the data port."""
+    notify: Annotated[tuple[Notify, ...], Field(max_length=16)] = ()
+    """Who is told of decisions."""
+    public_url: Annotated[str, AfterValidator(_public_url)] = ""
+    """Where people reach the admin port, like https://tipstaff.example.org: for links in notifications."""
     tls: Tls | None = None
     """TLS on the data port."""
 

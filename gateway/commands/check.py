@@ -93,12 +93,15 @@ def _keys(part: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Ite
 
 
 def _target(spec: dict[str, Any], definitions: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
-    """The definition that a key leads into, and `.<name>` when it does so through a mapping."""
+    """The definition that a key leads into, and `.<name>` or `[]` when it does so through a mapping or a list."""
     choices = [spec, *spec.get("anyOf", [])]
     for choice in choices:
         mapped = choice.get("additionalProperties")
         if isinstance(mapped, dict) and "$ref" in mapped:
             return definitions[mapped["$ref"].rsplit("/", 1)[1]], ".<name>"
+        listed = choice.get("items")
+        if isinstance(listed, dict) and "$ref" in listed:
+            return definitions[listed["$ref"].rsplit("/", 1)[1]], "[]"
         if "$ref" in choice:
             return definitions[choice["$ref"].rsplit("/", 1)[1]], ""
     return None, ""

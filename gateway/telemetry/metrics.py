@@ -199,6 +199,13 @@ FEEDBACK_ERRORS = Metric(
     "counter",
     "Failed attempts to take feedback into its index; each is tried again.",
 )
+NOTIFICATIONS = Metric(
+    "tipstaff_notifications_total",
+    "counter",
+    "Decisions that a receiver of `notify` was to be told of: sent, failed after several tries, or dropped because"
+    " too many waited.",
+    ("receiver", "result"),
+)
 BUILD_INFO = Metric(
     "tipstaff_build_info",
     "gauge",

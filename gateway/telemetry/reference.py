@@ -36,6 +36,8 @@ _LABELS = {
     "principle": "the principle's id in the constitution",
     "process": "the process's name (`proxy-0`, `scorer-0`, `controller`, ...)",
     "reason": "how a request ended, why an event was dropped, why nothing was evaluated, why a sign-in failed",
+    "receiver": "its place in `notify`, from 0",
+    "result": "`sent`, `failed` or `dropped`",
     "route": "what the path asks for (`chat_completions`, `completions`, `responses`, `messages`, ...)",
     "severity": "`low`, `medium`, `high` or `critical`",
     "source": "where the unit came from, as the configuration writes it; `request`: there was none",
