@@ -10,6 +10,7 @@ import typer
 
 from gateway import __version__
 from gateway.commands.review_app import review_app
+from gateway.commands.rollout_app import rollout_app
 
 app = typer.Typer(
     name="tipstaff",
@@ -21,6 +22,7 @@ app = typer.Typer(
 constitution_app = typer.Typer(help="Check and try the written rules.", no_args_is_help=True)
 app.add_typer(constitution_app, name="constitution")
 app.add_typer(review_app, name="review")
+app.add_typer(rollout_app, name="rollout")
 
 Config = Annotated[Path, typer.Argument(help="The YAML configuration.", show_default=True)]
 ParentFd = Annotated[int | None, typer.Option(hidden=True, help="Socket to the supervisor.")]

@@ -21,6 +21,10 @@ class Exit(IntEnum):
     CONFIG = 2
     PORT_TAKEN = 3
     DATA_FOLDER = 4
+    WENT_BACK = 5
+    """A rollout that was waited for ended without promotion."""
+    TIMED_OUT = 6
+    """It is still under way after the time that was given."""
 
 
 class Parent:

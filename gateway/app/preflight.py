@@ -1,4 +1,4 @@
-"""What would stop a process from starting, found before any is started: the files that the configuration names."""
+"""What would stop a process from starting, found before any is started: the configuration's files and plans."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway.keys import load_unit_key, read_secret
 from gateway.proxy.tls import ServerTls, client_context
+from gateway.rollout.plan import PlanError, parse
 from gateway.settings import ConfigError, Settings
 
 
@@ -40,6 +41,15 @@ def _checks(settings: Settings) -> Iterator[Callable[[], object]]:
             yield from _secret(f"models.{name}.arms.{arm_name}.api_key_file", arm.api_key_file)
             if arm.ca is not None:
                 yield partial(client_context, arm)
+        if model.rollout is not None:
+            yield partial(_plan, name, model.rollout.plan)
+
+
+def _plan(model: str, given: object) -> None:
+    try:
+        parse(given)
+    except PlanError as error:
+        raise ConfigError([f"models.{model}.rollout.{error}"]) from error
 
 
 def _secret(key: str, path: Path | None) -> Iterator[Callable[[], object]]:

@@ -48,6 +48,7 @@ def check_config(path: Path) -> Report:
     """Validate the file and every file that it names; measure the classifiers."""
     from gateway.app import preflight
     from gateway.app.classifier import make_classifier
+    from gateway.controller.first_wish import wish_problems
 
     try:
         settings = load(path)
@@ -55,6 +56,7 @@ def check_config(path: Path) -> Report:
         constitution, classifier = make_classifier(settings)
     except ConfigError as error:
         return Report(str(path), error.problems)
+    problems = problems or wish_problems(settings.models, constitution)
     if problems:
         return Report(str(path), problems)
     models = {

@@ -26,6 +26,11 @@ def time_of(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
+def moment(time_us: int) -> datetime:
+    """Microseconds since the epoch as a time, UTC."""
+    return datetime.fromtimestamp(time_us / 1e6, UTC)
+
+
 def stamp(text: str) -> str:
     """A time of the API, to the second, in UTC."""
     return f"{time_of(text):%Y-%m-%d %H:%M:%S} UTC"

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import structlog
 
-from gateway.controller.orders import Orders, Wanted
+from classifiers.constitution import Constitution
+from gateway.controller.orders import Orders, Wanted, fitting
 from gateway.controller.rollouts import Rollouts
 from gateway.rollout.commands import Refused
-from gateway.rollout.plan import PlanError
+from gateway.rollout.plan import PlanError, parse
 from gateway.settings import ConfigError, Model
 
 log = structlog.get_logger(__name__)
@@ -34,3 +35,15 @@ def start_wished(models: Mapping[str, Model], orders: Orders, rollouts: Rollouts
             log.info("the configuration's rollout is not started", model=name, why=str(refused))
         else:
             log.info("rollout started by the configuration", model=name, rollout=kept.state.rollout)
+
+
+def wish_problems(models: Mapping[str, Model], constitution: Constitution) -> list[str]:
+    """A line for each plan in the configuration that cannot be used with the constitution."""
+    found = []
+    for name, model in models.items():
+        if model.rollout is not None:
+            try:
+                fitting(parse(model.rollout.plan), constitution)
+            except PlanError as error:
+                found.append(f"models.{name}.rollout.{error}")
+    return found
