@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
+from gateway.commands.audit_app import add_audit
 from gateway.commands.review_app import review_app
 from gateway.commands.rollout_app import rollout_app
 
@@ -23,6 +24,7 @@ constitution_app = typer.Typer(help="Check and try the written rules.", no_args_
 app.add_typer(constitution_app, name="constitution")
 app.add_typer(review_app, name="review")
 app.add_typer(rollout_app, name="rollout")
+add_audit(rollout_app, app)
 
 Config = Annotated[Path, typer.Argument(help="The YAML configuration.", show_default=True)]
 ParentFd = Annotated[int | None, typer.Option(hidden=True, help="Socket to the supervisor.")]

@@ -1,7 +1,7 @@
 """A small client of the admin API, for the command line and the demo."""
 
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 import httpx
@@ -41,6 +41,18 @@ class AdminClient:
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Any other change under /api/v1."""
         return self._call("POST", path, body)
+
+    def download(self, path: str, target: IO[bytes]) -> None:
+        """Write a file that is read under /api/v1 to `target`."""
+        try:
+            with self._http.stream("GET", path) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise AdminError(_problem(answer))
+                for piece in answer.iter_bytes():
+                    target.write(piece)
+        except httpx.HTTPError as error:
+            raise AdminError(f"{self._address}: the answer ended early, or there is none ({error})") from error
 
     def close(self) -> None:
         """Let go of the connection."""

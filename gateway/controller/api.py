@@ -6,6 +6,7 @@ from gateway.controller import problems
 from gateway.controller.access import Guard
 from gateway.controller.body_limit import BodyLimit
 from gateway.controller.parts import ControllerParts
+from gateway.controller.routers.bundles import bundles_router
 from gateway.controller.routers.constitution import constitution_router
 from gateway.controller.routers.decisions import decisions_router
 from gateway.controller.routers.docs import docs_router
@@ -52,6 +53,7 @@ def create_app(parts: ControllerParts) -> FastAPI:
         ledger_router(parts.ledgers),
         decisions_router(parts.store, parts.rollouts),
         rollouts_router(parts),
+        bundles_router(parts.folder, parts.version),
     ):  # what they would say of a data folder that is gone is wrong
         app.include_router(router, dependencies=[Depends(parts.folder.check)], responses=problems_of(503))
     app.add_middleware(BodyLimit)

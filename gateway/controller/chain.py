@@ -4,7 +4,7 @@ Canonical form: the decision as JSON in UTF-8, its keys (and its `type`) sorted,
 their shortest form that reads back the same. The hash is SHA-256 over these bytes, in hex.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
 import msgspec
@@ -42,3 +42,22 @@ def first_break(decisions: Iterable[DecisionV1], head: str = GENESIS) -> int | N
             return place
         head = decision_hash(decision)
     return None
+
+
+class Link(msgspec.Struct, frozen=True):
+    """What the chain needs to know of a stored decision."""
+
+    previous: str
+
+
+def hashes(bodies: Iterable[bytes]) -> Iterator[tuple[str, bool]]:
+    """Of decisions as they are stored, oldest first: the hash of each, and whether it follows from the one before.
+
+    The bytes themselves are hashed, so that what a later version adds to a decision holds here too. Raises
+    msgspec.DecodeError for what is no decision.
+    """
+    head = GENESIS
+    for body in bodies:
+        follows = msgspec.json.decode(body, type=Link).previous == head
+        head = sha256(body).hexdigest()
+        yield head, follows

@@ -13,7 +13,7 @@ class FolderWatch:
     """Remembers which folder it is, by its device and inode. A look costs two system calls."""
 
     def __init__(self, data: DataFolder) -> None:
-        self._data = data
+        self.data = data
         self._began_with = self._identity()
 
     def check(self) -> None:
@@ -23,14 +23,14 @@ class FolderWatch:
 
     def troubles(self) -> list[str]:
         """An empty list, or what is wrong."""
-        if self._identity() == self._began_with and self._data.format.exists():
+        if self._identity() == self._began_with and self.data.format.exists():
             return []
-        what = f"data folder {self._data.root} was moved, removed or replaced while tipstaff ran"
+        what = f"data folder {self.data.root} was moved, removed or replaced while tipstaff ran"
         return [f"{what}: put it back, or stop tipstaff and start it again"]
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self._data.root)  # noqa: PTH116 - the bare call
+            found = os.stat(self.data.root)  # noqa: PTH116 - the bare call
         except OSError:
             return None
         return found.st_dev, found.st_ino

@@ -24,6 +24,11 @@ class Traffic:
         self._step_us = round(1e6 / rate)
         self._random = random.Random(seed)
         self._number = 0
+        self._keys = 1
+
+    def rotate(self) -> None:
+        """Another unit key: from now on everybody has another hash."""
+        self._keys += 1
 
     def verdicts(self, table: RoutingTable, seconds: float, constitution: str) -> list[VerdictV1]:
         """What comes within so many seconds, under one table."""
@@ -36,7 +41,7 @@ class Traffic:
 
     def _verdict(self, table: RoutingTable, constitution: str) -> VerdictV1:
         self._number += 1
-        unit = self._random.randrange(self._users).to_bytes(16, "big")
+        unit = (self._random.randrange(self._users) * self._keys).to_bytes(16, "big")
         route = table.models[MODEL]
         place = bucket(route.salt, unit)
         arm = assign(route, place)

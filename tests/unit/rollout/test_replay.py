@@ -46,9 +46,7 @@ SAID = st.lists(st.tuples(WORDS, st.floats(0.1, 40)), max_size=6)
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    st.integers(0, 2**16), st.lists(st.tuples(WORDS, st.floats(0.1, 40)), max_size=6), st.sampled_from([0.02, 0.3])
-)
+@given(st.integers(0, 2**16), SAID, st.sampled_from([0.02, 0.3]))
 def test_whatever_operators_say_and_whatever_happens(seed: int, said: list[tuple[str, float]], rate: float) -> None:
     live = Live(seed, bad=rate, users=400)
     for word, seconds in said:
