@@ -21,6 +21,7 @@ from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores, default_folder
 from gateway.controller.loop import ControllerLoop
+from gateway.controller.notify import ChainHead, Notifier, receivers
 from gateway.controller.orders import Orders
 from gateway.controller.parts import ControllerParts
 from gateway.controller.patience import Patience
@@ -41,7 +42,7 @@ from gateway.events.ledger import Ledger
 from gateway.events.schema import Stream
 from gateway.keys import read_secret
 from gateway.layout import DataFolder
-from gateway.ports import LogFull
+from gateway.ports import LogFull, StateStore
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.scoring.texts import KeptTexts
 from gateway.settings import Settings
@@ -132,7 +133,9 @@ def _controller(
     constitution, classifier = make_classifier(settings)
     store = open_state(data, clock)
     stack.callback(store.close)
-    tables = RoutingTables(store, data, KnownStores(default_folder(os.environ, Path.home())), clock)
+    tell = _notifier(process, store, stack).tell
+    known = KnownStores(default_folder(os.environ, Path.home()))
+    tables = RoutingTables(store, data, known, clock, on_decision=tell)
     with opening(data.state):
         tables.start(wishes(settings.models))
     index = ExchangeIndex.open(data.index, clock)
@@ -146,7 +149,7 @@ def _controller(
     folder = FolderWatch(data)
     reader = VerdictReader(events, index, process.meters)
     feedback_reader = FeedbackReader(events, feedback, index, process.meters)
-    rollouts = Rollouts(store, tables, index, settings.models, constitution, clock)
+    rollouts = Rollouts(store, tables, index, settings.models, constitution, clock, on_decision=tell)
     statuses = Statuses(data.statuses, clock)
     reporting = Reporting(rollouts, feedback_reader)
     loop = ControllerLoop(
@@ -183,6 +186,14 @@ def _controller(
         clock=clock,
     )
     return parts, loop
+
+
+def _notifier(process: Process, store: StateStore, stack: ExitStack) -> Notifier:
+    settings = process.settings
+    notifier = Notifier(receivers(settings.notify), settings.public_url, ChainHead(store).read, process.meters)
+    notifier.start()
+    stack.callback(notifier.close)
+    return notifier
 
 
 def _ledgers(data: DataFolder) -> Callable[[], Mapping[Stream, Ledger]]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from gateway.controller.notify import receiver
 from gateway.keys import load_unit_key, read_secret
 from gateway.proxy.tls import ServerTls, client_context
 from gateway.rollout.plan import PlanError, parse
@@ -36,6 +37,8 @@ def _checks(settings: Settings) -> Iterator[Callable[[], object]]:
         yield lambda: load_unit_key(unit_key)
     if tls is not None:
         yield lambda: ServerTls(tls)
+    for number, each in enumerate(settings.notify):
+        yield partial(receiver, number, each)
     for name, model in settings.models.items():
         for arm_name, arm in model.arms.items():
             yield from _secret(f"models.{name}.arms.{arm_name}.api_key_file", arm.api_key_file)

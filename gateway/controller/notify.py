@@ -49,11 +49,12 @@ class Receiver(msgspec.Struct, frozen=True):
 
 
 def receivers(notify: Sequence[Notify]) -> list[Receiver]:
-    """With the URLs that their files hold. Raises ConfigError, which does not show them."""
-    return [_receiver(number, each) for number, each in enumerate(notify)]
+    """All of the configuration's. Raises ConfigError."""
+    return [receiver(number, each) for number, each in enumerate(notify)]
 
 
-def _receiver(number: int, given: Notify) -> Receiver:
+def receiver(number: int, given: Notify) -> Receiver:
+    """One, with the URL that its file holds. Raises ConfigError, which does not show it."""
     key = f"notify[{number}].url_file"
     url = read_secret(key, given.url_file)
     parts = urlsplit(url)

@@ -43,7 +43,10 @@ def wishes(models: Mapping[str, Model]) -> dict[str, Wish]:
 
 
 class RoutingTables:
-    """The current table, in the state store and in the file that proxies poll. Safe to call from any thread."""
+    """The current table, in the state store and in the file that proxies poll. Safe to call from any thread.
+
+    `on_decision` hears of each decision that is made here, after it was saved; not of those that `save_with` saves.
+    """
 
     def __init__(
         self,
@@ -52,8 +55,10 @@ class RoutingTables:
         known: KnownStores,
         clock: Clock,
         entropy: Callable[[int], bytes] = urandom,
+        on_decision: Callable[[DecisionV1], None] = lambda _: None,
     ) -> None:
         self._store = store
+        self._on_decision = on_decision
         self._data = data
         self._known = known
         self._clock = clock
@@ -154,8 +159,9 @@ class RoutingTables:
             weights.decision(change, exchange_id(now, self._entropy(10)), now, table.version) for change in changes
         ]
         self._store.save(head, table, decisions)
-        for change in changes:
+        for change, made in zip(changes, decisions, strict=True):
             _tell(change)
+            self._on_decision(made)
 
     def _publish(self) -> RoutingTable:
         table = self.current()

@@ -22,6 +22,8 @@ from gateway.controller.verification import Check, verify
 from gateway.events.schema import DecisionV1, VerdictV1
 from gateway.layout import DataFolder
 from gateway.tablefile import read_table
+from tests.integration.controller.test_reports import PLAN as WITH_FEEDBACK
+from tests.integration.controller.test_reports import Said
 from tests.integration.controller.test_rollouts import Site
 from tests.support.rollouts import MODEL
 from tests.unit.controller.conftest import shipped
@@ -104,7 +106,9 @@ def test_there_is_no_text_and_all_that_it_rests_on(whole: Path) -> None:
             *("verdicts.jsonl", "inputs.jsonl", "labels.jsonl", "decisions.jsonl"),
         }
         rows = [json.loads(line) for line in file.read("verdicts.jsonl").splitlines()]
+        words = [json.loads(line)["action"] for line in file.read("inputs.jsonl").splitlines()]
         arms = json.loads(file.read("arms.json"))
+    assert words == ["suspend", "suspend", "resume"]  # the one that was refused too: it moved time
     assert len(rows) > 1000
     assert {key for row in rows for key in row} <= {"type", *VerdictV1.__struct_fields__}
     assert arms["facts"]["canary"]["version"] == "canary-1"
@@ -286,6 +290,21 @@ def test_it_holds_over_a_rotation_of_the_unit_key(tmp_path: Path) -> None:
     assert site.status() == "promoted"
     assert failing(verify(packed(site.controller.data, tmp_path / "rotated.zip"))) == []
     site.controller.close()
+
+
+def test_it_holds_where_feedback_decided(tmp_path: Path) -> None:
+    said = Said(tmp_path / "site")
+    parts = said.site.controller
+    parts.clock.advance((said.site.traffic.now_us - parts.clock.now_us()) / 1e6)
+    said.site.start(WITH_FEEDBACK)
+    for _ in range(60):
+        said.step(disliked=4)
+    assert said.site.status() == "rolled_back"
+    path = packed(parts.data, tmp_path / "said.zip")
+    assert failing(verify(path)) == []
+    with zipfile.ZipFile(path) as file:
+        assert b'"type":"reports"' in file.read("inputs.jsonl")
+    parts.close()
 
 
 def test_one_that_still_runs_holds_at_every_second(tmp_path: Path) -> None:

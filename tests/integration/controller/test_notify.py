@@ -12,6 +12,8 @@ from structlog.testing import capture_logs
 
 from gateway.controller import chain
 from gateway.controller.notify import ChainHead, Notifier, Receiver, receivers
+from gateway.controller.tables import RoutingTables
+from gateway.controller.weights import Wish
 from gateway.core.evidence import DecisionKind
 from gateway.events.schema import DecisionV1, WeightChanged
 from gateway.settings import ConfigError, Form, Notify
@@ -203,6 +205,19 @@ def test_the_head_is_that_of_the_newest_decision(tmp_path: Path) -> None:
     assert head.read() == chain.decision_hash(found[-1])
     controller.tables.set_weights("assistant", {"canary": 0.2}, "less")
     assert head.read() == chain.decision_hash(controller.store.decisions(len(found), 10)[-1][1])
+    controller.close()
+
+
+def test_an_operators_weights_are_told_too(site: Site, meters: Meters, make: Make, tmp_path: Path) -> None:
+    notifier = make(site.url, on=frozenset({"weights"}))
+    controller = Controller(tmp_path)
+    tables = RoutingTables(
+        controller.store, controller.data, controller.tables._known, controller.clock, on_decision=notifier.tell
+    )
+    tables.start({"assistant": Wish(("stable", "canary"), {"canary": 0.1})})
+    tables.set_weights("assistant", {"canary": 0.3}, "more")
+    sent(meters, 2)
+    assert [json.loads(body)["reason"] for body in site.bodies] == ["first start with this model", "more"]
     controller.close()
 
 
