@@ -8,8 +8,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
-from http.client import HTTPException, HTTPMessage
-from typing import IO
+from http.client import HTTPException
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -148,7 +147,7 @@ class _Outbox:
         self._sent = meters.counter(NOTIFICATIONS, str(receiver.number), "sent")
         self._failed = meters.counter(NOTIFICATIONS, str(receiver.number), "failed")
         self._dropped = meters.counter(NOTIFICATIONS, str(receiver.number), "dropped")
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._opener = _opener()
 
     def start(self) -> None:
         self._thread.start()
@@ -216,17 +215,15 @@ class _Outbox:
             raise _Failed(type(error).__name__, again=True) from None  # its text may hold the URL
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Nothing is sent to where an answer points."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,  # noqa: ARG002 - the base's signature
-        fp: IO[bytes],  # noqa: ARG002
-        code: int,  # noqa: ARG002
-        msg: str,  # noqa: ARG002
-        headers: HTTPMessage,  # noqa: ARG002
-        newurl: str,  # noqa: ARG002
-    ) -> None:
-        """None: the answer is what it is."""
-        return
+def _opener() -> urllib.request.OpenerDirector:
+    """With the environment's proxies, without redirects: nothing goes where an answer points."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+    ):
+        opener.add_handler(handler)
+    return opener
