@@ -27,7 +27,7 @@ _TIERS = {"harm": "harmlessness", "honesty": "honesty", "helpfulness": "helpfuln
 
 class Pins(msgspec.Struct, frozen=True):
     """What verdicts must have been made with to be evidence: the constitution's hash, and name -> version of the
-    classifiers.
+    classifiers; without any, no matter which.
     """
 
     constitution: str
@@ -37,7 +37,7 @@ class Pins(msgspec.Struct, frozen=True):
         """Whether it was made with these."""
         made = verdict.verdict
         return made.constitution == self.constitution and (
-            not made.evaluators or made.evaluators == self.evaluators
+            not made.evaluators or self.evaluators in ({}, made.evaluators)
         )
 
 

@@ -7,21 +7,23 @@ from typing import Any, Protocol
 
 from gateway.demo.behaviour import Behaviour, Schedule, steady
 from gateway.demo.model_server import HOST, ModelServer
+from gateway.demo.plan import TURN_SECONDS
 from gateway.demo.simulated import SimulatedModel
 from gateway.demo.vllm import VllmError, VllmOptions, VllmServer, find_tiny_model
 from gateway.ports import Clock
 
 ARMS = ("stable", "canary")
-TURN_SECONDS = 16.0
-"""When the simulated canary turns worse, counted from its start of traffic."""
-
-_STABLE = Behaviour(misdeeds={"leaks": 0.002, "apologises": 0.005, "preaches": 0.003}, over_refusing=0.01)
-_CANARY = Behaviour(
+STABLE = Behaviour(misdeeds={"leaks": 0.002, "apologises": 0.005, "preaches": 0.003}, over_refusing=0.01)
+TURNED = Behaviour(
     misdeeds={"leaks": 0.07, "apologises": 0.09, "preaches": 0.04, "poses_as_human": 0.04, "flatters": 0.03},
     over_refusing=0.12,
     complying=0.3,
     first_token=0.06,
 )
+
+
+TURNING = Schedule(((0.0, STABLE), (TURN_SECONDS, TURNED)))
+"""How the simulated canary behaves."""
 
 
 class FleetFailed(Exception):
@@ -59,8 +61,8 @@ class SimulatedFleet:
     takes = ""
 
     def __init__(self, clock: Clock, seed: int) -> None:
-        calm = steady(_STABLE)
-        self._turning = Schedule(((0.0, _STABLE), (TURN_SECONDS, _CANARY)))
+        calm = steady(STABLE)
+        self._turning = TURNING
         self._servers = {
             arm: ModelServer(SimulatedModel(f"simulated-{arm}", seed + place), calm, clock)
             for place, arm in enumerate(ARMS)

@@ -2,35 +2,17 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from random import Random
-from typing import Any
 
 import httpx
 import msgspec
 
-from gateway.demo.wording import ANSWERS, COMPLIES
+from gateway.demo.asking import Asking, Request, Traffic
 from gateway.ports import Clock
 from gateway.tasks import Tasks
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _DEADLINE = 60.0
 _IN_FLIGHT = 64
-_PROVOKING = 0.08
-_STREAMING = 0.6
-_COMPLETIONS = 0.05
-
-
-class Traffic(msgspec.Struct, frozen=True):
-    """`rate`: arrivals a second. `users`: how many there are; the k-th comes about 1/k as often as the first.
-
-    No more than `most` requests are ever sent. `max_tokens` is asked for in each.
-    """
-
-    rate: float
-    users: int = 400
-    most: int = 20_000
-    max_tokens: int = 64
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -56,14 +38,10 @@ class Users:
         self.asked: list[Asked] = []
         self.left_out = 0
         """Arrivals that found too many others in flight: an open loop does not wait for them."""
-        self._model = model
-        self._traffic = traffic
+        self._asking = Asking(traffic, model, seed)
         self._clock = clock
-        self._chance = Random(seed)
-        self._weights = [1.0 / rank for rank in range(1, traffic.users + 1)]
         self._tasks = Tasks()
         self._in_flight = 0
-        self._number = 0
         self._idle = asyncio.Event()
         self._idle.set()
         limits = httpx.Limits(max_connections=_IN_FLIGHT, max_keepalive_connections=_IN_FLIGHT)
@@ -73,12 +51,12 @@ class Users:
         """Let them come for that long; returns when the time is over or the most were sent."""
         began = self._clock.monotonic()
         due = began
-        for pause in self._pauses():
-            due += pause
+        while (request := self._asking.draw()) is not None:
+            due += request.pause
             await asyncio.sleep(max(min(due, began + seconds) - self._clock.monotonic(), 0.0))
             if due - began > seconds:
                 return
-            self._arrival()
+            self._arrival(request)
 
     async def settle(self, seconds: float) -> bool:
         """Wait for the answers that are on their way; False when some are still after `seconds`."""
@@ -98,39 +76,20 @@ class Users:
         """How many requests ended with which status."""
         return Counter(asked.status for asked in self.asked)
 
-    def _pauses(self) -> Iterator[float]:
-        """Exponential: arrivals that know nothing of each other."""
-        while self._number < self._traffic.most:
-            yield self._chance.expovariate(self._traffic.rate)
-
-    def _arrival(self) -> None:
+    def _arrival(self, request: Request) -> None:
         if self._in_flight >= _IN_FLIGHT:
             self.left_out += 1
             return
-        self._number += 1
         self._in_flight += 1
         self._idle.clear()
-        user = f"user-{self._chance.choices(range(self._traffic.users), self._weights)[0]}"
-        self._tasks.spawn(user, self._one(user, *self._request()))
+        self._tasks.spawn(request.user, self._one(request))
 
-    def _request(self) -> tuple[str, dict[str, Any]]:
-        provokes = self._chance.random() < _PROVOKING
-        prompt = self._chance.choice(tuple(COMPLIES) if provokes else tuple(ANSWERS))
-        body: dict[str, Any] = {
-            "model": self._model,
-            "seed": self._number,
-            "max_tokens": self._traffic.max_tokens,
-            "stream": self._chance.random() < _STREAMING,
-        }
-        if self._chance.random() < _COMPLETIONS:
-            return "/v1/completions", {**body, "prompt": prompt}
-        return "/v1/chat/completions", {**body, "messages": [{"role": "user", "content": prompt}]}
-
-    async def _one(self, user: str, path: str, body: dict[str, Any]) -> None:
+    async def _one(self, request: Request) -> None:
         sent = self._clock.monotonic()
         arm, status, first_byte = "", 0, None
+        headers = {"x-user-id": request.user}
         try:
-            async with self._http.stream("POST", path, json=body, headers={"x-user-id": user}) as answer:
+            async with self._http.stream("POST", request.path, json=request.body, headers=headers) as answer:
                 arm = answer.headers.get("x-tipstaff-arm", "")
                 async for _ in answer.aiter_raw():
                     first_byte = first_byte or self._clock.monotonic() - sent
@@ -138,7 +97,7 @@ class Users:
         except httpx.HTTPError:
             status = 0  # told by `statuses`, and the story does not hold with one of them
         finally:
-            self.asked.append(Asked(sent, user, arm, status, first_byte))
+            self.asked.append(Asked(sent, request.user, arm, status, first_byte))
             self._in_flight -= 1
             if not self._in_flight:
                 self._idle.set()

@@ -64,9 +64,18 @@ class MemoryUnits:
     def __init__(self) -> None:
         self._rows: dict[bytes, UnitRow] = {}
         self._queue: deque[bytes] = deque()
-        self.get = self._rows.get
-        self.put = self._rows.__setitem__
-        self.push = self._queue.append
+
+    def get(self, unit: bytes) -> UnitRow | None:
+        """See Units."""
+        return self._rows.get(unit)
+
+    def put(self, unit: bytes, row: UnitRow) -> None:
+        """See Units."""
+        self._rows[unit] = row
+
+    def push(self, unit: bytes) -> None:
+        """See Units."""
+        self._queue.append(unit)
 
     def first(self) -> bytes | None:
         """See Units."""

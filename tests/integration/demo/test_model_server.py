@@ -9,10 +9,11 @@ import openai
 import pytest
 
 from gateway.clock import SystemClock
+from gateway.demo.asking import Traffic
 from gateway.demo.behaviour import Behaviour, Schedule, steady
 from gateway.demo.model_server import ModelServer
 from gateway.demo.simulated import FINGERPRINT, SimulatedModel
-from gateway.demo.users import Traffic, Users
+from gateway.demo.users import Users
 from gateway.demo.wording import ANSWERS, REFUSAL
 
 PROMPT = next(iter(ANSWERS))
