@@ -11,7 +11,7 @@ import numpy as np
 
 from gateway.core.evidence import Rates
 from gateway.rollout.betting import PRIOR, no_worse_factors, worse_factors
-from gateway.rollout.intervals import Moments, difference_interval, mean_interval
+from gateway.rollout.intervals import LARGEST, Moments, difference_interval, mean_interval
 from gateway.rollout.mixture import (
     MISMATCH_PRIOR,
     MISMATCH_RATIOS,
@@ -80,6 +80,7 @@ class Evidence:
         self._alarm_at_closing: Array = np.ones(size)
         self._alarm_moved = False
         self._moments: Array = np.zeros((2, 3 * size))
+        self._largest = LARGEST
         self._base_sums: Array = np.zeros(2 * size + 1)
         self.counts = [0, 0]
         first = list(prior) or [0.0] * size
@@ -114,6 +115,7 @@ class Evidence:
         if self._alarm_moved:
             self._alarm_at_closing = self.alarm.bounded()
             self._alarm_moved = False
+        self._largest = max(self._largest, 1.0 / closing.rho, 1.0 / (1.0 - closing.rho))
         self._moments[0] += terms
         self._moments[1] += terms * terms
         self.counts[closing.canary] += 1
@@ -167,7 +169,7 @@ class Evidence:
     def difference(self, place: int) -> tuple[float, float]:
         """95 % confidence sequence of a guardrail's difference, canary minus stable; for display and budgets."""
         total, squares = self.moments()[:, 2, place].tolist()
-        return difference_interval(Moments(sum(self.counts), total, squares), DISPLAY_ALPHA)
+        return difference_interval(Moments(sum(self.counts), total, squares), DISPLAY_ALPHA, self._largest)
 
     def mean_of(self, place: int, canary: bool) -> Rates:  # noqa: FBT001 - which arm
         """A guardrail's outcomes on one arm."""
@@ -242,6 +244,7 @@ class Evidence:
             counts=list(self.counts),
             baselines=[each.tolist() for each in self._baselines],
             baselined=self._baselined,
+            largest=self._largest,
         )
 
     @classmethod
@@ -259,6 +262,7 @@ class Evidence:
         made.counts = list(book.counts)
         made._baselines = [np.array(each) for each in book.baselines]
         made._baselined = book.baselined
+        made._largest = book.largest
         return made
 
 

@@ -8,6 +8,8 @@ import msgspec
 _NARROWEST = 5000
 """n0: closed periods at which most rollouts are decided."""
 _HALVINGS = 50
+LARGEST = 2.0
+"""What a term of a difference can be at a share of one half; at any other share it can be more."""
 
 
 class Moments(msgspec.Struct, frozen=True):
@@ -40,7 +42,7 @@ def mean_interval(moments: Moments, alpha: float) -> tuple[float, float]:
     return _edge(holds, mean, 0.0), _edge(holds, mean, 1.0)
 
 
-def difference_interval(moments: Moments, alpha: float, largest: float = 2.0) -> tuple[float, float]:
+def difference_interval(moments: Moments, alpha: float, largest: float = LARGEST) -> tuple[float, float]:
     """Of a difference in [-1, 1], from terms that are unbiased for it, (A - rho) / (rho (1 - rho)) (g - b);
     (-1, 1) for fewer than two. `largest`: the largest that a term could have been, 1 / min(rho, 1 - rho).
 

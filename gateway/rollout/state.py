@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from gateway.rollout.intervals import LARGEST
 from gateway.rollout.observation import Health, Labels, Silence
 from gateway.rollout.wealth import StoredWealth
 
@@ -49,6 +50,8 @@ class Book(msgspec.Struct):
     counts: list[int]
     baselines: list[list[float]]
     baselined: int
+    largest: float = LARGEST
+    """The largest weight that a closed period has had in the differences."""
 
 
 class RolloutState(msgspec.Struct):
