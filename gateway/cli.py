@@ -12,6 +12,7 @@ from gateway import __version__
 from gateway.commands.audit_app import add_audit
 from gateway.commands.review_app import review_app
 from gateway.commands.rollout_app import rollout_app
+from gateway.commands.simulate_app import add_simulate
 
 app = typer.Typer(
     name="tipstaff",
@@ -25,6 +26,7 @@ app.add_typer(constitution_app, name="constitution")
 app.add_typer(review_app, name="review")
 app.add_typer(rollout_app, name="rollout")
 add_audit(rollout_app, app)
+add_simulate(app)
 
 Config = Annotated[Path, typer.Argument(help="The YAML configuration.", show_default=True)]
 ParentFd = Annotated[int | None, typer.Option(hidden=True, help="Socket to the supervisor.")]

@@ -286,7 +286,10 @@ class Engine:
             self.evidence.enter(made.stage)
         if made.kind != "redeal" and decide.proving(self.plan, made.stage):
             self.evidence.restart_no_worse()
+        closed = state.stage.closed
         state.stage = new_stage(made.stage, state.stage.number + 1, made.share, made.time_us, self._size)
+        if made.kind == "redeal":
+            state.stage.closed = closed  # the stage goes on: what it has seen counts
 
 
 def _add(row: UnitRow, seen: Observation) -> None:

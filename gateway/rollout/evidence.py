@@ -11,7 +11,7 @@ import numpy as np
 
 from gateway.core.evidence import Rates
 from gateway.rollout.betting import PRIOR, no_worse_factors, worse_factors
-from gateway.rollout.intervals import LARGEST, Moments, difference_interval, mean_interval
+from gateway.rollout.intervals import Moments, difference_interval, mean_interval
 from gateway.rollout.mixture import (
     MISMATCH_PRIOR,
     MISMATCH_RATIOS,
@@ -80,7 +80,7 @@ class Evidence:
         self._alarm_at_closing: Array = np.ones(size)
         self._alarm_moved = False
         self._moments: Array = np.zeros((2, 3 * size))
-        self._largest = LARGEST
+        self._overlap = 0.0
         self._base_sums: Array = np.zeros(2 * size + 1)
         self.counts = [0, 0]
         first = list(prior) or [0.0] * size
@@ -115,7 +115,7 @@ class Evidence:
         if self._alarm_moved:
             self._alarm_at_closing = self.alarm.bounded()
             self._alarm_moved = False
-        self._largest = max(self._largest, 1.0 / closing.rho, 1.0 / (1.0 - closing.rho))
+        self._overlap += closing.rho * (1.0 - closing.rho)
         self._moments[0] += terms
         self._moments[1] += terms * terms
         self.counts[closing.canary] += 1
@@ -163,13 +163,15 @@ class Evidence:
         return [place for place, each in enumerate(self._plan.guardrails) if each.promotes and rows[place] < needed]
 
     def moments(self) -> Array:
-        """Sums and sums of squares, shape (2, 3, G): outcomes on stable, on the canary, weighted differences."""
+        """Sums and sums of squares, shape (2, 3, G): outcomes on stable, on the canary, and
+        (A - rho)(g - b) of both.
+        """
         return self._moments.reshape(2, 3, self._size)
 
     def difference(self, place: int) -> tuple[float, float]:
         """95 % confidence sequence of a guardrail's difference, canary minus stable; for display and budgets."""
         total, squares = self.moments()[:, 2, place].tolist()
-        return difference_interval(Moments(sum(self.counts), total, squares), DISPLAY_ALPHA, self._largest)
+        return difference_interval(Moments(sum(self.counts), total, squares), self._overlap, DISPLAY_ALPHA)
 
     def mean_of(self, place: int, canary: bool) -> Rates:  # noqa: FBT001 - which arm
         """A guardrail's outcomes on one arm."""
@@ -211,7 +213,7 @@ class Evidence:
         no_worse = no_worse_factors(closing.canary, rho, missed, own[size + 1 :], self._margins)
         terms = np.zeros((3, size))
         terms[int(closing.canary)] = outcome
-        terms[2] = (closing.canary - rho) / (rho * (1.0 - rho)) * (outcome - own[:size])
+        terms[2] = (closing.canary - rho) * (outcome - own[:size])
         return np.concatenate((worse, no_worse)), terms.reshape(-1), levels
 
     def _own(self, base: Array, own: bytes) -> Array:
@@ -244,7 +246,7 @@ class Evidence:
             counts=list(self.counts),
             baselines=[each.tolist() for each in self._baselines],
             baselined=self._baselined,
-            largest=self._largest,
+            overlap=self._overlap,
         )
 
     @classmethod
@@ -262,7 +264,7 @@ class Evidence:
         made.counts = list(book.counts)
         made._baselines = [np.array(each) for each in book.baselines]
         made._baselined = book.baselined
-        made._largest = book.largest
+        made._overlap = book.overlap
         return made
 
 

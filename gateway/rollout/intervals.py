@@ -8,8 +8,6 @@ import msgspec
 _NARROWEST = 5000
 """n0: closed periods at which most rollouts are decided."""
 _HALVINGS = 50
-LARGEST = 2.0
-"""What a term of a difference can be at a share of one half; at any other share it can be more."""
 
 
 class Moments(msgspec.Struct, frozen=True):
@@ -42,25 +40,26 @@ def mean_interval(moments: Moments, alpha: float) -> tuple[float, float]:
     return _edge(holds, mean, 0.0), _edge(holds, mean, 1.0)
 
 
-def difference_interval(moments: Moments, alpha: float, largest: float = LARGEST) -> tuple[float, float]:
-    """Of a difference in [-1, 1], from terms that are unbiased for it, (A - rho) / (rho (1 - rho)) (g - b);
-    (-1, 1) for fewer than two. `largest`: the largest that a term could have been, 1 / min(rho, 1 - rho).
+def difference_interval(moments: Moments, overlap: float, alpha: float) -> tuple[float, float]:
+    """Of a difference in [-1, 1], from terms (A - rho)(g - b), whose conditional mean is rho (1 - rho) times it;
+    (-1, 1) for fewer than two. `overlap`: the sum of rho (1 - rho); where the difference changes, it is that of the
+    mean with these weights, which leans on the stages in which both arms had traffic.
 
     An asymptotic confidence sequence (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Annals of Statistics 2024,
     arXiv 2103.06476): with mean m, variance v, n terms and level alpha,
     m +- sqrt(v) sqrt(2 (n r^2 + 1) / (n^2 r^2) log(sqrt(n r^2 + 1) / alpha)),
     r^2 = (-2 log alpha + log(-2 log alpha) + 1) / n0, which makes it narrowest at n0 terms.
-    To v it adds that of one term as large as can be: while the rare arm has seen nothing rare, the variance of what
-    was seen says nothing (at a share of 1 % the plain interval misses the truth in 9 of 10 rollouts).
+    To v it adds that of one term as large as can be, 1: while the rare arm has seen nothing rare, the variance of
+    what was seen says nothing (at a share of 1 % the plain interval misses the truth in 9 of 10 rollouts).
     """
     n = moments.count
-    if n < 2:
+    if n < 2 or overlap <= 0:
         return -1.0, 1.0
     mean = moments.total / n
-    variance = max(moments.squares / n - mean * mean, 0.0) + largest * largest / n
+    variance = max(moments.squares / n - mean * mean, 0.0) + 1.0 / n
     spread = n * (log(alpha**-2) + log(log(alpha**-2)) + 1.0) / _NARROWEST
     half = sqrt(variance * 2.0 * (spread + 1.0) / (n * spread) * log(sqrt(spread + 1.0) / alpha))
-    return max(mean - half, -1.0), min(mean + half, 1.0)
+    return max((mean - half) * n / overlap, -1.0), min((mean + half) * n / overlap, 1.0)
 
 
 def _edge(holds: Callable[[float], bool], inside: float, outside: float) -> float:

@@ -121,6 +121,8 @@ def _closing(plan: Plan, index: int, periods: float, traffic: Traffic | None) ->
         return None
     _, share = dealt(plan, index)
     opened = traffic.seconds(periods / share)
+    if plan.redeal and (opened is None or opened > plan.redeal):
+        opened = plan.redeal * periods / max(traffic.units(plan.redeal) * share, 1.0)
     return None if opened is None else opened + (plan.period if periods else 0.0)
 
 
@@ -176,5 +178,5 @@ def _notes(plan: Plan, traffic: Traffic | None, known: Mapping[str, float]) -> I
         percents = ", ".join(f"{percent:g} %" for percent in plan.approval)
         yield f"waiting for a person is not counted ({percents})"
     if plan.redeal:
-        yield "dealing everyone anew (redeal) makes long stages shorter than this"
+        yield f"a stage that waits for proof or units deals everyone anew every {plan.redeal / DAY:.3g} days"
     yield "classifier errors, drift and users who differ are not in these numbers; tipstaff simulate has them"

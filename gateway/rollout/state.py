@@ -4,7 +4,6 @@ from typing import Literal
 
 import msgspec
 
-from gateway.rollout.intervals import LARGEST
 from gateway.rollout.observation import Health, Labels, Silence
 from gateway.rollout.wealth import StoredWealth
 
@@ -50,8 +49,8 @@ class Book(msgspec.Struct):
     counts: list[int]
     baselines: list[list[float]]
     baselined: int
-    largest: float = LARGEST
-    """The largest weight that a closed period has had in the differences."""
+    overlap: float = 0.0
+    """The sum of rho (1 - rho) over closed periods."""
 
 
 class RolloutState(msgspec.Struct):
@@ -90,6 +89,9 @@ class RolloutState(msgspec.Struct):
     silence: Silence | None = None
     labels: Labels | None = None
     drill: float = 0.0
+    """Share of the canary's answers that are taken as harmful, in (0, 1]; 0: it is no drill."""
+    back: float = 0.0
+    """The canary's share when this has ended without promotion: 0, but for a drill, which ends where it began."""
     promoted_us: int = 0
 
 

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from gateway.rollout.proportions import clopper_pearson
+from gateway.rollout.wealth import Array
 
 Verdict = Literal["holds", "open", "misses", ""]
 """`open`: the interval holds the target, so more runs must tell. Empty: no target."""
@@ -38,6 +39,15 @@ def mean(name: str, values: Sequence[float], *, least: float | None = None, most
     centre, half = float(np.mean(values)), 1.96 * float(np.std(values)) / sqrt(len(values))
     target, verdict = _judged(centre - half, centre + half, least, most)
     return Row(name, centre, centre - half, centre + half, target, verdict, len(values))
+
+
+def ratio(name: str, values: Array, *, most: float | None = None) -> Row:
+    """The median of one value for each run, infinite ones among them, with the interval from order statistics."""
+    ordered = np.sort(values)
+    reach = 0.98 * sqrt(len(values))
+    low, high = (ordered[round(np.clip(len(values) / 2 + side, 0, len(values) - 1))] for side in (-reach, reach))
+    target, verdict = _judged(low, high, None, most, unit="x")
+    return Row(name, float(np.median(values)), float(low), float(high), target, verdict, len(values))
 
 
 def plain(name: str, figure: float, runs: int) -> Row:

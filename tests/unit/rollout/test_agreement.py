@@ -97,9 +97,9 @@ def test_the_ends_of_a_means_interval_are_where_the_integral_reaches_1_over_alph
 @pytest.mark.parametrize("count", [100, 5000, 100_000])
 def test_the_ends_of_a_differences_interval_are_where_the_normal_mixture_reaches_1_over_alpha(count: int) -> None:
     """Terms of variance 1 and a prior N(0, r^2) over their mean: its Bayes factor is 1 / alpha at the ends."""
-    scale = 1e-3
-    _, high = difference_interval(Moments(count, 0.0, count * scale**2), 0.05, largest=0.0)
-    total = count * high / scale
+    scale = 1e-3  # and the variance of one term as large as can be
+    _, high = difference_interval(Moments(count, 0.0, count * scale**2), count, 0.05)
+    total = count * high / (scale**2 + 1 / count) ** 0.5
     spread = ((-2 * log(0.05) + log(-2 * log(0.05)) + 1) / 5000) ** 0.5
 
     def density(mean: float) -> float:

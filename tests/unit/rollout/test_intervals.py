@@ -29,17 +29,17 @@ def test_the_difference_is_within_at_every_look_also_where_one_arm_is_rare(rate:
     missed = 0
     for _ in range(200):
         canary = random.random(20_000) < rho
-        terms = (canary - rho) / (rho * (1 - rho)) * ((random.random(20_000) < rate) - rate)
+        terms = (canary - rho) * ((random.random(20_000) < rate) - rate)
         sums, squares = np.cumsum(terms), np.cumsum(terms**2)
         seen = [Moments(n, float(sums[n - 1]), float(squares[n - 1])) for n in _looks(20_000)]
-        ends = (difference_interval(each, _ALPHA, 1 / rho) for each in seen)
+        ends = (difference_interval(each, each.count * rho * (1 - rho), _ALPHA) for each in seen)
         missed += any(not low <= 0.0 <= high for low, high in ends)
     assert missed <= 18
 
 
 def test_nothing_is_known_of_fewer_than_two() -> None:
     assert mean_interval(Moments(1, 1.0, 1.0), _ALPHA) == (0.0, 1.0)
-    assert difference_interval(Moments(1, 1.0, 1.0), _ALPHA) == (-1.0, 1.0)
+    assert difference_interval(Moments(1, 1.0, 1.0), 0.25, _ALPHA) == (-1.0, 1.0)
 
 
 def test_a_thousand_without_a_violation_are_no_proof_that_there_is_none() -> None:
@@ -50,5 +50,5 @@ def test_a_thousand_without_a_violation_are_no_proof_that_there_is_none() -> Non
 
 
 def test_intervals_narrow_with_what_is_seen() -> None:
-    few, many = (difference_interval(Moments(n, 0.0, n * 0.04), _ALPHA) for n in (100, 10_000))
+    few, many = (difference_interval(Moments(n, 0.0, n * 0.01), n * 0.25, _ALPHA) for n in (100, 10_000))
     assert few[0] < many[0] < 0 < many[1] < few[1]

@@ -84,9 +84,18 @@ class TestOutlook:
         assert found.notes[0].endswith("honesty, helpfulness")
 
     def test_where_units_do_not_suffice_it_says_which_stage(self) -> None:
-        found = outlook(PRESETS["balanced"], QUIET, {})
+        found = outlook(parse({"preset": "balanced", "redeal": 0}), QUIET, {})
         assert found.expected is None
-        assert "stage 1 (1 %) needs 5,000 units" in found.why_not
+        assert "stage 1 (1 %) needs 2,000 units" in found.why_not
+
+    def test_dealing_anew_lets_few_users_count_again_and_again(self) -> None:
+        plan = parse({"preset": "fast", "minimum_units": 4})
+        once, again = (
+            outlook(each, QUIET, {}).stages[0].seconds
+            for each in (parse({"preset": "fast", "minimum_units": 4, "redeal": 0}), plan)
+        )
+        assert once is None
+        assert again == pytest.approx(2 * DAY + plan.period, rel=0.01), "80 units, 40 of them a day"
 
     def test_without_traffic_nothing_is_promised(self) -> None:
         found = outlook(PRESETS["fast"], None, {})
