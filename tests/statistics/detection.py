@@ -22,9 +22,9 @@ _DEFAULT_INVESTED = 0.5 + 0.5 / 6
 
 
 def fixed_size(rate: float, worse: float, part: float) -> int:
-    """The least number of exchanges of both arms, within half a percent, with which a one-sided z-test of two shares
-    has the power 0.8, its critical value raised until its level, counted out, is ALPHA: where the canary's count is
-    small the usual one has a level of up to 6.4 %.
+    """The least number of exchanges of both arms, within half a percent, with which a one-sided z-test of two
+    shares has the power 0.8, its critical value raised until its level, counted out, is ALPHA: where the canary's
+    count is small the usual one has a level of up to 6.4 %.
     """
     size = round(0.9 * _about(rate, worse, part))
     while _power(size, rate, worse, part) < _POWER:
@@ -60,7 +60,7 @@ def _most(count: int, rate: float) -> int:
 
 
 def detected(rate: float, times: float, part: float, runs: int, random: np.random.Generator) -> tuple[Array, Array]:
-    """In fixed sizes, when each run is found by one guardrail alone, and by harm in the balanced plan; inf: never."""
+    """In fixed sizes, when each run is found: by one guardrail alone, by harm in the balanced plan; inf: never."""
     size = fixed_size(rate, times * rate, part)
     alone, planned = Many(runs, part, MARGIN), Many(runs, part, MARGIN, _DEFAULT_INVESTED)
     others = 1.0 - _DEFAULT_WEIGHT

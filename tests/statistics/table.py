@@ -55,16 +55,21 @@ def plain(name: str, figure: float, runs: int) -> Row:
     return Row(name, figure, nan, nan, "", "", runs)
 
 
+def header() -> str:
+    """The table's first two lines."""
+    return "| what | found | 95 % interval | target | | runs |\n| --- | --- | --- | --- | --- | --- |"
+
+
+def line(row: Row) -> str:
+    """A line of the table; 0 runs: it was counted out."""
+    interval = "" if isnan(row.low) else f"{_number(row.low, row)} to {_number(row.high, row)}"
+    runs = f"{row.runs:,}" if row.runs else "exact"
+    return f"| {' | '.join((row.name, _number(row.figure, row), interval, row.target, row.verdict, runs))} |"
+
+
 def markdown(rows: Iterable[Row]) -> str:
     """The table, with a line break at its end."""
-    lines = ["| what | found | 95 % interval | target | | runs |", "| --- | --- | --- | --- | --- | --- |"]
-    return "\n".join((*lines, *map(_line, rows))) + "\n"
-
-
-def _line(row: Row) -> str:
-    interval = "" if isnan(row.low) else f"{_number(row.low, row)} to {_number(row.high, row)}"
-    cells = (row.name, _number(row.figure, row), interval, row.target, row.verdict, f"{row.runs:,}")
-    return f"| {' | '.join(cells)} |"
+    return "\n".join((header(), *map(line, rows))) + "\n"
 
 
 def _number(value: float, row: Row) -> str:
