@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import idle, log, soak, stream, unary
+from tests.benchmarks import idle, log, replay, soak, stream, unary
 from tests.benchmarks.procs import pin_self
 from tests.benchmarks.table import Row, show
 
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[Path], list[Row]]] = {
     "stream": stream.measure,
     "idle": idle.measure,
     "log": log.measure,
+    "replay": replay.measure,
     "soak": soak.measure,
 }
 
