@@ -214,6 +214,19 @@ class TestTime:
             assert drive.engine.state.units == units
 
 
+class TestShownOnly:
+    def test_what_does_not_count_is_no_evidence_and_costs_no_budget(self) -> None:
+        drive = Drive(PLAN)
+        before = drive.engine.sync().book
+        for unit in range(50):
+            seen = drive.seen(unit, canary=True, violates=True)
+            drive.see(msgspec.structs.replace(seen, counts=False))
+        state = drive.engine.sync()
+        assert (state.units, state.harm, state.stage.exchanges) == ([0, 0], [0, 0], [0, 0])
+        assert state.book == before
+        assert len(drive.units) == 0
+
+
 class TestOldTables:
     @pytest.mark.parametrize("passing", [False, True])
     def test_a_verdict_of_the_stage_before_is_no_evidence_of_the_new_one(self, *, passing: bool) -> None:
