@@ -142,7 +142,7 @@ def _stop(plan: Plan, state: RolloutState) -> Decision | None:
 
 def _blinded(plan: Plan, state: RolloutState) -> Decision | None:
     blind = 0.0 if state.silence is None else state.silence.blind
-    if blind < plan.blind.after or state.status == "frozen":
+    if blind < plan.blind.after or (state.status == "frozen" and plan.blind.do == "freeze"):
         return None
     said = f"nothing is known of the canary's answers for {blind / 60:.0f} minutes"
     if plan.blind.do == "suspend":

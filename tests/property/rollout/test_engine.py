@@ -15,7 +15,7 @@ from gateway.rollout.plan import Plan
 from gateway.rollout.start import begin
 from gateway.rollout.state import decode, encode
 from gateway.rollout.summary import stated
-from gateway.rollout.units import MemoryUnits, UnitRow
+from gateway.rollout.units import MemoryUnits, UnitRow, propensity
 from tests.support.engine import BEGINNING, Drive, Users, put_in_force, quick
 
 PLANS = st.sampled_from(
@@ -176,6 +176,24 @@ def test_what_comes_again_changes_nothing(data: st.DataObject, told: Told) -> No
     again = Again(told).run(doubled, {})
     assert again.made == told.made
     assert again.state() == told.state
+
+
+SHARES = st.lists(st.sampled_from([0.01, 0.05, 0.1, 0.25, 0.5, 0.95]), max_size=8)
+
+
+@given(SHARES, st.floats(0, 1, exclude_max=True), st.sampled_from([0.01, 0.3, 0.5, 0.95]))
+def test_a_bucket_lies_where_all_that_was_counted_puts_it(shares: list[float], bucket: float, then: float) -> None:
+    """However weights rise and fall: above every share that left it on stable, below every one that did not."""
+    engine = Drive(quick()).engine
+    engine.state.shares = list(dict.fromkeys(shares))
+    low, high = 0, 0
+    for share in shares:
+        engine.state.stage.share = share
+        low, high = engine._learned(low, high, canary=bucket < share)
+    floor = max((share for share in shares if share <= bucket), default=0.0)
+    ceiling = min((share for share in shares if share > bucket), default=1.0)
+    expected = min(max((then - floor) / (ceiling - floor), 0.0), 1.0)
+    assert propensity(engine.state.shares, low, high, then) == expected
 
 
 @settings(max_examples=20)

@@ -182,6 +182,12 @@ class TestHeldBack:
         still = ran(quick(minimum_units=10_000), few, 130)
         assert sum(still.engine.state.stage.closed) == 299
 
+    def test_what_is_proven_so_far_goes_on_when_it_is_dealt_anew(self) -> None:
+        drive = Drive(quick(stages=[50], redeal=30, promotion_alpha=NEVER))
+        while not drive.made or drive.made[-1].kind != "redeal":
+            drive.run(1)
+        assert drive.engine.evidence.tests.log2()[len(drive.plan.guardrails) + 2] > 2
+
     def test_what_waits_for_anything_but_proof_is_not_dealt_anew(self) -> None:
         assert ran(quick(redeal=30, dwell=1000), None, 130).kinds() == []
 

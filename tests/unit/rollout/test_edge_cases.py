@@ -155,6 +155,14 @@ class TestScorer:
         drive.run(60)
         assert drive.kinds()[:3] == [do, "resume", "advance"]
 
+    def test_what_is_frozen_is_suspended_too_when_nobody_sees_what_it_does(self) -> None:
+        drive = Drive(quick())
+        drive.run(10)
+        drive.say("freeze")
+        drive.give(Silence(drive.now_us, 1800.0))
+        assert drive.kinds() == ["freeze", "suspend"]
+        assert drive.engine.state.stage.share == 0.0
+
     def test_a_short_silence_is_waited_for_and_forgotten(self) -> None:
         drive = Drive(quick())
         drive.run(10)

@@ -109,6 +109,16 @@ class TestUnits:
         assert drive.engine.state.stage.closed == [1, 1]
         assert overlap(drive) - before == pytest.approx(bet(0.1))
 
+    def test_what_a_unit_was_like_on_stable_is_known_under_a_new_salt_too(self) -> None:
+        drive = Drive(quick(redeal=15, minimum_units=1000, dwell=5))
+        drive.see(drive.seen(ANN, canary=False, violates=True))
+        drive.pause(MINUTE)
+        assert drive.kinds() == ["redeal"]
+        drive.see(drive.seen(ANN, canary=True))
+        row = drive.units.get(ANN.to_bytes(16, "big"))
+        assert row is not None
+        assert (row.salt, list(row.own)) == (2, [250, 0])
+
     def test_units_that_are_requests_leave_no_rows(self) -> None:
         drive = Drive(quick(dwell=600), Users(passing=True, harm=(0.1, 0.1)))
         drive.run(30)
@@ -139,6 +149,17 @@ class TestPeriods:
         assert after[1] < before[1]
         assert overlap(drive) == pytest.approx(bet(0.1))
 
+    def test_so_is_one_that_the_harm_budget_ends(self) -> None:
+        drive = Drive(quick(harm_budget=3))
+        before = worse_and_no_worse(drive)
+        for unit in range(3):
+            drive.see(drive.seen(unit, canary=True, violates=True))
+        drive.pause(1)
+        assert drive.kinds() == ["stop"]
+        after = worse_and_no_worse(drive)
+        assert after[0] == before[0]
+        assert after[1] < before[1]
+
     def test_evidence_moves_when_they_end_and_not_before(self) -> None:
         drive = Drive(PLAN)
         drive.see(drive.seen(BEN, canary=True, violates=True))
@@ -157,9 +178,17 @@ class TestPeriods:
         assert worse_and_no_worse(clean)[0] == worse_and_no_worse(unread)[0]
         assert worse_and_no_worse(clean)[1] > worse_and_no_worse(unread)[1]
 
+    def test_what_comes_from_another_arm_than_it_opened_on_is_not_in_it(self) -> None:
+        drive = Drive(PLAN)
+        drive.see(drive.seen(BEN, canary=True))
+        drive.see(drive.seen(BEN, canary=False, violates=True))
+        drive.pause(11)
+        assert drive.engine.evidence.mean_of(0, canary=True).mean == 0.0
+        assert drive.engine.state.stage.closed == [0, 1]
+
     def test_a_report_goes_to_the_open_period_and_into_no_other(self) -> None:
         told, silent = Drive(PLAN), Drive(PLAN)
-        for each in (told, silent):
+        for each in (told, silent, told, silent):
             each.see(each.seen(BEN, canary=True))
         unit = BEN.to_bytes(16, "big")
         for canary in (True, False):  # it was not on stable: that one is passed over
@@ -167,7 +196,7 @@ class TestPeriods:
         for each in (told, silent):
             each.pause(11)
         assert worse_and_no_worse(told)[0] > worse_and_no_worse(silent)[0]
-        assert told.engine.evidence.mean_of(0, canary=True).mean == 1.0
+        assert told.engine.evidence.mean_of(0, canary=True).mean == 0.5
         closed = worse_and_no_worse(told)
         told.give(reported(told, unit, canary=True))
         told.pause(5)
