@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check static bench components lock clean
+.PHONY: help install demo test check static bench statistics components lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ static: $(VENV)/tests-installed
 
 bench: $(VENV)/tests-installed components ## measure against nginx on one pinned core
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+statistics: $(VENV)/tests-installed ## measure what docs/statistics.md promises: about two hours
+	@$(BIN)/python -m tests.statistics $(ARGS)
 
 components: ## install the real servers that tests use, as far as they can be had here
 	@$(PYTHON) -m tests.components
