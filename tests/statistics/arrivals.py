@@ -44,9 +44,8 @@ def one(task: tuple[str, float, int, float, int]) -> Run:
     return Simulation(PRESETS[preset], world(per_day, users, rate), seed).run(DAYS)
 
 
-def measure(runs: int, seed: int) -> list[Row]:
+def measure(runs: int, seed: int) -> Iterator[Row]:
     """`runs` for each row with a target, a fifth of that for the others."""
-    rows = []
     with Pool(os.cpu_count()) as pool:
         for preset, per_day, users, rate in cells():
             required = 0.9 if users == _USERS[-1] and rate == _RATES[-1] else None
@@ -58,8 +57,7 @@ def measure(runs: int, seed: int) -> list[Row]:
             median, late = np.quantile(times, [0.5, 0.9], method="inverted_cdf")
             where = f"{preset}, {per_day:,.0f} requests a day, {users:,} users, rate {rate:.1%}"
             said = f"G8 {where}: promoted within 14 days (median {_days(median)}, p90 {_days(late)})"
-            rows.append(share(said, int(arrived), count, least=required))
-    return rows
+            yield share(said, int(arrived), count, least=required)
 
 
 def _days(value: float) -> str:

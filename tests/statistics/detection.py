@@ -1,6 +1,8 @@
 """G3: how long until a worse canary is found, beside a test whose size is fixed beforehand and looked at once."""
 
+from collections.abc import Iterator
 from math import sqrt
+
 
 import numpy as np
 from scipy.special import ndtri  # type: ignore[import-untyped]  # scipy ships no types
@@ -77,16 +79,14 @@ def detected(rate: float, times: float, part: float, runs: int, random: np.rando
     return first[0] / size, first[1] / size
 
 
-def measure(runs: int, seed: int) -> list[Row]:
+def measure(runs: int, seed: int) -> Iterator[Row]:
     """`runs` for each row; medians, with the interval that order statistics give."""
     random = np.random.default_rng(seed)
-    rows = []
     for rate, part in ((0.01, 0.1), (0.01, 0.5), (0.05, 0.1), (0.05, 0.5)):
         for times, target in TARGETS.items():
             alone, planned = detected(rate, times, part, runs, random)
             where = f"rate {rate:.0%} x{times:g}, share {part:.0%}"
-            rows += [
+            yield from (
                 ratio(f"G3 median time to find, one guardrail: {where}", alone, most=target),
                 ratio(f"the same in the balanced plan: {where}", planned),
-            ]
-    return rows
+            )

@@ -1,5 +1,7 @@
 """G1: how often one guardrail says what is not so, looked at after every exchange."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from gateway.rollout.wealth import Array
@@ -30,21 +32,19 @@ def crossings(
     return found[0], found[1], found[2]
 
 
-def measure(runs: int, seed: int) -> list[Row]:
+def measure(runs: int, seed: int) -> Iterator[Row]:
     """`runs` for each row; request units, one guardrail, all its wealth in play from the start."""
-    rows = []
     random = np.random.default_rng(seed)
     for rate, length in LENGTHS.items():
         for part in SHARES:
             where = f"rate {rate:.1%}, share {part:.0%}, {length:,} exchanges"
             same = crossings(Many(runs, part, MARGIN), part, (rate, rate), length, random, runs)
-            rows += [
+            yield from (
                 share(f"G1 false rollbacks: {where}", _reached(same[0]), runs, most=ALPHA),
                 share(f"G1 false fast alarms: {where}", _reached(same[2]), runs, most=ALPHA),
-            ]
+            )
             worse = crossings(Many(runs, part, MARGIN), part, (rate, rate + MARGIN), length, random, runs)
-            rows.append(share(f"G1 false promotions: {where}", _reached(worse[1]), runs, most=ALPHA))
-    return rows
+            yield share(f"G1 false promotions: {where}", _reached(worse[1]), runs, most=ALPHA)
 
 
 def _reached(first: Array) -> int:

@@ -1,6 +1,7 @@
 """G2: the whole engine under ramps and drift, with users who differ and return, repeated and late verdicts."""
 
 import os
+from collections.abc import Iterator
 from multiprocessing import Pool
 
 import msgspec
@@ -58,20 +59,18 @@ def promoted(task: tuple[float, int]) -> bool:
     return _run(lenient, msgspec.structs.replace(WORLD, rate=rate, ratios=worse), seed).promoted is not None
 
 
-def measure(runs: int, seed: int) -> list[Row]:
+def measure(runs: int, seed: int) -> Iterator[Row]:
     """`runs` for each row."""
-    rows = []
     with Pool(os.cpu_count()) as pool:
         for rate in (0.001, 0.01, 0.05):
             tasks = [(rate, seed + number) for number in range(runs)]
             hits = sum(pool.imap_unordered(rolled_back, tasks, chunksize=8))
-            rows.append(share(f"G2 false rollbacks under ramps, rate {rate:.1%}", hits, runs, most=PLAN.alpha))
+            yield share(f"G2 false rollbacks under ramps, rate {rate:.1%}", hits, runs, most=PLAN.alpha)
         for rate in (0.01, 0.05):
             tasks = [(rate, seed + number) for number in range(runs)]
             hits = sum(pool.imap_unordered(promoted, tasks, chunksize=8))
             name = f"G2 false promotions under ramps, rate {rate:.0%} and {PLAN.guardrails[0].margin:.0%} more"
-            rows.append(share(name, hits, runs, most=PLAN.promotion_alpha))
-    return rows
+            yield share(name, hits, runs, most=PLAN.promotion_alpha)
 
 
 def _run(plan: Plan, world: World, seed: int) -> Run:
