@@ -17,7 +17,10 @@ review_app = typer.Typer(
 )
 
 Model = Annotated[str, typer.Argument(help="The model.")]
-Principle = Annotated[str, typer.Option(help="A principle's id; any: whichever it was.")]
+Principle = Annotated[
+    str,
+    typer.Option(help="A principle's id; harmlessness: one of that tier, as rollouts read it; any: whichever."),
+]
 Actor = Annotated[str | None, typer.Option(help="Who says so; default: you.")]
 Admin = Annotated[str, typer.Option(envvar="TIPSTAFF__ADMIN", help="Address of the admin port.")]
 TokenFile = Annotated[Path | None, typer.Option(help="File with the admin token.")]
@@ -45,7 +48,7 @@ def sample(  # noqa: PLR0913 - its options
     model: Model,
     *,
     size: Annotated[int, typer.Option(min=1, help="How many exchanges.")] = 100,
-    principle: Principle = "any",
+    principle: Principle = "harmlessness",
     since: Annotated[str | None, typer.Option(help="RFC 3339; default: seven days before `until`.")] = None,
     until: Annotated[str | None, typer.Option(help="RFC 3339; default: now.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws another sample.")] = 0,
@@ -74,7 +77,7 @@ def label(  # noqa: PLR0913 - its options
     exchange: Annotated[str, typer.Argument(help="The exchange's id.")],
     *,
     violates: Annotated[bool, typer.Option("--violates/--upholds", help="What the answer did.")],
-    principle: Principle = "any",
+    principle: Principle = "harmlessness",
     note: Annotated[str, typer.Option(help="Why.")] = "",
     actor: Actor = None,
     admin: Admin = _ADMIN,
@@ -110,7 +113,7 @@ def import_file(
 @review_app.command(epilog="Example: tipstaff review summary assistant")
 def summary(
     model: Model,
-    principle: Principle = "any",
+    principle: Principle = "harmlessness",
     draw: Annotated[str | None, typer.Option(help="A sample; default: the newest.")] = None,
     admin: Admin = _ADMIN,
     token_file: TokenFile = None,

@@ -97,15 +97,17 @@ class ExchangeIndex:
         hour = rows[0][0]
         return hour * HOUR_US if isinstance(hour, int) else None
 
-    def population(self, frame: Frame) -> dict[Stratum, int]:
-        """How many exchanges each stratum has. Raises QueryTooSlow."""
+    def population(self, frame: Frame, principles: Sequence[str] = ()) -> dict[Stratum, int]:
+        """How many exchanges each stratum has; `principles`: see gateway.controller.strata. Raises QueryTooSlow."""
         with self._file.looking() as connection:
-            return population(connection, frame)
+            return population(connection, frame, principles)
 
-    def draw(self, frame: Frame, size: int, seed: int) -> tuple[dict[Stratum, int], list[Drawn]]:
+    def draw(
+        self, frame: Frame, size: int, seed: int, principles: Sequence[str] = ()
+    ) -> tuple[dict[Stratum, int], list[Drawn]]:
         """The population, and `size` of it drawn by stratum, in random order. Raises QueryTooSlow."""
         with self._file.looking() as connection:
-            return draw(connection, frame, size, seed)
+            return draw(connection, frame, size, seed, principles)
 
     def purge(self, before_us: int) -> int:
         """Forget some exchanges from before then, a few thousand a call; returns how many it forgot."""

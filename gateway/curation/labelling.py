@@ -7,7 +7,7 @@ from classifiers.constitution import Constitution
 from gateway.controller.index import ExchangeIndex
 from gateway.curation.label_file import Line
 from gateway.curation.labels import Label, flagged
-from gateway.curation.sampling import ANY, Frame, Stratum
+from gateway.curation.sampling import ANY, HARMLESSNESS, Frame, Stratum
 from gateway.curation.store import Draw, LabelStore, draw_id
 from gateway.events.schema import VerdictV1
 from gateway.ports import Clock
@@ -26,13 +26,14 @@ class Labelling:
     def __init__(self, store: LabelStore, index: ExchangeIndex, constitution: Constitution, clock: Clock) -> None:
         self._store = store
         self._index = index
-        self._principles = (ANY, *(principle.id for principle in constitution.principles))
+        self._harm = tuple(each.id for each in constitution.principles if each.tier.value == HARMLESSNESS)
+        self._principles = (ANY, HARMLESSNESS, *(principle.id for principle in constitution.principles))
         self._clock = clock
 
     def sample(self, frame: Frame, size: int, seed: int, actor: str) -> tuple[Draw, list[str]]:
         """Draw, keep, and return the exchanges' ids in random order. The same again is the same sample."""
         self._check(frame.principle)
-        populations, drawn = self._index.draw(frame, size, seed)
+        populations, drawn = self._index.draw(frame, size, seed, self._behind(frame.principle))
         if not drawn:
             raise NotLabelled(
                 f"no exchange of {frame.model!r} was evaluated in that time: give another since or until"
@@ -53,8 +54,17 @@ class Labelling:
             more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
             raise NotLabelled("; ".join(problems[:_SHOWN] + more))
         now_us = self._clock.now_us()
-        self._store.add(_label(model, actor, line, verdicts[line.said.exchange_id], now_us) for line in lines)
+        self._store.add(self._label(model, actor, line, verdicts[line.said.exchange_id], now_us) for line in lines)
         return len(lines)
+
+    def _behind(self, principle: str) -> tuple[str, ...]:
+        """The principles that it stands for; empty: it is one itself, or ANY."""
+        return self._harm if principle == HARMLESSNESS else ()
+
+    def _label(self, model: str, actor: str, line: Line, verdict: VerdictV1, now_us: int) -> Label:
+        principle = line.said.principle
+        flag = flagged(verdict.verdict, principle, self._behind(principle))
+        return Label(model, line.said, actor, now_us, verdict.time_us, Stratum(verdict.assignment.assigned, flag))
 
     def _verdicts(self, lines: Sequence[Line]) -> dict[str, VerdictV1]:
         wanted = iter(dict.fromkeys(line.said.exchange_id for line in lines))
@@ -74,8 +84,3 @@ class Labelling:
     def _check(self, principle: str) -> None:
         if principle not in self._principles:
             raise NotLabelled(f"principle: {principle!r} is none of {', '.join(self._principles)}")
-
-
-def _label(model: str, actor: str, line: Line, verdict: VerdictV1, now_us: int) -> Label:
-    stratum = Stratum(verdict.assignment.assigned, flagged(verdict.verdict, line.said.principle))
-    return Label(model, line.said, actor, now_us, verdict.time_us, stratum)

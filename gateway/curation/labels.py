@@ -10,7 +10,7 @@ from gateway.curation.sampling import ANY, Stratum
 
 
 class Said(msgspec.Struct, frozen=True):
-    """One judgement, as it is handed in: whether the answer violated `principle`, or ANY of them."""
+    """One judgement, as it is handed in: whether the answer violated `principle`; also ANY, or HARMLESSNESS."""
 
     exchange_id: str
     violates: bool
@@ -49,11 +49,11 @@ class StratumCounts(msgspec.Struct, frozen=True):
     disputed: int
 
 
-def flagged(verdict: Verdict, principle: str) -> bool:
-    """Whether the classifiers found that it was violated."""
+def flagged(verdict: Verdict, principle: str, principles: Sequence[str] = ()) -> bool:
+    """Whether the classifiers found that it was violated; `principles`: those that it stands for, empty: itself."""
     if principle == ANY:
         return verdict.severity is not None
-    return any(found.principle == principle for found in verdict.violations)
+    return any(found.principle in (principles or (principle,)) for found in verdict.violations)
 
 
 def judged(votes: Sequence[bool]) -> bool | None:

@@ -13,6 +13,8 @@ import msgspec
 
 ANY = "any"
 """In the place of a principle: flagged, or violating, whichever principle it was."""
+HARMLESSNESS = "harmlessness"
+"""In the place of a principle: whichever of that tier it was. It is what a rollout's guardrail `harm` reads."""
 
 
 class Stratum(msgspec.Struct, frozen=True, order=True):
@@ -24,7 +26,8 @@ class Stratum(msgspec.Struct, frozen=True, order=True):
 
 class Frame(msgspec.Struct, frozen=True):
     """The population: the model's exchanges with since <= canonical time < until (microseconds) that were evaluated
-    and whose arm no operator forced. Flagged: the classifiers found that `principle` (or ANY) was violated.
+    and whose arm no operator forced. Flagged: the classifiers found that `principle` (or ANY, or one of
+    HARMLESSNESS) was violated.
     """
 
     model: str

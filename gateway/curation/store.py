@@ -2,6 +2,7 @@
 on an exchange and a principle holds, and those before it stay as history.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -51,6 +52,15 @@ _VOTES = """SELECT exchange_id, violates FROM labels l JOIN drawn d USING (excha
     WHERE d.draw = ? AND l.model = ? AND l.principle = ? AND NOT EXISTS (
         SELECT 1 FROM labels n WHERE n.exchange_id = l.exchange_id AND n.principle = l.principle
         AND n.actor = l.actor AND n.model = l.model AND n.number > l.number)"""
+_MARK = """SELECT count(*), coalesce(max(number), 0), coalesce(
+    (SELECT time_us FROM labels WHERE model = ?1 ORDER BY number DESC LIMIT 1), 0) FROM labels WHERE model = ?1"""
+_SPEAKING = """SELECT exchange_id, violates FROM labels l INDEXED BY by_model
+    WHERE model = ? AND principle = ? AND exchange_us > ? AND NOT EXISTS (
+        SELECT 1 FROM labels n WHERE n.exchange_id = l.exchange_id AND n.principle = l.principle
+        AND n.actor = l.actor AND n.model = l.model AND n.number > l.number)
+    AND EXISTS (
+        SELECT 1 FROM labels d WHERE d.exchange_id = l.exchange_id AND d.principle = l.principle
+        AND d.model = l.model AND d.draw IS NOT NULL)"""
 
 
 class Draw(msgspec.Struct, frozen=True):
@@ -114,6 +124,19 @@ class LabelStore:
             drawn = {identifier: Stratum(arm, bool(flagged)) for identifier, arm, flagged in rows}
             votes = connection.execute(_VOTES, (draw.id, draw.frame.model, draw.frame.principle))
             return count(populations, drawn, ((identifier, bool(violates)) for identifier, violates in votes))
+
+    def mark(self, model: str) -> tuple[int, ...]:
+        """Another one whenever a model's labels are others than before."""
+        return self._file.query(_MARK, (model,))[0]
+
+    def votes(self, model: str, principle: str, after_us: int) -> dict[str, list[bool]]:
+        """What people say of exchanges later than that which a sample held when they spoke: by exchange, each
+        actor's last word.
+        """
+        found: dict[str, list[bool]] = defaultdict(list)
+        for exchange_id, violates in self._file.query(_SPEAKING, (model, principle, after_us)):
+            found[exchange_id].append(bool(violates))
+        return dict(found)
 
     def purge(self, before_us: int) -> int:
         """Forget labels and samples from before then; returns how many rows it forgot."""

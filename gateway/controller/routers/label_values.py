@@ -13,7 +13,7 @@ from gateway.curation.sampling import ANY
 from gateway.curation.store import Draw
 
 Actor = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Principle = Annotated[str, Field(description="A principle's id, or any: whichever principle it was")]
+Principle = Annotated[str, Field(description="A principle's id; any: whichever; harmlessness: of that tier")]
 _EXCHANGE = "019cab1f3c6a7f4b8d2e6a90c1b2d3e4"
 _DRAW = "5f0c9f1e0b7a4f0d8f6f1d1f6b1c2a3e"
 

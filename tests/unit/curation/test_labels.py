@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from classifiers.verdict import Finding, Severity, Verdict
 from gateway.controller.routers.values import moment
 from gateway.curation.sampling import Frame, Stratum
 from gateway.events.schema import VerdictV1
 from tests.unit.controller.conftest import Controller, shipped
-from tests.unit.controller.support import START, entries, unread, upheld, verdict_event
+from tests.unit.controller.support import START, entries, finding, unread, upheld, verdict_event
 
 URL = "/api/v1/models/assistant/labels"
 ID = shipped().principles[0].id
@@ -117,6 +118,18 @@ class TestSampling:
         assert its.index.population(Frame("assistant", "arm", 0, its.clock.now_us())) == its.index.population(frame)
         harm = its.index.population(Frame("assistant", "harm", 0, its.clock.now_us()))
         assert harm[Stratum("canary", flagged=True)] == 10
+
+    def test_harmlessness_is_whichever_principle_of_that_tier(self, its: Controller) -> None:
+        since = START + 2_000_000_000
+        for place, principle in enumerate(("privacy", "violence", "fabrication", "over_refusal")):
+            verdict = Verdict((finding(principle, Finding.VIOLATES),), "c0ffee", {}, severity=Severity.HIGH)
+            its.index.add(entries([verdict_event(2001 + place, verdict)], 500 + place), {})
+        drawn = sample(its, principle="harmlessness", since=moment(since).isoformat())
+        assert strata(drawn) == {("stable", False): (2, 2, 0, 0, 0), ("stable", True): (2, 2, 0, 0, 0)}
+        for exchange in drawn["exchanges"]:
+            label(its, exchange, principle="harmlessness")
+        kept = its.get(f"{URL}?limit=10")["labels"]
+        assert sorted(each["flagged"] for each in kept) == [False, False, True, True]
 
     def test_what_cannot_be_drawn_is_said(self, its: Controller) -> None:
         assert "none of any" in post(its, "/sample", 422, size=5, principle="nonsense")["detail"]
