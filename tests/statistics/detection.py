@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from math import sqrt
 
-
 import numpy as np
 from scipy.special import ndtri  # type: ignore[import-untyped]  # scipy ships no types
 from scipy.stats import binom  # type: ignore[import-untyped]  # as above
