@@ -50,17 +50,17 @@ _HELD = """SELECT draw, probability FROM drawn JOIN draws ON id = draw
     WHERE exchange_id = ? AND model = ? AND principle = ? ORDER BY number DESC LIMIT 1"""
 _VOTES = """SELECT exchange_id, violates FROM labels l JOIN drawn d USING (exchange_id)
     WHERE d.draw = ? AND l.model = ? AND l.principle = ? AND NOT EXISTS (
-        SELECT 1 FROM labels n WHERE n.exchange_id = l.exchange_id AND n.principle = l.principle
-        AND n.actor = l.actor AND n.model = l.model AND n.number > l.number)"""
+        SELECT 1 FROM labels n INDEXED BY by_exchange
+        WHERE n.exchange_id = l.exchange_id AND n.principle = l.principle AND n.actor = l.actor AND n.model = l.model AND n.number > l.number)"""
 _MARK = """SELECT count(*), coalesce(max(number), 0), coalesce(
     (SELECT time_us FROM labels WHERE model = ?1 ORDER BY number DESC LIMIT 1), 0) FROM labels WHERE model = ?1"""
 _SPEAKING = """SELECT exchange_id, violates FROM labels l INDEXED BY by_model
     WHERE model = ? AND principle = ? AND exchange_us > ? AND NOT EXISTS (
-        SELECT 1 FROM labels n WHERE n.exchange_id = l.exchange_id AND n.principle = l.principle
-        AND n.actor = l.actor AND n.model = l.model AND n.number > l.number)
+        SELECT 1 FROM labels n INDEXED BY by_exchange
+        WHERE n.exchange_id = l.exchange_id AND n.principle = l.principle AND n.actor = l.actor AND n.model = l.model AND n.number > l.number)
     AND EXISTS (
-        SELECT 1 FROM labels d WHERE d.exchange_id = l.exchange_id AND d.principle = l.principle
-        AND d.model = l.model AND d.draw IS NOT NULL)"""
+        SELECT 1 FROM labels d INDEXED BY by_exchange
+        WHERE d.exchange_id = l.exchange_id AND d.principle = l.principle AND d.model = l.model AND d.draw IS NOT NULL)"""
 
 
 class Draw(msgspec.Struct, frozen=True):
