@@ -48,19 +48,17 @@ _NEWEST = """SELECT id, model, principle, since_us, until_us, size, seed, actor,
     WHERE model = ? AND principle = ? AND (? IS NULL OR id = ?) ORDER BY number DESC LIMIT 1"""
 _HELD = """SELECT draw, probability FROM drawn JOIN draws ON id = draw
     WHERE exchange_id = ? AND model = ? AND principle = ? ORDER BY number DESC LIMIT 1"""
-_VOTES = """SELECT exchange_id, violates FROM labels l JOIN drawn d USING (exchange_id)
-    WHERE d.draw = ? AND l.model = ? AND l.principle = ? AND NOT EXISTS (
-        SELECT 1 FROM labels n INDEXED BY by_exchange
-        WHERE n.exchange_id = l.exchange_id AND n.principle = l.principle AND n.actor = l.actor AND n.model = l.model AND n.number > l.number)"""
+_LAST = """NOT EXISTS (
+    SELECT 1 FROM labels n INDEXED BY by_exchange WHERE n.exchange_id = l.exchange_id
+    AND n.principle = l.principle AND n.actor = l.actor AND n.model = l.model AND n.number > l.number)"""
+_VOTES = f"""SELECT exchange_id, violates FROM labels l JOIN drawn d USING (exchange_id)
+    WHERE d.draw = ? AND l.model = ? AND l.principle = ? AND {_LAST}"""  # noqa: S608 - our own text
 _MARK = """SELECT count(*), coalesce(max(number), 0), coalesce(
     (SELECT time_us FROM labels WHERE model = ?1 ORDER BY number DESC LIMIT 1), 0) FROM labels WHERE model = ?1"""
-_SPEAKING = """SELECT exchange_id, violates FROM labels l INDEXED BY by_model
-    WHERE model = ? AND principle = ? AND exchange_us > ? AND NOT EXISTS (
-        SELECT 1 FROM labels n INDEXED BY by_exchange
-        WHERE n.exchange_id = l.exchange_id AND n.principle = l.principle AND n.actor = l.actor AND n.model = l.model AND n.number > l.number)
-    AND EXISTS (
-        SELECT 1 FROM labels d INDEXED BY by_exchange
-        WHERE d.exchange_id = l.exchange_id AND d.principle = l.principle AND d.model = l.model AND d.draw IS NOT NULL)"""
+_SPEAKING = f"""SELECT exchange_id, violates FROM labels l INDEXED BY by_model
+    WHERE model = ? AND principle = ? AND exchange_us > ? AND {_LAST} AND EXISTS (
+        SELECT 1 FROM labels d INDEXED BY by_exchange WHERE d.exchange_id = l.exchange_id
+        AND d.principle = l.principle AND d.model = l.model AND d.draw IS NOT NULL)"""  # noqa: S608 - our own text
 
 
 class Draw(msgspec.Struct, frozen=True):
