@@ -20,6 +20,8 @@ from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores, default_folder
+from gateway.controller.label_correction import LabelCorrection
+from gateway.controller.label_evidence import LabelEvidence
 from gateway.controller.loop import ControllerLoop
 from gateway.controller.notify import ChainHead, Notifier, receivers
 from gateway.controller.orders import Orders
@@ -152,9 +154,16 @@ def _controller(
     rollouts = Rollouts(store, tables, index, settings.models, constitution, clock, on_decision=tell)
     statuses = Statuses(data.statuses, clock)
     reporting = Reporting(rollouts, feedback_reader)
+    said = LabelEvidence(rollouts, LabelCorrection(labels, index, constitution), clock)
     loop = ControllerLoop(
         (reader.step, feedback_reader.step, lambda: rollouts.advance(reader.horizon_us), reporting.step),
-        (reader.tick, Surroundings(rollouts, statuses, clock).look, rollouts.forget_some, tables.publish),
+        (
+            reader.tick,
+            Surroundings(rollouts, statuses, clock).look,
+            said.look,
+            rollouts.forget_some,
+            tables.publish,
+        ),
         (index, feedback, labels),
         folder=folder,
         clock=clock,

@@ -76,6 +76,8 @@ def _story(detail: dict[str, Any], now: datetime) -> Iterator[str]:
     yield from labelled("why", made["reason"] or "no reason was given", 3)
     if detail["exchanges"]:
         yield from labelled("", f"the last straw: exchange {', '.join(detail['exchanges'])}", 1)
+    if detail["labels"]:
+        yield from labelled("labels", detail["labels"], 2)
     yield from labelled("since", _since(detail, now), 2)
     if detail["rests_on"]:
         yield from labelled("rests", _versions(detail["rests_on"]), 1)
@@ -127,7 +129,7 @@ def _versions(rests_on: dict[str, str]) -> str:
     return ", ".join([*arms, *rest, *([f"classifiers {classifiers}"] if classifiers else [])])
 
 
-_NOT_ARMS = ("plan", "constitution", "classifiers", "labels")
+_NOT_ARMS = ("plan", "constitution", "classifiers")
 
 
 def _undo_lines(detail: dict[str, Any]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.commands.evidence_table import evidence_table
-from gateway.commands.words import LINES, WIDTH, labelled, percent, span, stamp, time_of
+from gateway.commands.words import LINES, WIDTH, e_value, labelled, percent, span, stamp, time_of
 
 
 def status_screen(found: dict[str, Any], now: datetime) -> list[str]:
@@ -59,6 +59,23 @@ def _end(found: dict[str, Any]) -> Iterator[str]:
     if found["left_out"]:
         parts = ", ".join(f"{count:,} {why}" for why, count in found["left_out"].items())
         yield from labelled("apart", f"{parts}: shown, no evidence", 1)
+    yield from labelled("labels", _labels(found), 2)
+
+
+def _labels(found: dict[str, Any]) -> str:
+    """What people's labels make of both arms; without enough of them, the sentence that says so."""
+    given = found["correction"]
+    if given is None or given["difference"] is None:
+        return str(found["labels"])
+    rates = ", ".join(f"{arm} {_share(given[arm]['rate'])}" for arm in ("stable", "canary"))
+    drift = ", ".join(e_value(each) for each in given["drift"])
+    needed = f"{given['labels']:,} (about {given['needed']:,} needed)"
+    return f"{needed}; true rates in %: {rates}; E of drift {drift}, acts at {10 ** given['drift_needs']:.0f}"
+
+
+def _share(estimate: dict[str, float]) -> str:
+    value, low, high = (100 * estimate[name] for name in ("value", "low", "high"))
+    return f"{value:.1f} [{low:.1f},{high:.1f}]"
 
 
 def plan_lines(found: dict[str, Any]) -> Iterator[str]:

@@ -6,8 +6,10 @@ import yaml
 from gateway.controller.decision_story import can
 from gateway.controller.kept_rollout import Kept
 from gateway.controller.routers import rollout_values as values
+from gateway.controller.routers.correction_values import CorrectionShown
 from gateway.controller.routers.values import moment, percent
 from gateway.controller.traffic import Known
+from gateway.rollout.correction import Correction
 from gateway.rollout.evidence import Evidence
 from gateway.rollout.forecast import forecast
 from gateway.rollout.outlook import Outlook
@@ -16,9 +18,13 @@ from gateway.rollout.state import RolloutState
 from gateway.rollout.summary import stated
 from gateway.settings import Model
 
+_NO_SAY = "labels have no say: harm is made up here, or it is no guardrail"
 
-def rollout_shown(kept: Kept, known: Known, model: Model | None) -> values.RolloutShown:
-    """`kept`: a copy that nothing moves. `model`: as configured; None: it no longer is."""
+
+def rollout_shown(kept: Kept, known: Known, model: Model | None, labels: Correction | None) -> values.RolloutShown:
+    """`kept`: a copy that nothing moves. `model`: as configured; None: it no longer is. `labels`: what they say by
+    now; None: they have no say.
+    """
     state, terms = kept.state, kept.terms
     evidence = Evidence.of(terms.plan, state.book)
     seen = forecast(terms.plan, state, evidence, known.traffic, known.rates)
@@ -42,7 +48,8 @@ def rollout_shown(kept: Kept, known: Known, model: Model | None) -> values.Rollo
         old_arm=seen.old_arm,
         evidence=values.EvidenceShown.model_validate(stated(terms.plan, state, evidence)),
         left_out=kept.left_out,
-        labels="none yet" if state.labels is None else state.labels.said,
+        labels=_NO_SAY if labels is None else labels.said,
+        correction=None if labels is None else CorrectionShown.of(labels),
         drill=state.drill,
         can=can(state),
         last_decision=f"{state.rollout}-{kept.decided}",

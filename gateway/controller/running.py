@@ -19,7 +19,7 @@ from gateway.rollout.decision import Decision
 from gateway.rollout.engine import Engine
 from gateway.rollout.observation import Input
 from gateway.rollout.state import ENDED, UNKNOWN
-from gateway.rollout.summary import stated
+from gateway.rollout.summary import labels_said, stated
 
 _LAST = "~"
 """Sorts after every exchange id."""
@@ -158,6 +158,7 @@ class Running:
             exchanges=made.exchanges,
             table_epoch=moved.epoch,
             waits_for=made.waits_for,
+            labels=labels_said(made, state),
         )
 
     def _leave_out(self, why: str) -> None:

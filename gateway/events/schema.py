@@ -126,6 +126,7 @@ class DecisionV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.decision.v1", om
     `positions`: what had been read of each producer of verdicts; `watermark_us`: how far time was known.
     `exchanges`: the ids whose verdicts crossed the line. `table_epoch`: of the table that `table_version` names.
     `waits_for`: a word for what a rollout waits for; it stays the same while the reason does.
+    `labels`: of a step forward, what people's labels said by then; that there were none, too.
     """
 
     id: str
@@ -147,6 +148,7 @@ class DecisionV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.decision.v1", om
     exchanges: tuple[str, ...] = ()
     table_epoch: int = 0
     waits_for: str = ""
+    labels: str = ""
 
     @property
     def key(self) -> str:

@@ -21,6 +21,8 @@ ALPHA = 0.05
 """Of the intervals."""
 DRIFT_ALPHA = 0.01
 """Of finding that the classifiers err otherwise in one arm, sensitivity and specificity together."""
+UNCORRECTED = "no labels: the classifiers' errors are not corrected for"
+"""What is said without any."""
 _ENOUGH = 1.84
 """1 + 1.645 / 1.96: where the interval is so much narrower than the margin, an equal canary passes in 95 %."""
 _LOG10_E = 0.43429448190325182765
@@ -93,7 +95,7 @@ def assess(stable: ArmLabels, canary: ArmLabels, margin: float, per_unit: float 
     labels = stable.labelled + canary.labelled
     strata = (stable.flagged, stable.plain, canary.flagged, canary.plain)
     if not labels:
-        return Correction("", "no labels: the classifiers' errors are not corrected for", 0)
+        return Correction("", UNCORRECTED, 0)
     if any(not each.labelled for each in strata if each.exchanges) or not all(
         arm.flags[1] for arm in (stable, canary)
     ):

@@ -125,6 +125,7 @@ class Engine:
         if seen.harm is not None:
             state.harm[arm] += seen.harm
             state.judged[arm] += 1
+            state.flagged[arm] += seen.harm > 0
 
     def _passing(self, seen: Observation) -> bool:
         """A unit that is the request itself: never seen before, nor after. Returns whether it moved the alarm."""
@@ -278,6 +279,7 @@ class Engine:
         state = self.state
         if made.new_salt:
             state.salt += 1
+            state.dealt = max(state.dealt, sum(state.units))
             state.shares, state.units = [], [0, 0]
             self.evidence.restart_mismatch()
         if made.share not in state.shares:

@@ -56,8 +56,9 @@ class Book(msgspec.Struct):
 class RolloutState(msgspec.Struct):
     """One rollout. `shares`: the canary's, under this salt. `units`: first exposures by arm, under this salt.
 
-    `harm`: severity-weighted, in thousandths, by arm; `judged`: exchanges it was read in. `waits_for`: why it
-    waits, a word; `clock_us`: how far canonical time has gone. `look_us`: when the rules are looked at next.
+    `harm`: severity-weighted, in thousandths, by arm; `judged`: exchanges it was read in; `flagged`: those of them
+    that had any. `waits_for`: why it waits, a word; `clock_us`: how far canonical time has gone. `look_us`: when
+    the rules are looked at next.
     """
 
     rollout: str
@@ -75,6 +76,9 @@ class RolloutState(msgspec.Struct):
     harm: list[int]
     judged: list[int]
     book: Book
+    flagged: list[int] = msgspec.field(default_factory=lambda: [0, 0])
+    dealt: int = 0
+    """Units of the largest deal before this one: those under this salt are few for a while."""
     waits_for: str = ""
     passed_us: int = 0
     """Nothing that is not later than this is counted any more."""

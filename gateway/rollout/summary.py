@@ -4,7 +4,9 @@ from math import log10
 
 from gateway.core.evidence import Evidence as Stated
 from gateway.core.evidence import EvidenceRow
+from gateway.rollout.correction import UNCORRECTED
 from gateway.rollout.decide import spent
+from gateway.rollout.decision import Decision
 from gateway.rollout.evidence import MISMATCH_ALPHA, Evidence
 from gateway.rollout.plan import Plan
 from gateway.rollout.state import RolloutState
@@ -24,6 +26,13 @@ def stated(plan: Plan, state: RolloutState, evidence: Evidence) -> Stated:
         budget_spent=spent(state),
         budget=plan.harm_budget,
     )
+
+
+def labels_said(made: Decision, state: RolloutState) -> str:
+    """What labels said when the canary got more traffic; that there were none, too. Empty for other decisions."""
+    if made.kind not in ("advance", "promote") or state.drill:
+        return ""
+    return UNCORRECTED if state.labels is None else state.labels.said
 
 
 def _rows(plan: Plan, state: RolloutState, evidence: Evidence) -> tuple[EvidenceRow, ...]:

@@ -90,6 +90,7 @@ class DecisionDetail(Answer):
     """One decision with all that it rests on. `rests_on`: versions of arms, plan, constitution, classifiers.
 
     `exchanges`: whose verdicts crossed the line, where single ones did; `watermark`: how far time was known.
+    `labels`: of a step forward, what people's labels said of the classifiers' errors; else empty.
     """
 
     model_config = example(
@@ -97,6 +98,7 @@ class DecisionDetail(Answer):
         rests_on={"stable": "v1", "canary": "v2"},
         evidence=None,
         exchanges=[],
+        labels="",
         watermark=None,
         story={
             "began": None,
@@ -114,6 +116,7 @@ class DecisionDetail(Answer):
     rests_on: dict[str, str]
     evidence: EvidenceShown | None
     exchanges: list[str]
+    labels: str
     watermark: datetime | None
     story: StoryShown = Field(description="What stands around it")
 
@@ -147,6 +150,7 @@ def detail_shown(number: int, decision: DecisionV1, story: Story) -> DecisionDet
         rests_on=decision.rests_on,
         evidence=None if decision.evidence is None else EvidenceShown.model_validate(decision.evidence),
         exchanges=list(decision.exchanges),
+        labels=decision.labels,
         watermark=moment(decision.watermark_us) if decision.watermark_us else None,
         story=StoryShown(
             began=None if story.began_us is None else moment(story.began_us),

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.controller.routers.correction_values import CORRECTION, CorrectionShown
 from gateway.controller.routers.values import Answer, example
 from gateway.controller.routers.weights import Reason
 
@@ -230,8 +231,9 @@ class RolloutShown(Answer):
     """A model's newest rollout. `from` and `to` are its arms; `can`: what an operator may say now.
 
     `left`: what holds the canary back; `stage_seconds` and `whole_seconds`: expected until the stage ends, until
-    everyone has the canary. `left_out`: verdicts that are no evidence, by reason. `yaml`: once finished, what the
-    configuration should say of the model.
+    everyone has the canary. `correction`: what labels make of the classifiers' counts; null where they have no say,
+    in a drill and without a guardrail on harm. `left_out`: verdicts that are no evidence, by reason. `yaml`: once
+    finished, what the configuration should say of the model.
     """
 
     model_config = example(
@@ -260,7 +262,8 @@ class RolloutShown(Answer):
         old_arm="not before promotion, and 7 days in which that can be undone",
         evidence=_EVIDENCE,
         left_out={"forced": 3},
-        labels="none yet",
+        labels=CORRECTION["said"],
+        correction=CORRECTION,
         drill=0.0,
         can=["suspend", "freeze", "rollback", "promote", "approve"],
         last_decision="5f3a1c0e9b7d2468-3",
@@ -285,7 +288,8 @@ class RolloutShown(Answer):
     old_arm: str
     evidence: EvidenceShown
     left_out: dict[str, int]
-    labels: str
+    labels: str = Field(description="What people's labels say by now, a sentence")
+    correction: CorrectionShown | None
     drill: float
     can: list[str]
     last_decision: str

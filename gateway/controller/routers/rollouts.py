@@ -1,12 +1,13 @@
 """Rollouts: look at a plan, start one, see where it stands, say a word to it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from fastapi import APIRouter
 
 from gateway.controller import kept_rollout
 from gateway.controller.decision_story import every
+from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.orders import Wanted
 from gateway.controller.parts import ControllerParts
 from gateway.controller.problems import Problem
@@ -32,27 +33,37 @@ _OPERATOR = "operator"
 def rollouts_router(parts: ControllerParts) -> APIRouter:
     """Of one model each; names like org/model are written as they are."""
     router = APIRouter(prefix="/api/v1/models", tags=["rollouts"])
-    _add_reads(router, parts)
-    _add_plan_and_start(router, parts)
-    _add_words(router, parts)
+    shown = _shower(parts)
+    _add_reads(router, parts, shown)
+    _add_plan_and_start(router, parts, shown)
+    _add_words(router, parts, shown)
     return router
 
 
-def _shown(parts: ControllerParts, model: str) -> RolloutShown:
-    kept = parts.rollouts.snapshot(model)
-    if kept is None:
-        raise UnknownRollout(f"{model} has had no rollout: tipstaff rollout start {model} --to ARM")
-    return rollout_shown(kept, parts.orders.known(model), parts.models.get(model))
+Shown = Callable[[str], RolloutShown]
+"""A model's newest rollout."""
 
 
-def _add_reads(router: APIRouter, parts: ControllerParts) -> None:
+def _shower(parts: ControllerParts) -> Shown:
+    corrections = LabelCorrection(parts.labels, parts.index, parts.constitution)
+
+    def shown(model: str) -> RolloutShown:
+        kept = parts.rollouts.snapshot(model)
+        if kept is None:
+            raise UnknownRollout(f"{model} has had no rollout: tipstaff rollout start {model} --to ARM")
+        return rollout_shown(kept, parts.orders.known(model), parts.models.get(model), corrections.of(kept))
+
+    return shown
+
+
+def _add_reads(router: APIRouter, parts: ControllerParts, shown: Shown) -> None:
     orders, store = parts.orders, parts.store
 
     @router.get("/{model:path}/rollout", summary="Where a rollout stands", responses=problems(404, 503))
     def read(model: str) -> RolloutShown:
         """The model's newest rollout, also one that ended; times are as far as exchanges were scored."""
         orders.model(model)
-        return _shown(parts, model)
+        return shown(model)
 
     @router.get("/{model:path}/rollout/history", summary="All rollouts of a model", responses=problems(404))
     def history(model: str) -> RolloutHistory:
@@ -73,7 +84,7 @@ def _add_reads(router: APIRouter, parts: ControllerParts) -> None:
         return DecisionPage(decisions=[decision_shown(number, made) for number, made in found], next=None)
 
 
-def _add_plan_and_start(router: APIRouter, parts: ControllerParts) -> None:
+def _add_plan_and_start(router: APIRouter, parts: ControllerParts, shown: Shown) -> None:
     orders = parts.orders
 
     @router.post("/{model:path}/rollout/plan", summary="What a plan would take", responses=problems(404, 422, 503))
@@ -99,10 +110,10 @@ def _add_plan_and_start(router: APIRouter, parts: ControllerParts) -> None:
         )
         with _told():
             orders.start(order)
-        return _shown(parts, model)
+        return shown(model)
 
 
-def _add_words(router: APIRouter, parts: ControllerParts) -> None:
+def _add_words(router: APIRouter, parts: ControllerParts, shown: Shown) -> None:
     @router.post(
         "/{model:path}/rollout/{word}", summary="Say a word to a rollout", responses=problems(404, 409, 422, 503)
     )
@@ -114,7 +125,7 @@ def _add_words(router: APIRouter, parts: ControllerParts) -> None:
                 parts.orders.retry(model, _OPERATOR, given.reason)
         else:
             parts.rollouts.command(model, word, _OPERATOR, given.reason)
-        return _shown(parts, model)
+        return shown(model)
 
 
 @contextmanager

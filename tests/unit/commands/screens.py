@@ -83,6 +83,7 @@ def detail(kind: str, *, status: str = "running", can: list[str] | None = None, 
         },
         "evidence": evidence(),
         "exchanges": [],
+        "labels": "",
         "watermark": None,
         "story": story,
     } | more
