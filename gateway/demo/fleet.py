@@ -20,8 +20,6 @@ TURNED = Behaviour(
     complying=0.3,
     first_token=0.06,
 )
-
-
 TURNING = Schedule(((0.0, STABLE), (TURN_SECONDS, TURNED)))
 """How the simulated canary behaves."""
 
@@ -41,18 +39,18 @@ class Fleet(Protocol):
     async def start(self) -> None:
         """Start both. Raises FleetFailed."""
 
-    def arms(self, canary_percent: float) -> dict[str, Any]:
-        """The configuration's `arms`."""
+    def arms(self) -> dict[str, Any]:
+        """The configuration's `arms`: without weights, so the canary waits at 0 %."""
 
     def begin(self) -> None:
-        """Traffic begins now: what changes by time is counted from here."""
+        """The rollout begins now: what changes by time is counted from here."""
 
     async def stop(self) -> None:
         """End both; a second call does nothing."""
 
 
 class SimulatedFleet:
-    """Two simulated models in this process; after TURN_SECONDS the canary answers worse."""
+    """Two simulated models in this process; `canary`: how the second behaves once the rollout has begun."""
 
     about: tuple[str, ...] = (
         "The two models are SIMULATED: they know a few questions and spoil a share of the answers on purpose.",
@@ -60,9 +58,9 @@ class SimulatedFleet:
     )
     takes = ""
 
-    def __init__(self, clock: Clock, seed: int) -> None:
+    def __init__(self, clock: Clock, seed: int, canary: Schedule) -> None:
         calm = steady(STABLE)
-        self._turning = TURNING
+        self._canary = canary
         self._servers = {
             arm: ModelServer(SimulatedModel(f"simulated-{arm}", seed + place), calm, clock)
             for place, arm in enumerate(ARMS)
@@ -73,13 +71,13 @@ class SimulatedFleet:
         for server in self._servers.values():
             await server.start()
 
-    def arms(self, canary_percent: float) -> dict[str, Any]:
+    def arms(self) -> dict[str, Any]:
         """Both arms, by the address that they listen on."""
-        return _arms({arm: server.url for arm, server in self._servers.items()}, canary_percent)
+        return _arms({arm: server.url for arm, server in self._servers.items()})
 
     def begin(self) -> None:
         """The canary's clock starts."""
-        self._servers["canary"].begin(self._turning)
+        self._servers["canary"].begin(self._canary)
 
     async def stop(self) -> None:
         """Close both."""
@@ -116,9 +114,9 @@ class VllmFleet:
         except VllmError as error:
             raise FleetFailed(str(error)) from error
 
-    def arms(self, canary_percent: float) -> dict[str, Any]:
+    def arms(self) -> dict[str, Any]:
         """Both arms; each server's own model name is found by the gateway."""
-        return _arms({arm: server.url for arm, server in self._servers.items()}, canary_percent)
+        return _arms({arm: server.url for arm, server in self._servers.items()})
 
     def begin(self) -> None:
         """Nothing here changes by time."""
@@ -128,10 +126,10 @@ class VllmFleet:
         await asyncio.gather(*(asyncio.to_thread(server.stop) for server in self._servers.values()))
 
 
-def _arms(urls: dict[str, str], canary_percent: float) -> dict[str, Any]:
+def _arms(urls: dict[str, str]) -> dict[str, Any]:
     return {
         "stable": {"endpoints": [urls["stable"]], "version": "demo-1"},
-        "canary": {"endpoints": [urls["canary"]], "version": "demo-2", "weight": canary_percent},
+        "canary": {"endpoints": [urls["canary"]], "version": "demo-2"},
     }
 
 

@@ -1,10 +1,12 @@
-"""What the admin API says of the two arms at one moment, and what can honestly be read from it."""
+"""What the admin API says of the two arms and the rollout at one moment."""
 
 from typing import Any
 
 import msgspec
 
+from gateway.commands import rollout
 from gateway.commands.adminclient import AdminClient
+from gateway.commands.words import time_of
 from gateway.demo.interval import wilson
 
 _ENOUGH = 30
@@ -59,12 +61,25 @@ class StreamSeen(msgspec.Struct, frozen=True):
     settled: bool
 
 
+class Made(msgspec.Struct, frozen=True):
+    """One decision of the rollout. `before`, `after`: the canary's percent. `time_us`: of the last answer read."""
+
+    id: str
+    kind: str
+    actor: str
+    reason: str
+    before: float
+    after: float
+    time_us: int
+
+
 class Observation(msgspec.Struct, frozen=True):
-    """Everything at one moment; weights in percent."""
+    """Everything at one moment; weights in percent, decisions oldest first."""
 
     weights: dict[str, float]
     arms: dict[str, ArmSeen]
     streams: dict[str, StreamSeen]
+    decisions: tuple[Made, ...] = ()
 
     def arm(self, name: str) -> ArmSeen:
         """An arm; one without numbers where nothing was seen of it yet."""
@@ -85,8 +100,8 @@ class Observation(msgspec.Struct, frozen=True):
         return sum(arm.exchanges for arm in self.arms.values())
 
 
-def observe(admin: AdminClient, model: str) -> Observation:
-    """Ask the admin API. Blocking; raises AdminError."""
+def observe(admin: AdminClient, model: str, started: str = "") -> Observation:
+    """Ask the admin API; `started`: the rollout's id, once there is one. Blocking; raises AdminError."""
     weights = admin.weights(model)["weights"]
     arms = admin.get(f"models/{model}/rates")["arms"]
     streams = admin.get("ledger")["streams"]
@@ -94,6 +109,7 @@ def observe(admin: AdminClient, model: str) -> Observation:
         weights=weights,
         arms={arm["arm"]: _arm(arm) for arm in arms},
         streams={stream["stream"]: _stream(stream) for stream in streams},
+        decisions=tuple(map(_made, rollout.decisions(admin, model, started)["decisions"])) if started else (),
     )
 
 
@@ -117,4 +133,16 @@ def _stream(seen: dict[str, Any]) -> StreamSeen:
         spooled=sum(consumer["spooled"] for consumer in seen["consumers"].values()),
         balanced=seen["balanced"],
         settled=seen["settled"],
+    )
+
+
+def _made(seen: dict[str, Any]) -> Made:
+    return Made(
+        id=seen["id"],
+        kind=seen["kind"],
+        actor=seen["actor"],
+        reason=seen["reason"],
+        before=seen["before"].get("canary", 0.0),
+        after=seen["after"].get("canary", 0.0),
+        time_us=round(time_of(seen["time"]).timestamp() * 1e6),
     )

@@ -1,8 +1,9 @@
-"""`tipstaff demo`: two models, the real gateway before them, users who come back, and what is seen of it all."""
+"""`tipstaff demo`: two models, the real gateway before them, users who come back, and a rollout by evidence."""
 
 import asyncio
 import shutil
 import signal
+import sys
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,7 +16,8 @@ from gateway.app.welcome import sample
 from gateway.clock import SystemClock
 from gateway.commands.adminclient import AdminClient, AdminError
 from gateway.demo.acts import MODEL, Acts
-from gateway.demo.fleet import Fleet, FleetFailed, SimulatedFleet, VllmFleet
+from gateway.demo.behaviour import Schedule
+from gateway.demo.fleet import TURNING, Fleet, FleetFailed, SimulatedFleet, VllmFleet
 from gateway.demo.gateway_process import GatewayFailed, GatewayProcess
 from gateway.demo.plan import SIMULATED, VLLM, Plan
 from gateway.demo.teller import Teller
@@ -35,8 +37,13 @@ class Options(msgspec.Struct, frozen=True):
     seed: int = 7
 
 
-def run(options: Options, console: Console | None = None, plan: Plan | None = None) -> int:
-    """Tell it; the exit code: 0 when the story held and the ledger balanced, 130 after Ctrl-C amid the story."""
+def run(
+    options: Options, console: Console | None = None, plan: Plan | None = None, canary: Schedule = TURNING
+) -> int:
+    """Tell it; `canary`: how the simulated one behaves, from the start of its rollout.
+
+    The exit code: 0 when the story held and the ledger balanced, 130 after Ctrl-C amid the story.
+    """
     console = console or Console(highlight=False)
     if options.model not in MODELS:
         console.print(f"--model {options.model}: give one of {', '.join(MODELS)}")
@@ -44,7 +51,7 @@ def run(options: Options, console: Console | None = None, plan: Plan | None = No
     folder = Path(tempfile.mkdtemp(prefix="tipstaff-demo-"))
     chosen = plan or (SIMULATED if options.model == "simulated" else VLLM)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        code = runner.run(_until_stopped(_Demo(options, chosen, console, folder)))
+        code = runner.run(_until_stopped(_Demo(options, chosen, canary, console, folder)))
     if code == Exit.FAILED:
         console.print(f"data and logs are left in {folder}")
     else:
@@ -72,9 +79,10 @@ async def _until_stopped(demo: "_Demo") -> int:
 class _Demo:
     """Owns everything that runs, and ends it whatever happens."""
 
-    def __init__(self, options: Options, plan: Plan, console: Console, folder: Path) -> None:
+    def __init__(self, options: Options, plan: Plan, canary: Schedule, console: Console, folder: Path) -> None:
         self._options = options
         self._plan = plan
+        self._canary = canary
         self._folder = folder
         self._clock = SystemClock()
         self._told: int | None = None
@@ -103,7 +111,7 @@ class _Demo:
             self.teller.say(line)
         self.teller.say(f"starting them{fleet.takes} ...")
         await fleet.start()
-        gateway = GatewayProcess(self._folder, {MODEL: {"unit": ["header:x-user-id"], "arms": self._arms(fleet)}})
+        gateway = GatewayProcess(self._folder, {MODEL: {"unit": ["header:x-user-id"], "arms": fleet.arms()}})
         stack.push_async_callback(gateway.stop)
         self.teller.say("starting `tipstaff serve` in front of them ...")
         await gateway.start()
@@ -111,9 +119,8 @@ class _Demo:
         stack.push_async_callback(users.close)
         admin = AdminClient(gateway.admin_url)
         stack.callback(admin.close)
-        acts = Acts(users, admin, self._plan, self._clock, self.teller)
+        acts = Acts(users, admin, self._plan, self._clock, self.teller, fleet.begin)
         self._addresses(gateway)
-        fleet.begin()
         problems = await acts.play()
         if self._options.exit_after:
             problems += await self._ended(gateway)
@@ -122,10 +129,7 @@ class _Demo:
     def _fleet(self) -> Fleet:
         if self._options.model == "vllm":
             return VllmFleet(self._folder)
-        return SimulatedFleet(self._clock, self._options.seed)
-
-    def _arms(self, fleet: Fleet) -> dict[str, object]:
-        return fleet.arms(self._plan.first_percent)
+        return SimulatedFleet(self._clock, self._options.seed, self._canary)
 
     def _addresses(self, gateway: GatewayProcess) -> None:
         self.teller.say(f"clients: {gateway.url}/v1   admin: {gateway.admin_url}/docs and /metrics")
@@ -142,5 +146,13 @@ class _Demo:
         if not self._options.exit_after:
             self._addresses(gateway)
             self.teller.say(f"try: {sample(MODEL, 'http', f'127.0.0.1:{gateway.data_port}')}")
+            self.teller.say(f"or: {_program()} rollout status {MODEL} --admin 127.0.0.1:{gateway.admin_port}")
             self.teller.say("it goes on until Ctrl-C")
         return Exit.FAILED if problems else Exit.OK
+
+
+def _program() -> str:
+    """How this machine's person calls tipstaff: by its name where a shell finds it, else by where it lies."""
+    called = Path(sys.argv[0])
+    beside = called if called.name == "tipstaff" else Path(sys.executable).with_name("tipstaff")
+    return str(beside) if shutil.which("tipstaff") is None and beside.exists() else "tipstaff"

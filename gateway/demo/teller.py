@@ -1,5 +1,6 @@
 """Tells the story: lines for everyone, and on a terminal a table that stays below them and moves."""
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -8,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gateway.demo.observation import ArmSeen, Observation, Rate
+from gateway.demo.observation import ArmSeen, Made, Observation, Rate
 from gateway.ports import Clock
 
 _EVERY_SECONDS = 5.0
@@ -46,10 +47,24 @@ class Teller:
         if self._live is not None:
             self._live.stop()
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, style: str = "") -> None:
         """One line of the story, with the second it was told in."""
         seconds = self._clock.monotonic() - self._began
-        self._console.print(Text(f"{seconds:5.1f} s  {line}"), soft_wrap=True)
+        self._console.print(Text(f"{seconds:5.1f} s  {line}", style), soft_wrap=True)
+
+    def quote(self, lines: Iterable[str]) -> None:
+        """A screen of the command line as it is, between blank lines."""
+        for line in ("", *lines, ""):
+            self._console.print(Text(line), soft_wrap=True)
+
+    def decided(self, made: Made) -> None:
+        """A decision, as it comes; that nothing changes is said more quietly."""
+        share = f"{made.before:g} % -> {made.after:g} %" if made.before != made.after else f"{made.after:g} %"
+        if made.kind == "wait":
+            self.say(f"wait, canary {share}: {made.reason}", "dim")
+        else:
+            who = "" if made.actor == "tipstaff" else f" by the {made.actor}"
+            self.say(f"{made.kind.replace('_', ' ').upper()}{who}, canary {share}: {made.reason}", "bold")
 
     def show(self, seen: Observation, latency: Latency) -> None:
         """The numbers as they are now."""

@@ -8,11 +8,21 @@ from rich.console import Console
 
 from gateway.commands.adminclient import AdminClient
 from gateway.demo.interval import wilson
-from gateway.demo.observation import ArmSeen, Observation, Rate, observe
+from gateway.demo.observation import ArmSeen, Made, Observation, Rate, observe
 from gateway.demo.teller import Latency, Teller, table
 from tests.support.manual_clock import ManualClock
 
 WEIGHTS = {"stable": 70.0, "canary": 30.0}
+DECISION = {
+    "id": "5f3a-4",
+    "time": "1970-01-01T00:00:02.000125Z",
+    "kind": "roll_back",
+    "actor": "tipstaff",
+    "reason": "the canary is worse",
+    "before": WEIGHTS,
+    "after": {"stable": 100.0, "canary": 0.0},
+}
+MADE = Made("5f3a-4", "roll_back", "tipstaff", "the canary is worse", 30.0, 0.0, 2_000_125)
 
 
 def seen(stable: dict[str, Rate], canary: dict[str, Rate], exchanges: int = 100) -> Observation:
@@ -88,6 +98,8 @@ class Answers(AdminClient):
         return {"model": model, "weights": WEIGHTS}
 
     def get(self, path: str, **_: str | int) -> dict[str, Any]:
+        if path.endswith("/5f3a/decisions"):
+            return {"decisions": [DECISION]}
         if path == "ledger":
             consumers = {"scorer-0": {"delivered": 7, "spooled": 2, "lost": 0}}
             stream = {"stream": "exchanges", "started": 10, "in_flight": 0, "dropped": {"crash": 1}, "appended": 9}
@@ -101,4 +113,23 @@ def test_numbers_are_taken_from_where_they_stand() -> None:
     found = observe(Answers(), "assistant")
     assert found.arm("canary") == ArmSeen(5, 9, Rate(3, 8), {"leaks": Rate(3, 8)}, 1)
     assert found.arm("stable") == ArmSeen()
+    assert found.decisions == ()
     assert (found.scored, found.streams["exchanges"].dropped, found.streams["exchanges"].spooled) == (9, 1, 2)
+
+
+def test_decisions_are_read_once_there_is_a_rollout() -> None:
+    assert observe(Answers(), "assistant", "5f3a").decisions == (MADE,)
+
+
+@pytest.mark.parametrize(
+    ("made", "line"),
+    [
+        (MADE, "ROLL BACK, canary 30 % -> 0 %: the canary is worse"),
+        (Made("5f3a-1", "start", "operator", "v2", 0.0, 10.0, 1), "START by the operator, canary 0 % -> 10 %: v2"),
+        (Made("5f3a-2", "wait", "tipstaff", "units", 10.0, 10.0, 1), "wait, canary 10 %: units"),
+    ],
+)
+def test_a_decision_is_a_line(made: Made, line: str) -> None:
+    out = io.StringIO()
+    Teller(Console(file=out, width=300), ManualClock()).decided(made)
+    assert out.getvalue() == f"  0.0 s  {line}\n"
