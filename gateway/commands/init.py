@@ -69,7 +69,7 @@ def write(path: Path, text: str) -> None:
 def configuration(served: Sequence[Served], name: str | None, key_files: Mapping[str, Path]) -> str:
     """The YAML for one or two servers: the first is stable, the second the canary with 10 %.
 
-    The model is called `name`, else by the first server's first name, so that its clients need no change.
+    Each version is called what its server calls it. The model is called `name`, else by the first server's first name, so that its clients need no change.
     One server with several names becomes two arms of it, the second at 0 %. Raises InitError.
     """
     if len({server.url for server in served}) < len(served):
@@ -80,7 +80,7 @@ def configuration(served: Sequence[Served], name: str | None, key_files: Mapping
     model = name or sources[0][1]
     arms = {}
     for arm, (url, served_name, several) in zip(ARM_NAMES, sources, strict=False):
-        body: dict[str, object] = {"endpoints": [url]}
+        body: dict[str, object] = {"endpoints": [url], "version": served_name}
         if several and served_name != model:
             body["model"] = served_name
         if arm in key_files:
@@ -97,4 +97,5 @@ listen: 127.0.0.1:8080
 admin: 127.0.0.1:9191
 data: ./data
 # A unit (a user, else a conversation) stays on its arm; weight is in percent, the first arm takes the rest.
+# Decisions name an arm by its version: change it whenever you change what a server serves.
 """

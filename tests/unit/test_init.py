@@ -19,6 +19,7 @@ def test_two_servers_become_stable_and_a_canary_of_ten_percent() -> None:
     settings = written(configuration(served, None, {"canary": Path("key")}))
     model = settings.models["acme/v1"]
     assert model.weights == {"canary": 0.1}
+    assert [arm.version for arm in model.arms.values()] == ["acme/v1", "acme/v2"]
     assert model.arms["canary"].model == ""  # the one name it serves is mapped at start
     assert model.arms["canary"].api_key_file == Path("/etc/tipstaff/key")
     assert model.arms["stable"].api_key_file is None
