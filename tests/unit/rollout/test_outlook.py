@@ -86,7 +86,7 @@ class TestOutlook:
     def test_where_units_do_not_suffice_it_says_which_stage(self) -> None:
         found = outlook(parse({"preset": "balanced", "redeal": 0}), QUIET, {})
         assert found.expected is None
-        assert "stage 1 (1 %) needs 2,000 units" in found.why_not
+        assert "stage 1 (1 %) needs 1,000 units" in found.why_not
 
     def test_dealing_anew_lets_few_users_count_again_and_again(self) -> None:
         plan = parse({"preset": "fast", "minimum_units": 4})
