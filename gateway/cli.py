@@ -213,7 +213,7 @@ def demo(
     model: Annotated[str, typer.Option(help="simulated, or vllm: two real servers on the CPU.")] = "simulated",
     seed: Annotated[int, typer.Option(help="Of the simulated models and users.")] = 7,
 ) -> None:
-    """Watch two versions of a model being compared, live in the terminal."""
+    """Watch a rollout, live in the terminal: the canary turns bad and goes back by evidence."""
     from gateway.demo.story import Options, run
 
     raise typer.Exit(run(Options(exit_after=exit_after, model=model, seed=seed)))

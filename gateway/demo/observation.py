@@ -7,8 +7,9 @@ import msgspec
 from gateway.commands import rollout
 from gateway.commands.adminclient import AdminClient
 from gateway.commands.words import time_of
-from gateway.demo.interval import wilson
+from gateway.rollout.proportions import wilson
 
+_ALPHA = 0.05
 _ENOUGH = 30
 """Evaluated exchanges per arm from which rates are compared."""
 _MOSTLY = 0.5
@@ -24,14 +25,14 @@ class Rate(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if not self.total:
             return "-"
-        low, high = wilson(self.count, self.total)
-        return f"{self.count}/{self.total} = {self.count / self.total:.1%} [{low:.1%}, {high:.1%}]"
+        found = wilson(self.count, self.total, _ALPHA)
+        return f"{self.count}/{self.total} = {found.value:.1%} [{found.low:.1%}, {found.high:.1%}]"
 
     def above(self, other: "Rate") -> bool:
         """Whether its whole 95 % interval lies above the other's, with enough seen of both."""
         if min(self.total, other.total) < _ENOUGH:
             return False
-        return wilson(self.count, self.total)[0] > wilson(other.count, other.total)[1]
+        return wilson(self.count, self.total, _ALPHA).low > wilson(other.count, other.total, _ALPHA).high
 
 
 class ArmSeen(msgspec.Struct, frozen=True):

@@ -7,7 +7,6 @@ import pytest
 from rich.console import Console
 
 from gateway.commands.adminclient import AdminClient
-from gateway.demo.interval import wilson
 from gateway.demo.observation import ArmSeen, Made, Observation, Rate, observe
 from gateway.demo.teller import Latency, Teller, table
 from tests.support.manual_clock import ManualClock
@@ -31,19 +30,6 @@ def seen(stable: dict[str, Rate], canary: dict[str, Rate], exchanges: int = 100)
         "canary": ArmSeen(units=4, exchanges=exchanges, rates=canary, violating=Rate(9, exchanges)),
     }
     return Observation(WEIGHTS, arms, {})
-
-
-def test_wilson_is_the_published_interval() -> None:
-    """Newcombe 1998 (doi:10.1002/(SICI)1097-0258(19980430)17:8<857), table I: 81/263, 15/148, 0/20, 1/29."""
-    published = {
-        (81, 263): (0.2553, 0.3662),
-        (15, 148): (0.0624, 0.1605),
-        (0, 20): (0, 0.1611),
-        (1, 29): (0.0061, 0.1718),
-    }
-    for (count, total), bounds in published.items():
-        assert wilson(count, total) == pytest.approx(bounds, abs=5e-5)
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_worse_is_a_whole_interval_above_with_enough_seen_of_both() -> None:
