@@ -65,7 +65,8 @@ def _rooms(lines: int) -> tuple[int, int]:
 def _head(detail: dict[str, Any]) -> Iterator[str]:
     made = detail["decision"]
     title = _TITLES.get(made["kind"], made["kind"].upper())
-    yield f"{title} · {made['model']} · {stamp(made['time'])}"[:WIDTH]
+    drill = "DRILL · " if made["drill"] else ""
+    yield f"{drill}{title} · {made['model']} · {stamp(made['time'])}"[:WIDTH]
     yield f"decision {made['id']}, number {made['number']} in the chain"[:WIDTH]
 
 
@@ -148,7 +149,7 @@ def undo(detail: dict[str, Any]) -> list[tuple[str, str]]:
     """(command, what it does), the best first, at most two; where it is no longer in force, where to look."""
     made, story = detail["decision"], detail["story"]
     model = shlex.quote(made["model"])
-    if not made["rollout"] or made["kind"] == "finish":
+    if not made["rollout"] or (made["kind"] == "finish" and not made["drill"]):
         return _by_weights(made, story, model)
     if not story["status"]:
         return [(f"tipstaff rollout status {model}", "a later rollout took over")]

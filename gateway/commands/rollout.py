@@ -48,6 +48,14 @@ def start(client: AdminClient, model: str, wanted: dict[str, Any]) -> dict[str, 
     return client.post(_path(model), {name: value for name, value in wanted.items() if value is not None})
 
 
+def other_arm(client: AdminClient, model: str) -> str:
+    """The one arm of a model beside the first. Raises AdminError, ValueError where there are more or none."""
+    others = list(client.get(f"/models/{quote(model, safe='/')}/weights")["weights"])[1:]
+    if len(others) != 1:
+        raise ValueError(f"--to: which arm of {model}? Beside the first there are {', '.join(others) or 'none'}")
+    return str(others[0])
+
+
 def say(client: AdminClient, model: str, word: str, reason: str) -> dict[str, Any]:
     """A word to it. Raises AdminError."""
     return client.post(f"{_path(model)}/{word}", {"reason": reason})

@@ -88,17 +88,13 @@ def plan(
 
 
 @rollout_app.command(epilog="Example: tipstaff rollout start assistant --to canary --plan fast --reason 'v2'")
-def start(  # noqa: PLR0913 - its options
+def start(
     model: Model,
     *,
     to: Annotated[str, typer.Option(help="The arm that shall take over; it needs a `version`.")],
     start: Annotated[str | None, typer.Option("--from", help="The arm in force; default: the first.")] = None,
     plan: PlanOption = "balanced",
     reason: Reason = "",
-    drill: Annotated[
-        float | None,
-        typer.Option(min=0, max=100, help="A drill: percent of the canary's answers taken as harmful."),
-    ] = None,
     admin: Admin = _ADMIN,
     token_file: TokenFile = None,
     as_json: AsJson = False,
@@ -112,8 +108,33 @@ def start(  # noqa: PLR0913 - its options
         foreseen = rollout.plan(client, model, given)
         if foreseen["why_not"]:
             typer.echo(f"tipstaff: {foreseen['why_not']}", err=True)
-        share = None if drill is None else drill / 100
-        wanted = {"to": to, "from": start, "plan": given, "reason": reason, "drill": share}
+        answer = rollout.start(client, model, {"to": to, "from": start, "plan": given, "reason": reason})
+    printed(answer, _standing, as_json=as_json)
+
+
+@rollout_app.command(epilog="Example: tipstaff rollout drill assistant --share 0.2")
+def drill(
+    model: Model,
+    *,
+    share: Annotated[float, typer.Option(help="Of the canary's answers that are taken as harmful, in (0, 1].")],
+    to: Annotated[str | None, typer.Option(help="The canary; default: the one arm beside the first.")] = None,
+    plan: PlanOption = "fast",
+    reason: Reason = "a drill",
+    admin: Admin = _ADMIN,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """See what a bad canary would do: real traffic, made-up harm. It is never promoted and ends where it began."""
+    from gateway.cli import refuse
+    from gateway.commands import rollout
+    from gateway.process import Exit
+
+    reasoned(reason)
+    if not 0 < share <= 1:
+        raise refuse([f"--share {share:g}: expected a share above 0 and at most 1, like 0.2"], Exit.CONFIG)
+    with asking(admin, token_file) as client:
+        canary = to or rollout.other_arm(client, model)
+        wanted = {"to": canary, "plan": rollout.plan_of(plan), "reason": reason, "drill": share}
         answer = rollout.start(client, model, wanted)
     printed(answer, _standing, as_json=as_json)
 

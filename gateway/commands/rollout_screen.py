@@ -11,7 +11,8 @@ from gateway.commands.words import LINES, WIDTH, e_value, labelled, percent, spa
 def status_screen(found: dict[str, Any], now: datetime) -> list[str]:
     """At most 24 lines. `found`: the API's RolloutShown as JSON."""
     lines = [*_head(found, now), *_waits(found), *_end(found)]
-    last = [*labelled("can", f"{', '.join(found['can'])}: tipstaff rollout WORD {found['model']} --reason ...", 3)]
+    can = f"{', '.join(found['can'])}: tipstaff rollout WORD {found['model']} --reason ..."
+    last = list(labelled("can", can, 3)) if found["can"] else []
     last += labelled("last", f"tipstaff rollout decision {found['last_decision']}", 1)
     room = LINES - len(lines) - len(last) - 5
     table = [line[:WIDTH] for line in evidence_table(found["evidence"], max(room, 1))]
@@ -114,7 +115,7 @@ def history_lines(found: dict[str, Any]) -> Iterator[str]:
         versions = f"{each['from_version'] or '?'} -> {each['to_version']}"
         yield (
             f"{stamp(each['started'])}  {each['status'].replace('_', ' '):<12} {lasted:>10}  "
-            f"{each['preset']:<9} {versions}  {each['id']}"
+            f"{each['preset']:<9} {versions}  {each['id']}{'  DRILL' if each['drill'] else ''}"
         )
 
 
@@ -122,5 +123,5 @@ def decision_lines(found: dict[str, Any]) -> Iterator[str]:
     """One line for each decision. `found`: the API's DecisionPage as JSON."""
     for each in found["decisions"]:
         shares = " ".join(f"{arm} {share:g}" for arm, share in each["after"].items())
-        said = f"{each['actor']}: {each['reason']}"
+        said = f"{'DRILL, ' if each['drill'] else ''}{each['actor']}: {each['reason']}"
         yield f"{stamp(each['time'])}  {each['kind']:<10} {shares}  {said}  {each['id']}"

@@ -56,7 +56,9 @@ def story(decision: DecisionV1, of_model: Sequence[DecisionV1], newest: Kept | N
 
 def can(state: RolloutState) -> list[str]:
     """What an operator may say to a rollout."""
-    return ["retry"] if state.status in ENDED else [str(action) for action in possible(state.status)]
+    if state.status in ENDED:
+        return [] if state.drill else ["retry"]
+    return [str(action) for action in possible(state)]
 
 
 def _moved(made: DecisionV1) -> bool:

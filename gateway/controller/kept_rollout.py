@@ -3,6 +3,7 @@
 import msgspec
 
 from gateway.controller.outcomes import Pins
+from gateway.core.routing import ModelRoute
 from gateway.rollout.plan import Plan
 from gateway.rollout.state import RolloutState
 
@@ -10,7 +11,7 @@ from gateway.rollout.state import RolloutState
 class Terms(msgspec.Struct, frozen=True):
     """What does not change while it runs. `rests_on`: versions of arms, plan, constitution and classifiers, for
     its decisions. `served`: arm -> what its servers said of themselves at the start. `before`: the weights
-    that it found.
+    that it found; `route`: all of it, for a drill to put back.
     """
 
     plan: Plan
@@ -20,6 +21,7 @@ class Terms(msgspec.Struct, frozen=True):
     rests_on: dict[str, str]
     served: dict[str, str]
     before: dict[str, float]
+    route: ModelRoute | None = None
 
 
 class Kept(msgspec.Struct):

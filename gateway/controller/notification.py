@@ -10,7 +10,9 @@ from gateway.settings import Form
 
 
 def as_json(decision: DecisionV1, head: str, link: str) -> bytes:
-    """For machines. Weights in percent; `head`: hash of the chain's newest decision; `link`: empty without one."""
+    """For machines. Weights in percent; `drill`: 0 where it is real; `head`: hash of the chain's newest decision;
+    `link`: empty without one.
+    """
     return msgspec.json.encode(
         {
             "decision": decision.id,
@@ -18,6 +20,7 @@ def as_json(decision: DecisionV1, head: str, link: str) -> bytes:
             "model": decision.model,
             "rollout": decision.rollout,
             "kind": decision.kind,
+            "drill": decision.drill,
             "stage": decision.stage,
             "actor": decision.actor,
             "reason": decision.reason,
@@ -31,7 +34,8 @@ def as_json(decision: DecisionV1, head: str, link: str) -> bytes:
 
 def as_slack(decision: DecisionV1, head: str, link: str) -> bytes:
     """For Slack's incoming webhooks, and those that take the same form."""
-    title = f"*{decision.kind.replace('_', ' ')}* of {_plain(decision.model)}, by {_plain(decision.actor)}"
+    drill = "DRILL, nothing is wrong: " if decision.drill else ""
+    title = f"{drill}*{decision.kind.replace('_', ' ')}* of {_plain(decision.model)}, by {_plain(decision.actor)}"
     lines = [
         title,
         _plain(decision.reason),

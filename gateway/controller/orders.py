@@ -82,9 +82,9 @@ class Orders:
         return self._rollouts.start(order)
 
     def retry(self, model: str, actor: str, reason: str) -> Kept:
-        """Start the last one that ended again: a new salt, and evidence of its own. Raises as `start` does."""
+        """Start the last one that ended again, drills apart: a new salt, evidence of its own. Raises as `start`."""
         self.model(model)
-        last = self._rollouts.last(model)
+        last = self._rollouts.last(model, drills=False)
         if last is None:
             raise Refused(f"{model} has had no rollout: tipstaff rollout start {model} --to ARM")
         terms = last.terms

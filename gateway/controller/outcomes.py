@@ -60,9 +60,10 @@ class Reading:
         assignment = event.assignment
         if assignment.assigned not in (self._stable, self._canary):
             return None
-        outcomes = [outcome(event) for outcome in self._outcomes]
+        outcomes, harm = [outcome(event) for outcome in self._outcomes], self._harm(event)
         canary = assignment.assigned == self._canary
         if canary and self._drill and _drawn(event.exchange_id) < self._drill:
+            harm = SCALE
             for place in self._harmful:
                 outcomes[place] = SCALE
         return Observation(
@@ -73,7 +74,7 @@ class Reading:
             canary=canary,
             version=(assignment.table_epoch, assignment.table_version),
             outcomes=tuple(outcomes),
-            harm=self._harm(event),
+            harm=harm,
             failed_over=assignment.served not in ("", assignment.assigned),
             counts=not assignment.forced and self._pins.fit(event),
         )

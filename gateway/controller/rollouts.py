@@ -113,14 +113,15 @@ class Rollouts:
         """How far canonical time is known; 0 before anything is."""
         return self._watermark_us
 
-    def last(self, model: str) -> Kept | None:
-        """A model's newest rollout, also when it ended."""
+    def last(self, model: str, *, drills: bool = True) -> Kept | None:
+        """A model's newest rollout, also when it ended; `drills`: also if it is one."""
         with self._lock:
             running = self._running.get(model)
             if running is not None:
                 return running.kept
             states = [found.state for found in self._store.rollouts() if found.model == model]
-        return kept_rollout.decode(states[-1]) if states else None
+        kept = (kept_rollout.decode(state) for state in reversed(states))
+        return next((each for each in kept if drills or not each.state.drill), None)
 
     def snapshot(self, model: str) -> Kept | None:
         """`last`, as a copy of its own that nothing moves any more, with its evidence in it."""
@@ -183,6 +184,7 @@ class Rollouts:
                 reason=order.reason,
                 unscored=order.unscored,
                 drill=order.drill,
+                back=self._tables.current().models[order.model].weight(order.canary) if order.drill else 0.0,
             )
             state, made = begin(order.plan, beginning)
             state.passed_us = now
@@ -237,8 +239,8 @@ class Rollouts:
         running = self._running.get(model)
         if running is None or running.kept.state.status == "promoted":
             return ""
-        status = running.kept.state.status
-        return f"a rollout of {model} is {status}: use tipstaff rollout (suspend, rollback, promote ...)"
+        status, what = running.kept.state.status, "drill" if running.kept.state.drill else "rollout"
+        return f"a {what} of {model} is {status}: use tipstaff rollout (suspend, rollback, promote ...)"
 
     def set_weights(
         self, model: str, shares: Mapping[str, float], reason: str, expected_version: int | None = None
@@ -289,16 +291,18 @@ class Rollouts:
             raise Refused(f"{self.reserved(order.model) or 'the last rollout waits for finish or undo'}")
         if not self._version(order.model, order.canary):
             raise Refused(f"arm {order.canary!r} has no `version`: give it one, so that a decision can name it")
+        if order.drill and all(each.metric != "harm" for each in order.plan.guardrails):
+            raise Refused("a drill takes answers as harmful, and this plan has no guardrail on harm")
         return self._named(order)
 
     def _named(self, order: Order) -> str:
         versions = (self._version(order.model, order.stable), self._version(order.model, order.canary))
-        name = identity(order.model, *versions, order.plan)
-        same = [found for found in self._store.rollouts() if found.rollout.partition(".")[0] == name]
+        name = identity(order.model, *versions, order.plan) + (".drill" if order.drill else "")
+        same = [found for found in self._store.rollouts() if _repeats(found.rollout, name)]
         if same and not order.again and not order.drill:
             status = kept_rollout.decode(same[-1].state).state.status.replace("_", " ")
             raise Refused(f"this rollout has ended ({status}): give {order.canary!r} a new version, or say retry")
-        return f"{name}.{len(same)}" if same or order.drill else name
+        return f"{name}.{len(same)}" if same else name
 
     def _version(self, model: str, arm: str) -> str:
         return self._models[model].arms[arm].version
@@ -318,10 +322,17 @@ class Rollouts:
             },
             served=order.served,
             before={share.arm: share.weight for share in route.arms},
+            route=route if order.drill else None,
         )
 
     def _or_reload(self) -> "_OrReload":
         return _OrReload(self.load)
+
+
+def _repeats(rollout: str, name: str) -> bool:
+    """Whether it is `name`, or one of those that came after it: name.1, name.2, ..."""
+    first, _, number = rollout.rpartition(".")
+    return rollout == name or (first == name and number.isdigit())
 
 
 def _whole(events: list[VerdictV1]) -> tuple[list[VerdictV1], bool]:

@@ -11,7 +11,7 @@ from gateway.controller.opening import Opening
 from gateway.controller.outcomes import Pins, Reading
 from gateway.controller.stored_units import StoredUnits
 from gateway.controller.tables import Saving
-from gateway.controller.weights import Change, by_rollout
+from gateway.controller.weights import Change, by_rollout, put_back
 from gateway.core.routing import ModelRoute
 from gateway.events.schema import DecisionV1, VerdictV1, WeightChanged
 from gateway.ports import Head, Positions, RolloutStep, StateStore
@@ -122,8 +122,12 @@ class Running:
 
     def _change(self, made: Decision, route: ModelRoute, salt: Callable[[], bytes]) -> Change | None:
         terms = self.kept.terms
+        if terms.route is not None and self.ended:
+            return put_back(self.model, route, terms.route, made)
         if not made.new_salt and made.share == route.weight(terms.canary):
             return None
+        if self.kept.state.drill:
+            made = msgspec.structs.replace(made, reason=f"drill: {made.reason}")
         dealt = salt() if made.new_salt else None
         return by_rollout(self.model, route, (terms.stable, terms.canary), made.share, dealt, made)
 
@@ -158,6 +162,7 @@ class Running:
             exchanges=made.exchanges,
             table_epoch=moved.epoch,
             waits_for=made.waits_for,
+            drill=state.drill,
             labels=labels_said(made, state),
         )
 

@@ -167,6 +167,9 @@ def _rested(found: Contents) -> Check:
         "classifiers": " ".join(f"{name}={version}" for name, version in sorted(arms.classifiers.items())),
     }
     for made in found.decisions:
+        if made.drill != beginning.drill:
+            said = f"decision {made.id} says drill {made.drill:g}, the bundle {beginning.drill:g}"
+            return Check("terms", holds=False, said=said)
         for what, version in made.rests_on.items():
             if expected.get(what) != version:
                 said = f"decision {made.id} rests on {what} {version!r}, the bundle has {expected.get(what)!r}"

@@ -74,6 +74,12 @@ def by_rollout(
     return Change(model, route, after, by, made.actor, made.reason)
 
 
+def put_back(model: str, route: ModelRoute, found: ModelRoute, made: Decision) -> Change:
+    """A drill's end: `found`, the route from before it, whose word it was, and who is on which arm."""
+    after = msgspec.structs.replace(found, arms=_fitted(found, tuple(each.arm for each in route.arms)))
+    return Change(model, route, after, after.decided_by, made.actor, made.reason)
+
+
 def revised(stored: RoutingTable | None, changes: Sequence[Change], head: Head) -> RoutingTable:
     """`stored` with `changes`, under the version that `head` moves to."""
     models = {} if stored is None else dict(stored.models)

@@ -20,7 +20,6 @@ DecisionKind = Literal[
     "redeal",
     "repin",
     "approve",
-    "drill",
     "dead_producer",
 ]
 """What a decision does. `weights`: an operator or the configuration set them outside of any rollout."""

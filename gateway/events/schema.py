@@ -126,6 +126,7 @@ class DecisionV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.decision.v1", om
     `positions`: what had been read of each producer of verdicts; `watermark_us`: how far time was known.
     `exchanges`: the ids whose verdicts crossed the line. `table_epoch`: of the table that `table_version` names.
     `waits_for`: a word for what a rollout waits for; it stays the same while the reason does.
+    `drill`: share of the canary's answers that are taken as harmful, so that people see it happen; 0: it is real.
     `labels`: of a step forward, what people's labels said by then; that there were none, too.
     """
 
@@ -148,6 +149,7 @@ class DecisionV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.decision.v1", om
     exchanges: tuple[str, ...] = ()
     table_epoch: int = 0
     waits_for: str = ""
+    drill: float = 0.0
     labels: str = ""
 
     @property

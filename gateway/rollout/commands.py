@@ -24,18 +24,20 @@ class Refused(Exception):
     """The rollout is not where this word could do anything; the text says where it is and what can be done."""
 
 
-def possible(status: Status) -> list[Action]:
-    """What an operator can say to a rollout with this status."""
-    return [action for action, statuses in _ALLOWED.items() if status in statuses]
+def possible(state: RolloutState) -> list[Action]:
+    """What an operator can say to it now. A drill is not promoted."""
+    said = [action for action, statuses in _ALLOWED.items() if state.status in statuses]
+    return [action for action in said if action != "promote"] if state.drill else said
 
 
 def commanded(plan: Plan, state: RolloutState, given: Command) -> Decision:
     """The decision that carries the word out. Raises Refused."""
-    if state.status not in _ALLOWED[given.action]:
-        can = ", ".join(possible(state.status)) or "start a new one, or retry"
+    if given.action not in (actions := possible(state)):
+        can = ", ".join(actions) or "start a new one, or retry"
+        what = "drill" if state.drill else "rollout"
         ended = "has ended" if state.status in ENDED else "is"
         raise Refused(
-            f"the rollout {ended} {state.status.replace('_', ' ')}: {given.action} does nothing; can: {can}"
+            f"the {what} {ended} {state.status.replace('_', ' ')}: {given.action} does nothing; can: {can}"
         )
     if given.action == "undo" and state.clock_us - state.promoted_us > UNDO_US:
         raise Refused("the promotion is more than 7 days old: start a rollout in the other direction")
@@ -65,7 +67,7 @@ _MADE: dict[Action, Callable[[Plan, RolloutState, Command], Decision]] = {
     "suspend": lambda _, state, given: _made(state, given, 0.0, "suspended"),
     "resume": _resume,
     "freeze": lambda _, state, given: _made(state, given, state.stage.share, "frozen"),
-    "rollback": lambda _, state, given: _made(state, given, 0.0, "rolled_back", "roll_back"),
+    "rollback": lambda _, state, given: _made(state, given, state.back, "rolled_back", "roll_back"),
     "promote": lambda _, state, given: _made(state, given, 1.0, "promoted"),
     "approve": lambda _, state, given: _made(state, given, state.stage.share, state.status),
     "finish": lambda _, state, given: _made(state, given, state.stage.share, "finished"),

@@ -22,6 +22,9 @@ _STEP_US = 30_000_000
 """Between two steps of a rollback that stable has too little room for."""
 _ROOM = 0.5
 """Share of an arm's endpoints that must be healthy before it gets more traffic at once."""
+_LEANS = 0.2
+"""Part of the way to "worse" from which the canary is not raised: an equal one gets there in 1 of 4 rollouts at
+most, and comes back."""
 _ENOUGH = 100
 """Exchanges per arm from which shares of them mean something."""
 _SURE = 4.0
@@ -55,7 +58,7 @@ def retreat(state: RolloutState, said: str, actor: str = "tipstaff") -> Decision
         return Wait("no_room", f"{said}; but stable has no healthy endpoint to take the traffic")
     share, last = state.stage.share, state.stage.began_us
     if room >= _ROOM or share <= 0.01:
-        return _change(state, "roll_back", said, 0.0, "rolled_back", actor)
+        return _change(state, "roll_back", said, state.back, "rolled_back", actor)
     if state.status == "frozen" and state.clock_us - last < _STEP_US:
         return Wait("stepping", f"{said}; stable has {room:.0%} of its endpoints: the next step follows")
     said = f"{said}; stable has only {room:.0%} of its endpoints, so the canary's share is halved first"
@@ -81,6 +84,8 @@ def look(plan: Plan, state: RolloutState, evidence: Evidence) -> Decision | Wait
         ending = worse(plan, state, evidence) or _stop(plan, state) or _blinded(plan, state)
         if ending is not None:
             return ending
+    elif state.drill and state.status == "suspended" and (over := _stop(plan, state)):
+        return over  # nobody may come back to it, and a drill is not to leave weights behind
     standing = _STANDING.get(state.status)
     if standing is not None:
         return standing
@@ -132,11 +137,11 @@ def _stop(plan: Plan, state: RolloutState) -> Decision | None:
     used = spent(state)
     if plan.harm_budget and used >= plan.harm_budget:
         said = f"the harm budget is used up: {used:.1f} of {plan.harm_budget:g}; this is no verdict on the canary"
-        return _change(state, "stop", said, 0.0, "stopped")
+        return _change(state, "stop", said, state.back, "stopped")
     if state.clock_us - state.started_us >= plan.max_duration * 1e6:
         if plan.compare:
-            return _change(state, "finish", "the A/B test has run its time", 0.0, "finished")
-        return _change(state, "stop", "max_duration is over and nothing was proven", 0.0, "stopped")
+            return _change(state, "finish", "the A/B test has run its time", state.back, "finished")
+        return _change(state, "stop", "max_duration is over and nothing was proven", state.back, "stopped")
     return None
 
 
@@ -185,6 +190,16 @@ def _unscored(plan: Plan, state: RolloutState, place: int) -> Iterator[Wait]:
 def _differ(one: float, other: float, counts: list[int]) -> bool:
     error = sqrt(one * (1 - one) / counts[0] + other * (1 - other) / counts[1])
     return abs(one - other) > _SURE * error
+
+
+def _leaning(seen: View) -> Iterator[Wait]:
+    """Waiting is always allowed, so this costs no error: a canary that has just turned worse isn't promoted on what
+    was proven before.
+    """
+    plan, mean, alarm = seen.plan, seen.evidence.mean(), seen.evidence.alarm_mean()
+    if max(mean * plan.alpha, alarm * plan.alarm_alpha) >= _LEANS:
+        said = f"E {max(mean, alarm):.3g} of {1 / plan.alpha:g}"
+        yield Wait("leaning", f"the evidence leans towards worse ({said}), though it shows nothing yet")
 
 
 def _served(seen: View) -> Iterator[Wait]:
@@ -267,6 +282,7 @@ _HOLDS: tuple[Callable[[View], Iterator[Wait]], ...] = (
     _served,
     _unseen,
     _enough,
+    _leaning,
     _proof,
     _allowed,
 )
@@ -289,6 +305,8 @@ def _forward(plan: Plan, state: RolloutState) -> Decision:
         if proving(plan, state.stage.index):
             said = f'stage {index} of {len(plan.stages)} is passed: "no worse" was shown'
         return _change(state, "advance", said, plan.shares[index], "running", stage=index)
+    if state.drill:
+        return _change(state, "finish", "it would be promoted now, and a drill is not", state.back, "finished")
     if index == len(plan.stages):
         said = (
             f'"no worse" was shown for every promotion guardrail; {100 - plan.holdout:g} % stay behind for a while'

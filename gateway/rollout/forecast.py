@@ -146,7 +146,7 @@ def _longest(left: tuple[Left, ...]) -> float | None:
 def _whole(
     plan: Plan, state: RolloutState, stage: float | None, traffic: Traffic | None, known: Mapping[str, float]
 ) -> float | None:
-    if stage is None or state.status == "frozen":
+    if stage is None or state.status == "frozen" or state.drill:
         return None
     later = [each.seconds for each in stages_of(plan, traffic, rates_of(plan, known))[state.stage.index + 1 :]]
     return None if None in later else stage + sum(each for each in later if each is not None)
@@ -155,7 +155,9 @@ def _whole(
 def _old_arm(state: RolloutState) -> tuple[int | None, str]:
     if state.status == "promoted":
         return state.promoted_us + decide.UNDO_US, "until then undo goes straight back; finish gives that up"
-    if state.status == "finished":
+    if state.drill:
+        return None, "a drill ends where it began"
+    if state.status == "finished" and state.promoted_us:
         return state.clock_us, "the rollout is finished"
     if state.status in ENDED:
         return None, "all traffic is on it"

@@ -29,9 +29,7 @@ class Observation(msgspec.Struct, frozen=True, array_like=True):
     counts: bool = True
 
 
-Action = Literal[
-    "start", "suspend", "resume", "freeze", "rollback", "promote", "finish", "undo", "approve", "drill", "drill_end"
-]
+Action = Literal["start", "suspend", "resume", "freeze", "rollback", "promote", "finish", "undo", "approve"]
 
 
 class Command(msgspec.Struct, frozen=True, tag="command"):

@@ -12,7 +12,8 @@ from gateway.rollout.state import RolloutState, new_stage
 
 class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     """What a rollout starts from. Of stable in the week before, by guardrail: `prior` is its mean outcomes, for the
-    baselines, `unscored` its shares of exchanges that were not evaluated; empty: not known.
+    baselines, `unscored` its shares of exchanges that were not evaluated; empty: not known. `drill`, `back`: see
+    RolloutState.
     """
 
     rollout: str
@@ -25,6 +26,7 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     prior: Sequence[float] = ()
     unscored: Sequence[float] = ()
     drill: float = 0.0
+    back: float = 0.0
 
 
 def begin(plan: Plan, given: Beginning) -> tuple[RolloutState, Decision]:
@@ -48,6 +50,7 @@ def begin(plan: Plan, given: Beginning) -> tuple[RolloutState, Decision]:
         book=Evidence(plan, given.prior).stored(),
         unscored=list(given.unscored),
         drill=given.drill,
+        back=given.back,
     )
     made = Decision(given.time_us, "start", given.reason, share, 0, "running", new_salt=True, actor=given.actor)
     return state, made

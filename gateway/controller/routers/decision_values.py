@@ -25,6 +25,7 @@ _DECISION = {
     "after": {"stable": 75.0, "canary": 25.0},
     "rollout": "",
     "stage": -1,
+    "drill": 0.0,
     "table_version": 4,
     "previous": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "hash": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
@@ -35,7 +36,8 @@ _DECISION = {
 class DecisionShown(Answer):
     """One decision. `hash`, the SHA-256 of `canonical`, is what the next has as `previous`.
 
-    `rollout`: its rollout's id, empty outside of one; `stage`: from 0, -1 outside of one.
+    `rollout`: its rollout's id, empty outside of one; `stage`: from 0, -1 outside of one; `drill`: above 0 in a
+    drill, the share of the canary's answers that were taken as harmful.
     """
 
     number: int
@@ -50,6 +52,7 @@ class DecisionShown(Answer):
     after: dict[str, float]
     rollout: str
     stage: int
+    drill: float
     table_version: int
     previous: str
     hash: str
@@ -136,6 +139,7 @@ def decision_shown(number: int, decision: DecisionV1) -> DecisionShown:
         after={arm: percent(share) for arm, share in decision.weights.after.items()},
         rollout=decision.rollout,
         stage=decision.stage,
+        drill=decision.drill,
         table_version=decision.table_version,
         previous=decision.previous,
         hash=decision_hash(decision),

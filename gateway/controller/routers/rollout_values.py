@@ -67,8 +67,8 @@ class RolloutWanted(BaseModel):
     start: str = Field(default="", alias="from", description="The arm in force")
     plan: PlanGiven = "balanced"
     reason: Reason = Field(description="Why; kept in the decision")
-    drill: float = Field(
-        default=0, ge=0, le=1, description="A drill: share of the canary's answers taken as harmful"
+    drill: float | None = Field(
+        default=None, gt=0, le=1, description="A drill: share of the canary's answers taken as harmful"
     )
 
 

@@ -106,7 +106,7 @@ def _add_plan_and_start(router: APIRouter, parts: ControllerParts, shown: Shown)
             plan=wanted.plan,
             actor=_OPERATOR,
             reason=wanted.reason,
-            drill=wanted.drill,
+            drill=wanted.drill or 0.0,
         )
         with _told():
             orders.start(order)

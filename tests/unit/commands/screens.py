@@ -61,6 +61,7 @@ def detail(kind: str, *, status: str = "running", can: list[str] | None = None, 
         "after": after,
         "rollout": more.pop("rollout", "5f3a1c0e9b7d2468"),
         "stage": more.pop("stage", 3),
+        "drill": more.pop("drill", 0.0),
     }
     story = {
         "began": "2026-02-27T12:00:00Z",
