@@ -17,6 +17,7 @@ from gateway.controller.api import create_app
 from gateway.controller.database import opening
 from gateway.controller.feedback import FeedbackReader
 from gateway.controller.feedback_index import FeedbackIndex
+from gateway.controller.first_wish import start_wished
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores, default_folder
@@ -153,6 +154,9 @@ def _controller(
     feedback_reader = FeedbackReader(events, feedback, index, process.meters)
     rollouts = Rollouts(store, tables, index, settings.models, constitution, clock, on_decision=tell)
     statuses = Statuses(data.statuses, clock)
+    orders = Orders(rollouts, settings.models, constitution, TrafficReader(index, constitution, clock), statuses)
+    with opening(data.state):
+        start_wished(settings.models, orders, rollouts)
     reporting = Reporting(rollouts, feedback_reader)
     said = LabelEvidence(rollouts, LabelCorrection(labels, index, constitution), clock)
     loop = ControllerLoop(
@@ -184,7 +188,7 @@ def _controller(
         constitution=constitution,
         statuses=statuses,
         rollouts=rollouts,
-        orders=Orders(rollouts, settings.models, constitution, TrafficReader(index, constitution, clock), statuses),
+        orders=orders,
         models=settings.models,
         ledgers=ledgers,
         exposition=Exposition(data.counters, series),

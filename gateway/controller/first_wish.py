@@ -7,6 +7,7 @@ import structlog
 from classifiers.constitution import Constitution
 from gateway.controller.orders import Orders, Wanted, fitting
 from gateway.controller.rollouts import Rollouts
+from gateway.controller.sqlite_file import QueryTooSlow
 from gateway.rollout.commands import Refused
 from gateway.rollout.plan import PlanError, parse
 from gateway.settings import ConfigError, Model
@@ -33,6 +34,8 @@ def start_wished(models: Mapping[str, Model], orders: Orders, rollouts: Rollouts
             raise ConfigError([f"models.{name}.rollout.{error}"]) from error
         except Refused as refused:
             log.info("the configuration's rollout is not started", model=name, why=str(refused))
+        except QueryTooSlow as slow:  # the API must come up all the same, so that people can say something
+            log.warning("the configuration's rollout is not started: start it by hand", model=name, why=str(slow))
         else:
             log.info("rollout started by the configuration", model=name, rollout=kept.state.rollout)
 

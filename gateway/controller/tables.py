@@ -9,6 +9,7 @@ import structlog
 
 from gateway.controller import weights
 from gateway.controller.known_stores import KnownStores
+from gateway.controller.past import pasts
 from gateway.controller.weights import Change, Wish
 from gateway.core.ids import exchange_id
 from gateway.core.routing import RoutingTable
@@ -39,7 +40,10 @@ class Conflict(Exception):
 
 def wishes(models: Mapping[str, Model]) -> dict[str, Wish]:
     """What the configuration says, model by model."""
-    return {name: Wish(tuple(model.arms), model.weights) for name, model in models.items()}
+    return {
+        name: Wish(tuple(model.arms), model.weights, {arm: said.version for arm, said in model.arms.items()})
+        for name, model in models.items()
+    }
 
 
 class RoutingTables:
@@ -74,7 +78,8 @@ class RoutingTables:
         with self._lock:
             stored, now = self._store.table(), self._clock.now_us()
             lost = stored is None and self._was_known_otherwise()
-            changes = weights.at_start(stored, models, now, lambda: self._entropy(16), lost=lost)
+            past = pasts(self._store.rollouts())
+            changes = weights.at_start(stored, models, now, lambda: self._entropy(16), lost=lost, pasts=past)
             if lost:
                 log.warning("the state of this data folder was lost: arms wait at 0 % until an operator speaks")
             if changes or stored is None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from gateway.controller.past import Past
 from gateway.core.routing import ArmShare, DecidedBy, ModelRoute, RoutingTable, split
 from gateway.events.schema import DecisionV1, WeightChanged
 from gateway.ports import Head
@@ -15,10 +16,11 @@ from gateway.rollout.decision import Decision
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What the configuration says of one model: its arms, the baseline first, and shares in [0, 1]."""
+    """What the configuration says of one model: its arms, the baseline first, shares in [0, 1], and versions."""
 
     arms: tuple[str, ...]
     weights: dict[str, float]
+    versions: dict[str, str] = {}
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -33,18 +35,25 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def at_start(
-    stored: RoutingTable | None, wishes: Mapping[str, Wish], now_us: int, salt: Callable[[], bytes], *, lost: bool
+    stored: RoutingTable | None,
+    wishes: Mapping[str, Wish],
+    now_us: int,
+    salt: Callable[[], bytes],
+    *,
+    lost: bool,
+    pasts: Mapping[str, Past],
 ) -> list[Change]:
     """What must change before the first table of this run is published; empty: the stored one stays.
 
-    `lost`: a store lived at this data path and is gone. `salt` makes a new one, random, per model.
+    `lost`: a store lived at this data path and is gone. `salt` makes a new one, random, per model. `pasts`: of the
+    models that have had rollouts.
     """
     routes = {} if stored is None else stored.models
     gone = [_removed(model, route) for model, route in routes.items() if model not in wishes]
     changes = (
-        _first(model, wish, now_us, salt(), lost=lost)
+        _first(model, wish, pasts.get(model, Past()), now_us, salt(), lost=lost)
         if (route := routes.get(model)) is None
-        else _again(model, route, wish, now_us)
+        else _again(model, route, wish, pasts.get(model, Past()), now_us)
         for model, wish in wishes.items()
     )
     return [*gone, *(change for change in changes if change is not None)]
@@ -110,24 +119,44 @@ def _shares(route: ModelRoute | None) -> dict[str, float]:
     return {} if route is None else {share.arm: share.weight for share in route.arms}
 
 
-def _first(model: str, wish: Wish, now_us: int, salt: bytes, *, lost: bool) -> Change:
+def _first(model: str, wish: Wish, past: Past, now_us: int, salt: bytes, *, lost: bool) -> Change:
     if lost and len(wish.arms) > 1:
         reason = "the state of this data folder was lost: an operator sets the weights"
         route = ModelRoute(salt, split(wish.arms, {}), "safety", now_us, reason)
         return Change(model, None, route, "safety", "tipstaff", reason)
     reason = "first start with this model"
-    route = ModelRoute(salt, split(wish.arms, wish.weights), "config", now_us, reason)
+    route = ModelRoute(salt, _wished(wish, past), "config", now_us, reason)
     return Change(model, None, route, "config", "config", reason)
 
 
-def _again(model: str, route: ModelRoute, wish: Wish, now_us: int) -> Change | None:
+def _again(model: str, route: ModelRoute, wish: Wish, past: Past, now_us: int) -> Change | None:
     changed = "the configuration changed"
-    if route.decided_by == "config":
-        after = ModelRoute(route.salt, split(wish.arms, wish.weights), "config", now_us, changed)
+    if _replaced(route, wish, past):
+        # The arm has another server behind its name: the weight was about the one that was promoted.
+        changed = f"{past.version}, which was promoted, is no longer {past.arm!r}: the configuration has the word"
+        after = ModelRoute(route.salt, _wished(wish, past), "config", now_us, changed)
+    elif route.decided_by == "config":
+        after = ModelRoute(route.salt, _wished(wish, past), "config", now_us, changed)
     else:
         # The config takes arms away and adds them; whose word the weights are, and since when, stays.
         after = msgspec.structs.replace(route, arms=_fitted(route, wish.arms))
     return None if after.arms == route.arms else Change(model, route, after, "config", "config", changed)
+
+
+def _replaced(route: ModelRoute, wish: Wish, past: Past) -> bool:
+    """Whether a promotion's weights are in force, and its arm is configured as another version by now, or not."""
+    promoted = past.promoted_us and route.decided_at_us == past.promoted_us
+    return bool(promoted) and wish.versions.get(past.arm) != past.version
+
+
+def _wished(wish: Wish, past: Past) -> tuple[ArmShare, ...]:
+    """The configuration's shares; 0 for a version that a rollout did not prove: only an operator, or another
+    rollout, brings it back.
+    """
+    weights = {
+        arm: 0.0 if wish.versions.get(arm) in past.unproven else weight for arm, weight in wish.weights.items()
+    }
+    return split(wish.arms, weights)
 
 
 def _fitted(route: ModelRoute, arms: tuple[str, ...]) -> tuple[ArmShare, ...]:

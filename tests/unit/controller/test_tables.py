@@ -142,6 +142,8 @@ def test_what_could_not_be_published_is_published_later(home: Home) -> None:
 
 
 def test_wishes_are_the_configs_arms_in_order(tmp_path: Path) -> None:
-    arms = {"stable": {"endpoints": ["http://a"]}, "canary": {"endpoints": ["http://b"], "weight": 10}}
+    canary = {"endpoints": ["http://b"], "weight": 10, "version": "v2"}
+    arms = {"stable": {"endpoints": ["http://a"]}, "canary": canary}
     settings = parse({"models": {"assistant": {"arms": arms}}}, tmp_path, {})
-    assert wishes(settings.models) == WISHES
+    wish = Wish(("stable", "canary"), {"canary": 0.1}, {"stable": "", "canary": "v2"})
+    assert wishes(settings.models) == {"assistant": wish}

@@ -1,6 +1,7 @@
 import pytest
 
 from gateway.controller import weights
+from gateway.controller.past import Past
 from gateway.controller.weights import Change, Wish
 from gateway.core.assignment import assign, bucket
 from gateway.core.routing import ArmShare, DecidedBy, ModelRoute, RoutingTable, split
@@ -15,8 +16,11 @@ def stored(decided_by: DecidedBy, canary: float, arms: tuple[str, ...] = ("stabl
     return RoutingTable("store", 1, 7, {"assistant": route})
 
 
-def start(table: RoutingTable | None, wish: Wish = WISH, *, lost: bool = False) -> list[Change]:
-    return weights.at_start(table, {"assistant": wish}, 100, lambda: b"new salt", lost=lost)
+def start(
+    table: RoutingTable | None, wish: Wish = WISH, *, lost: bool = False, past: Past | None = None
+) -> list[Change]:
+    pasts = {} if past is None else {"assistant": past}
+    return weights.at_start(table, {"assistant": wish}, 100, lambda: b"new salt", lost=lost, pasts=pasts)
 
 
 def only_route(changes: list[Change]) -> ModelRoute:
@@ -87,15 +91,52 @@ def test_another_baseline_keeps_everyones_share() -> None:
 
 
 def test_a_model_taken_out_leaves_the_table() -> None:
-    changes = weights.at_start(stored("operator", 0.25), {"other": WISH}, 100, lambda: b"s", lost=False)
+    changes = weights.at_start(stored("operator", 0.25), {"other": WISH}, 100, lambda: b"s", lost=False, pasts={})
     table = weights.revised(stored("operator", 0.25), changes, HEAD)
     assert list(table.models) == ["other"]
     assert (table.store_id, table.epoch, table.version) == ("store", 2, 8)
 
 
+PROMOTED = Past("canary", "v2", 5)
+"""By the decision that `stored` names as the one in force."""
+
+
+def versions(**arms: str) -> Wish:
+    names = tuple(arms)
+    return Wish(names, {"canary": 0.1} if "canary" in names[1:] else {}, arms)
+
+
+@pytest.mark.parametrize("arms", [{"canary": "v2", "stable": "v1"}, {"canary": "v2"}, {"stable": "v2"}])
+def test_a_winner_that_became_the_baseline_has_everything(arms: dict[str, str]) -> None:
+    route = only_route(start(stored("decision", 1.0), versions(**arms), past=PROMOTED))
+    assert [share.weight for share in route.arms] == [1.0, *[0.0] * (len(arms) - 1)]
+
+
+def test_a_newer_version_behind_the_winners_name_does_not_inherit_its_weight() -> None:
+    wish = versions(stable="v2", canary="v3")
+    assert wish.weights == {"canary": 0.1}
+    route = only_route(start(stored("decision", 1.0), wish, past=PROMOTED))
+    assert (route.weight("canary"), route.decided_by) == (0.1, "config")
+    assert "v2, which was promoted, is no longer 'canary'" in route.reason
+    again = RoutingTable("store", 1, 8, {"assistant": route})
+    assert start(again, wish, past=PROMOTED) == []
+
+
+def test_an_operators_later_word_on_it_stands() -> None:
+    assert start(stored("operator", 1.0), versions(stable="v2", canary="v3"), past=Past("canary", "v2", 4)) == []
+
+
+@pytest.mark.parametrize("before", [None, stored("config", 0.0)])
+def test_a_version_that_no_rollout_proved_gets_nothing_by_the_configuration(before: RoutingTable | None) -> None:
+    past = Past(unproven=frozenset({"v2"}))
+    (route,) = [change.after for change in start(before, versions(stable="v1", canary="v2"), past=past)] or [None]
+    assert route is None or route.weight("canary") == 0.0
+    assert only_route(start(before, versions(stable="v1", canary="v3"), past=past)).weight("canary") == 0.1
+
+
 def test_every_model_has_a_salt_of_its_own() -> None:
     salts = iter((b"one", b"two"))
-    changes = weights.at_start(None, {"a": WISH, "b": WISH}, 100, lambda: next(salts), lost=False)
+    changes = weights.at_start(None, {"a": WISH, "b": WISH}, 100, lambda: next(salts), lost=False, pasts={})
     assert {change.after.salt for change in changes if change.after} == {b"one", b"two"}
 
 
