@@ -26,7 +26,7 @@ TINY_MODEL_MAKER = Path(__file__).with_name("tiny_model.py")
 HOST = "127.0.0.1"
 START_DEADLINE = 300.0
 STOP_DEADLINE = 20.0
-CONTEXT = 4096  # long enough for a streamed answer that lasts seconds, so that an abort can be seen
+CONTEXT = 32768  # long enough for an answer that lasts many seconds, so that an abort can be seen
 ENGINE = (
     *("--max-model-len", str(CONTEXT), "--enforce-eager"),
     *("--max-num-seqs", "16", "--max-num-batched-tokens", "1024"),  # 7 s less of warm-up

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
+from gateway.rollout.commands import possible
 from gateway.rollout.correction import ArmLabels, Stratum, assess
 from gateway.rollout.decision import Decision
 from gateway.rollout.engine import Engine
-from gateway.rollout.observation import Input, Labels, Observation, Silence
+from gateway.rollout.observation import Action, Command, Input, Labels, Observation, Silence
 from gateway.rollout.plan import DAY, Plan
 from gateway.rollout.start import Beginning, begin
 from gateway.rollout.state import ENDED, RolloutState
@@ -76,6 +77,9 @@ class Simulation:
         self._held: list[Observation] = []
         self._labels = _Sampled()
         self._outages = list(world.outages)
+        self._words: list[tuple[float, Action]] = []
+        for begin_at, end_at in world.suspended:
+            self._words += [(begin_at, "suspend"), (end_at, "resume")]
         self._told_at = 0.0
         self._labels_at = _LABELS_SECONDS
         self._made: list[Made] = []
@@ -102,9 +106,12 @@ class Simulation:
         return Run(self.state.status, at, self._exchanges, tuple(self._made), promoted, self._waits, self._excess)
 
     def _over(self) -> bool:
-        return self.state.status in ENDED or self.state.status in ("promoted", "suspended")
+        waiting = self.state.status == "suspended" and not self._words
+        return waiting or self.state.status in ENDED or self.state.status == "promoted"
 
     def _pass(self, passing: Passing) -> None:
+        if self._words and passing.at >= self._words[0][0]:
+            self._say(self._words.pop(0)[1], passing.at)
         seen = self._observation(passing)
         if self._outages and passing.at >= self._outages[0][0]:
             self._hold(seen, passing.at)
@@ -131,6 +138,11 @@ class Simulation:
             outcomes=outcomes,
             harm=outcomes[0],
         )
+
+    def _say(self, word: Action, at: float) -> None:
+        """An operator's word, where it can be said."""
+        if word in possible(self.state):
+            self._take(Command(self.state.clock_us, word, "simulation", "as the world has it"), at)
 
     def _hold(self, seen: Observation, at: float) -> None:
         """Nothing is scored: verdicts come when the outage is over, in their order; silence is told meanwhile."""

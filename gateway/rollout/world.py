@@ -42,6 +42,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     stable, canary: the classifiers' errors there. unscored: share of exchanges that are not evaluated.
     repeated: share of verdicts that come twice; late: share that come when their time has long passed.
     outages: (from, to), in which nothing is scored; what happened meanwhile is scored afterwards.
+    suspended: (from, to), in which an operator takes the canary to 0 %.
     labels_per_day: people's labels, half of them on flagged answers.
     """
 
@@ -63,6 +64,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     repeated: float = 0.0
     late: float = 0.0
     outages: tuple[tuple[float, float], ...] = ()
+    suspended: tuple[tuple[float, float], ...] = ()
     labels_per_day: float = 0.0
 
     def rate_of(self, metric: str) -> float:
@@ -179,5 +181,7 @@ def _check(world: World, plan: Plan) -> None:
         raise WorldError("rate, rates, unscored, repeated, late, fresh: expected shares in [0, 1]")
     if world.per_day <= 0 or world.users < 1 or not all(each >= 0 for each in world.ratios.values()):
         raise WorldError("per_day above 0, users at least 1, ratios at least 0")
-    if not all(0 <= start < end for start, end in world.outages) or list(world.outages) != sorted(world.outages):
-        raise WorldError(f"outages: {world.outages}: expected pairs of seconds [from, to), the earlier first")
+    for name, spans in (("outages", world.outages), ("suspended", world.suspended)):
+        ends = [end for span in spans for end in span]
+        if ends != sorted(set(ends)) or (ends and ends[0] < 0):
+            raise WorldError(f"{name}: {spans}: expected pairs of seconds [from, to), one after the other")

@@ -8,7 +8,9 @@ from tests.support.wait import until
 
 pytestmark = pytest.mark.timeout(420)  # whoever comes first waits for two servers to start
 
-ASKED = 3000
+ASKED = 30_000
+TRIES = 5
+"""A server whose tiny model never keeps it waiting may not look at its sockets before the last token."""
 
 
 def _ask(model: str, **more: object) -> dict[str, object]:
@@ -50,14 +52,16 @@ def _greedy(server: Vllm, name: str) -> str:
 
 
 def test_an_abort_shows_in_vllm_s_own_metrics(vllm_server: Vllm) -> None:
+    assert any(_aborted(vllm_server) for _ in range(TRIES))
+
+
+def _aborted(vllm_server: Vllm) -> bool:
     before = vllm_server.counts()
     ask = _ask(vllm_server.name, stream=True, max_tokens=ASKED)
     with httpx.stream("POST", f"{vllm_server.url}/v1/chat/completions", json=ask, timeout=60) as answer:
         lines = answer.iter_lines()
         for _ in range(3):
-            next(lines)
-        assert vllm_server.counts().running == 1
-    until(lambda: vllm_server.counts().running == 0, 5, "vLLM drops the request that its client left")
+            next(lines)  # no look at /metrics meanwhile: a busy vLLM answers that after the last token
+    until(lambda: vllm_server.counts().running == 0, 60, "vLLM drops the request that its client left")
     after = vllm_server.counts()
-    assert after.finished == before.finished
-    assert 0 < after.generated - before.generated < ASKED
+    return after.finished == before.finished and 0 < after.generated - before.generated < ASKED

@@ -36,9 +36,10 @@ WORLD = World(
     per_day=4_000,
     users=400,
     fresh=0.2,
-    differ=1.0,
+    differ=1.5,
     drift=0.5,
     drift_period=12 * _HOUR,
+    suspended=((4 * _HOUR, 5 * _HOUR), (9 * _HOUR, 10 * _HOUR)),
     repeated=0.05,
     late=0.05,
 )
