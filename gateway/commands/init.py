@@ -69,7 +69,8 @@ def write(path: Path, text: str) -> None:
 def configuration(served: Sequence[Served], name: str | None, key_files: Mapping[str, Path]) -> str:
     """The YAML for one or two servers: the first is stable, the second the canary with 10 %.
 
-    Each version is called what its server calls it. The model is called `name`, else by the first server's first name, so that its clients need no change.
+    Each version is called what its server calls it. The model is called `name`, else by the first server's first
+    name, so that its clients need no change.
     One server with several names becomes two arms of it, the second at 0 %. Raises InitError.
     """
     if len({server.url for server in served}) < len(served):
