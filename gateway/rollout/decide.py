@@ -47,15 +47,15 @@ def worse(plan: Plan, state: RolloutState, evidence: Evidence) -> Decision | Wai
         return None
     said = f"the canary is worse: the mean of the e-values is {evidence.mean():.3g}, {1 / plan.alpha:g} was needed"
     if plan.on_worse == "suspend":
-        return _change(state, "suspend", f"{said}; the plan says suspend", 0.0, "suspended")
+        return _room_for(state, _change(state, "suspend", f"{said}; the plan says suspend", 0.0, "suspended"))
     return retreat(state, said)
 
 
 def retreat(state: RolloutState, said: str, actor: str = "tipstaff") -> Decision | Wait:
     """Back to stable: at once, in steps where stable has little room, or not yet where it has none."""
-    room = 1.0 if state.health is None else state.health.stable
+    room = _room(state)
     if room <= 0:
-        return Wait("no_room", f"{said}; but stable has no healthy endpoint to take the traffic")
+        return _no_room(said)
     share, last = state.stage.share, state.stage.began_us
     if room >= _ROOM or share <= 0.01:
         return _change(state, "roll_back", said, state.back, "rolled_back", actor)
@@ -65,6 +65,20 @@ def retreat(state: RolloutState, said: str, actor: str = "tipstaff") -> Decision
     return _change(state, "roll_back", said, share / 2, "frozen", actor)
 
 
+def _room(state: RolloutState) -> float:
+    """Share of stable's endpoints that could take the canary's traffic."""
+    return 1.0 if state.health is None else state.health.stable
+
+
+def _no_room(said: str) -> Wait:
+    return Wait("no_room", f"{said}; but stable has no healthy endpoint to take the traffic")
+
+
+def _room_for(state: RolloutState, made: Decision) -> Decision | Wait:
+    """A change that sends everyone to stable, where somebody is there to answer."""
+    return made if _room(state) > 0 else _no_room(made.reason)
+
+
 def alarm(plan: Plan, state: RolloutState, evidence: Evidence, exchange_id: str) -> Decision | None:
     """What the fast alarm says when a violation was counted."""
     if state.status not in ("running", "holdout") or state.answered or plan.compare:
@@ -72,8 +86,9 @@ def alarm(plan: Plan, state: RolloutState, evidence: Evidence, exchange_id: str)
     value = evidence.alarm_mean()
     if value < 1 / plan.alarm_alpha:
         return None
-    said = f"fast alarm: first violations come too often from the canary (E {value:.3g}, {1 / plan.alarm_alpha:g})"
-    if plan.on_alarm == "suspend":
+    needed = f"E {value:.3g}, {1 / plan.alarm_alpha:g} was needed"
+    said = f"fast alarm: first violations come too often from the canary ({needed})"
+    if plan.on_alarm == "suspend" and _room(state) > 0:
         return _change(state, "suspend", said, 0.0, "suspended", exchanges=(exchange_id,))
     return _change(state, "freeze", said, state.stage.share, "frozen", exchanges=(exchange_id,))
 
@@ -133,25 +148,26 @@ def _harmful(plan: Plan, evidence: Evidence) -> bool:
     return any(levels[place] >= 1 / plan.alpha for place in harmful)
 
 
-def _stop(plan: Plan, state: RolloutState) -> Decision | None:
+def _stop(plan: Plan, state: RolloutState) -> Decision | Wait | None:
     used = spent(state)
     if plan.harm_budget and used >= plan.harm_budget:
         said = f"the harm budget is used up: {used:.1f} of {plan.harm_budget:g}; this is no verdict on the canary"
-        return _change(state, "stop", said, state.back, "stopped")
+        return _room_for(state, _change(state, "stop", said, state.back, "stopped"))
     if state.clock_us - state.started_us >= plan.max_duration * 1e6:
         if plan.compare:
             return _change(state, "finish", "the A/B test has run its time", state.back, "finished")
-        return _change(state, "stop", "max_duration is over and nothing was proven", state.back, "stopped")
+        said = "max_duration is over and nothing was proven"
+        return _room_for(state, _change(state, "stop", said, state.back, "stopped"))
     return None
 
 
-def _blinded(plan: Plan, state: RolloutState) -> Decision | None:
+def _blinded(plan: Plan, state: RolloutState) -> Decision | Wait | None:
     blind = 0.0 if state.silence is None else state.silence.blind
     if blind < plan.blind.after or (state.status == "frozen" and plan.blind.do == "freeze"):
         return None
     said = f"nothing is known of the canary's answers for {blind / 60:.0f} minutes"
     if plan.blind.do == "suspend":
-        return _change(state, "suspend", said, 0.0, "suspended")
+        return _room_for(state, _change(state, "suspend", said, 0.0, "suspended"))
     return _change(state, "freeze", said, state.stage.share, "frozen")
 
 
@@ -244,8 +260,9 @@ def _proof(seen: View) -> Iterator[Wait]:
         missing = ", ".join(plan.guardrails[place].metric for place in seen.evidence.unproven())
         if missing:
             yield Wait("proof", f'"no worse" is not shown yet for {missing}')
-        if state.labels is not None and state.labels.veto:
-            yield Wait("labels", state.labels.veto)
+    held_out = state.stage.index >= len(plan.stages)
+    if (held_out or proving(plan, state.stage.index)) and state.labels is not None and state.labels.veto:
+        yield Wait("labels", state.labels.veto)
 
 
 def _allowed(seen: View) -> Iterator[Wait]:

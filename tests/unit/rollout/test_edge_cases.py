@@ -12,6 +12,7 @@ from tests.support.engine import BEGINNING, START, Drive, Users, quick
 PROMOTED = ["advance", "advance", "promote", "promote"]
 BAD = Users(harm=(0.02, 0.4))
 HOUR = 3600
+NEVER = 1e-200
 
 
 def drove(users: Users, seconds: float = 300, seed: int = 1) -> Drive:
@@ -93,6 +94,25 @@ class TestServers:
         drive.give(Health(drive.now_us, stable=1.0, canary=1.0))
         assert drive.kinds() == ["freeze", "roll_back"]
         assert drive.engine.state.stage.share == 0.0
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"alpha": NEVER, "on_alarm": "suspend"},
+            {"alarm_alpha": NEVER, "on_worse": "suspend"},
+            {"alpha": NEVER, "alarm_alpha": NEVER, "harm_budget": 5},
+            {"alpha": NEVER, "alarm_alpha": NEVER, "max_duration": 60},
+        ],
+        ids=["alarm", "worse", "budget", "duration"],
+    )
+    def test_nothing_sends_everyone_to_a_stable_arm_that_is_down(self, changes: dict[str, object]) -> None:
+        drive = Drive(quick(stages=[50], **changes), BAD)
+        drive.give(Health(drive.now_us, stable=0.0, canary=1.0))
+        drive.run(120)
+        assert drive.engine.state.stage.share == 0.5
+        drive.give(Health(drive.now_us, stable=1.0, canary=1.0))
+        drive.run(1)
+        assert drive.engine.state.stage.share == (0.5 if changes.get("on_alarm") else 0.0), "an alarm has frozen it"
 
     def test_with_little_room_on_stable_it_goes_back_in_halves_half_a_minute_apart(self) -> None:
         drive = Drive(quick(stages=[50]), BAD)
