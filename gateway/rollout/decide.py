@@ -43,7 +43,7 @@ def worse(plan: Plan, state: RolloutState, evidence: Evidence) -> Decision | Wai
     """What the mean of the e-values says when a period has closed; None: it does not say "worse"."""
     if state.status not in COUNTING or evidence.mean() < 1 / plan.alpha:
         return None
-    if plan.compare and not _harmful(plan, evidence):
+    if (plan.compare and not _harmful(plan, evidence)) or (plan.on_worse == "suspend" and state.overruled):
         return None
     said = f"the canary is worse: the mean of the e-values is {evidence.mean():.3g}, {1 / plan.alpha:g} was needed"
     if plan.on_worse == "suspend":

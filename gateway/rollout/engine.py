@@ -270,7 +270,9 @@ class Engine:
         state.waits_for = made.waits_for
         if made.kind == "approve":
             state.approved = stage.index + 1
-        state.answered = state.answered or made.kind == "resume"
+        if made.kind == "resume":
+            state.answered = True
+            state.overruled = state.overruled or self.evidence.mean() >= 1 / self.plan.alpha
         if made.status == "promoted" and not state.promoted_us:
             state.promoted_us = made.time_us
         yield made

@@ -87,6 +87,8 @@ class RolloutState(msgspec.Struct):
     approved: int = -1
     answered: bool = False
     """An operator resumed after the fast alarm: it does not freeze again, but counts in the mean."""
+    overruled: bool = False
+    """An operator resumed although the mean says "worse": where the plan only suspends, it says so no more."""
     unscored: list[float] = []
     """By guardrail, stable's share of not evaluated exchanges in the week before the start."""
     health: Health | None = None

@@ -33,6 +33,10 @@ class TestWorse:
         assert (last(drive).kind, last(drive).share) == ("suspend", 0.0)
         assert "worse" in last(drive).reason
         assert drive.waits()[-1] == "operator"
+        drive.say("resume")
+        drive.run(60)
+        assert (drive.engine.state.status, drive.engine.state.stage.share > 0) == ("running", True)
+        assert drive.waits()[-1] == "leaning", "it was told, and goes no further"
 
     def test_a_guardrail_without_weight_never_rolls_back(self) -> None:
         errors = {"metric": "errors", "margin": 0.05, "weight": 0}
