@@ -91,7 +91,9 @@ def plan(
 def start(
     model: Model,
     *,
-    to: Annotated[str, typer.Option(help="The arm that shall take over; it needs a `version`.")],
+    to: Annotated[
+        str | None, typer.Option(help="The arm that shall take over, with a `version`; default: the one other arm.")
+    ] = None,
     start: Annotated[str | None, typer.Option("--from", help="The arm in force; default: the first.")] = None,
     plan: PlanOption = "balanced",
     reason: Reason = "",
@@ -108,7 +110,8 @@ def start(
         foreseen = rollout.plan(client, model, given)
         if foreseen["why_not"]:
             typer.echo(f"tipstaff: {foreseen['why_not']}", err=True)
-        answer = rollout.start(client, model, {"to": to, "from": start, "plan": given, "reason": reason})
+        canary = to or rollout.other_arm(client, model)
+        answer = rollout.start(client, model, {"to": canary, "from": start, "plan": given, "reason": reason})
     printed(answer, _standing, as_json=as_json)
 
 
