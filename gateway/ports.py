@@ -204,5 +204,14 @@ class StateStore(Protocol):
         Quick, so that a chore may call it between saves. Raises StaleHead when another opened the store since.
         """
 
+    def named(self, name: str) -> bytes | None:
+        """The small value that was kept under this name last; None: there is none."""
+
+    def keep(self, name: str, value: bytes) -> None:
+        """Keep a small value under a name, instead of the one before.
+
+        Raises StaleHead when another opened the store since.
+        """
+
     def close(self) -> None:
         """Let go; a second call does nothing."""

@@ -267,8 +267,10 @@ class Feedback(_Part):
     """Feedback that one client may send, per worker; a client is its credentials, else its address."""
 
 
-_NOTIFIED: tuple[DecisionKind, ...] = tuple(
-    kind for kind in get_args(DecisionKind) if kind not in ("wait", "weights", "approve")
+Notified = Literal[DecisionKind, "level"]
+"""Kinds of decisions, and the level alarm."""
+_NOTIFIED: tuple[Notified, ...] = tuple(
+    kind for kind in get_args(Notified) if kind not in ("wait", "weights", "approve")
 )
 Form = Literal["json", "slack"]
 
@@ -278,8 +280,8 @@ class Notify(_Part):
 
     url_file: Path
     """A file with the URL that each is posted to; often it is a secret."""
-    on: Annotated[tuple[DecisionKind, ...], BeforeValidator(_listed), Field(min_length=1)] = _NOTIFIED
-    """Kinds of decisions; left out: all but `wait`, `approve` and `weights`."""
+    on: Annotated[tuple[Notified, ...], BeforeValidator(_listed), Field(min_length=1)] = _NOTIFIED
+    """Kinds of decisions, and `level`, the level alarm; left out: all but `wait`, `approve` and `weights`."""
     form: Form = "json"
     """`slack`: the form of Slack's incoming webhooks."""
 

@@ -23,6 +23,7 @@ from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores, default_folder
 from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.label_evidence import LabelEvidence
+from gateway.controller.levels import Levels
 from gateway.controller.loop import ControllerLoop
 from gateway.controller.notify import ChainHead, Notifier, receivers
 from gateway.controller.orders import Orders
@@ -158,9 +159,16 @@ def _controller(
     with opening(data.state):
         start_wished(settings.models, orders, rollouts)
     reporting = Reporting(rollouts, feedback_reader)
+    levels = Levels(store, index, settings.models, constitution, clock, tell)
     said = LabelEvidence(rollouts, LabelCorrection(labels, index, constitution), clock)
     loop = ControllerLoop(
-        (reader.step, feedback_reader.step, lambda: rollouts.advance(reader.horizon_us), reporting.step),
+        (
+            reader.step,
+            feedback_reader.step,
+            lambda: rollouts.advance(reader.horizon_us),
+            reporting.step,
+            lambda: levels.step(reader.horizon_us),
+        ),
         (
             reader.tick,
             Surroundings(rollouts, statuses, clock).look,
@@ -175,7 +183,7 @@ def _controller(
     )
     ledgers = _ledgers(data)
     series = ControllerSeries(
-        tables, ledgers, constitution, version=__version__, classifier=type(classifier).__name__
+        tables, ledgers, constitution, levels, version=__version__, classifier=type(classifier).__name__
     )
     parts = ControllerParts(
         version=__version__,
@@ -189,6 +197,7 @@ def _controller(
         statuses=statuses,
         rollouts=rollouts,
         orders=orders,
+        levels=levels,
         models=settings.models,
         ledgers=ledgers,
         exposition=Exposition(data.counters, series),

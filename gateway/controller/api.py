@@ -14,6 +14,7 @@ from gateway.controller.routers.exchanges import exchanges_router
 from gateway.controller.routers.health import health_router
 from gateway.controller.routers.labels import labels_router
 from gateway.controller.routers.ledger import ledger_router
+from gateway.controller.routers.levels import levels_router
 from gateway.controller.routers.metrics import metrics_router
 from gateway.controller.routers.rates import rates_router
 from gateway.controller.routers.rollouts import rollouts_router
@@ -53,6 +54,7 @@ def create_app(parts: ControllerParts) -> FastAPI:
         ledger_router(parts.ledgers),
         decisions_router(parts.store, parts.rollouts),
         rollouts_router(parts),
+        levels_router(parts.levels),
         bundles_router(parts.folder, parts.version),
     ):  # what they would say of a data folder that is gone is wrong
         app.include_router(router, dependencies=[Depends(parts.folder.check)], responses=problems_of(503))

@@ -1,4 +1,4 @@
-"""Tells people of decisions: posts each to the URLs that the configuration names, in threads of their own.
+"""Tells people of decisions and level alarms: posts each to URLs of the configuration, in threads of their own.
 
 Nothing here holds a decision up or can lose one: what cannot be told is counted and is in the chain all the same.
 """
@@ -15,12 +15,10 @@ import msgspec
 import structlog
 
 from gateway.controller import chain
-from gateway.controller.notification import FORMS
-from gateway.core.evidence import DecisionKind
-from gateway.events.schema import DecisionV1
+from gateway.controller.notification import LevelAlarm, Told, written
 from gateway.keys import read_secret
 from gateway.ports import StateStore
-from gateway.settings import ConfigError, Form, Notify
+from gateway.settings import ConfigError, Form, Notified, Notify
 from gateway.telemetry.metrics import NOTIFICATIONS, Meters
 
 log = structlog.get_logger(__name__)
@@ -40,7 +38,7 @@ class Receiver(msgspec.Struct, frozen=True):
 
     number: int
     url: str
-    on: frozenset[DecisionKind]
+    on: frozenset[Notified]
     form: Form
 
     def __repr__(self) -> str:
@@ -103,8 +101,8 @@ class Notifier:
         for box in self._boxes:
             box.start()
 
-    def tell(self, decision: DecisionV1) -> None:
-        """Of a decision that was saved. Never waits, never raises."""
+    def tell(self, decision: Told) -> None:
+        """Of a decision or a level alarm that was saved. Never waits, never raises."""
         for box in self._boxes:
             box.put(decision)
 
@@ -115,13 +113,14 @@ class Notifier:
         for box in self._boxes:
             box.join(grace)
 
-    def _text(self, decision: DecisionV1, form: Form) -> bytes:
+    def _text(self, decision: Told, form: Form) -> bytes:
         with self._asking:
             head = self._head()
-        return FORMS[form](decision, head, self._link(decision))
+        return written(decision, form, head, self._link(decision))
 
-    def _link(self, decision: DecisionV1) -> str:
-        return f"{self._public_url}/api/v1/decisions/{quote(decision.id)}" if self._public_url else ""
+    def _link(self, decision: Told) -> str:
+        page = "levels" if isinstance(decision, LevelAlarm) else f"decisions/{quote(decision.id)}"
+        return f"{self._public_url}/api/v1/{page}" if self._public_url else ""
 
 
 class _Failed(Exception):
@@ -136,12 +135,12 @@ class _Outbox:
     """What one receiver is to be told, in order: so one that is away holds up no other."""
 
     def __init__(
-        self, receiver: Receiver, text: Callable[[DecisionV1, Form], bytes], meters: Meters, first_pause: float
+        self, receiver: Receiver, text: Callable[[Told, Form], bytes], meters: Meters, first_pause: float
     ) -> None:
         self._receiver = receiver
         self._text = text
         self._first_pause = first_pause
-        self._queue: queue.Queue[DecisionV1 | None] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[Told | None] = queue.Queue(_WAITING)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"notify-{receiver.number}", daemon=True)
         self._sent = meters.counter(NOTIFICATIONS, str(receiver.number), "sent")
@@ -152,7 +151,7 @@ class _Outbox:
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, decision: DecisionV1) -> None:
+    def put(self, decision: Told) -> None:
         if decision.kind not in self._receiver.on:
             return
         try:
@@ -177,7 +176,7 @@ class _Outbox:
             if decision is not None:
                 self._tell(decision)
 
-    def _tell(self, decision: DecisionV1) -> None:
+    def _tell(self, decision: Told) -> None:
         try:
             self._post(self._text(decision, self._receiver.form))
         except _Failed as error:

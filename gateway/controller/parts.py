@@ -10,6 +10,7 @@ from gateway.controller.access import AdminToken
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
+from gateway.controller.levels import Levels
 from gateway.controller.orders import Orders
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.statuses import Statuses
@@ -41,6 +42,7 @@ class ControllerParts(msgspec.Struct, frozen=True):
     tables: RoutingTables
     rollouts: Rollouts
     orders: Orders
+    levels: Levels
     models: Mapping[str, Model]
     index: ExchangeIndex
     feedback: FeedbackIndex

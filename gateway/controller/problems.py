@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from gateway.controller.folder_watch import DataFolderGone
+from gateway.controller.levels import UnknownAlarm
 from gateway.controller.rollouts import UnknownRollout
 from gateway.controller.sqlite_file import QueryTooSlow
 from gateway.controller.tables import Conflict, UnknownModel
@@ -50,6 +51,7 @@ def not_found(what: str, detail: str) -> Problem:
 
 _KNOWN: dict[type[Exception], tuple[int, str, str]] = {
     UnknownModel: (404, "not-found", "No such model"),
+    UnknownAlarm: (404, "no-alarm", "No such alarm"),
     UnknownRollout: (404, "no-rollout", "No such rollout"),
     Refused: (409, "refused", "The rollout refuses"),
     Conflict: (409, "conflict", "The routing table moved on"),

@@ -1,9 +1,10 @@
-"""What /metrics shows beside the counter files: weights, the ledger, what runs, and zeros to start from."""
+"""What /metrics shows beside the counter files: weights, ledger, level alarms, what runs, zeros to start from."""
 
 from collections.abc import Callable, Iterator, Mapping
 
 from classifiers.constitution import Constitution
 from classifiers.verdict import Severity, Why
+from gateway.controller.levels import Levels
 from gateway.controller.tables import RoutingTables
 from gateway.core.exchange import Reason, Route
 from gateway.core.routing import RoutingTable
@@ -21,12 +22,14 @@ class ControllerSeries:
         tables: RoutingTables,
         ledgers: Callable[[], Mapping[Stream, Ledger]],
         constitution: Constitution,
+        levels: Levels,
         *,
         version: str,
         classifier: str,
     ) -> None:
         self._tables = tables
         self._ledgers = ledgers
+        self._levels = levels
         self._principles = {principle.id: principle.severity for principle in constitution.principles}
         self._build = (version, constitution.hash, classifier)
 
@@ -36,6 +39,8 @@ class ControllerSeries:
         yield Reading(metrics.BUILD_INFO, self._build, 1)
         yield from _weights(table)
         yield from _deliveries(self._ledgers())
+        for each in self._levels.shown():
+            yield Reading(metrics.LEVEL_ALARM, (each.model, each.arm, each.principle), float(each.raised_us > 0))
         for model, route in table.models.items():
             for share in route.arms:
                 yield from zeros(model, share.arm, self._principles)

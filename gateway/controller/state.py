@@ -19,7 +19,8 @@ from gateway.core.routing import RoutingTable
 from gateway.events.schema import DecisionV1
 from gateway.ports import Head, Positions, RolloutStep, StaleHead, StoredRollout
 
-_VERSION = 2
+_VERSION = 3
+_NAMED = "CREATE TABLE named (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID"
 _SCHEMA = f"""
 CREATE TABLE head (
     only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -27,9 +28,10 @@ CREATE TABLE head (
 );
 CREATE TABLE decisions (number INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL, hash TEXT NOT NULL);
 CREATE TABLE positions (producer TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
-{rollout_rows.TABLES}
+{rollout_rows.TABLES};
+{_NAMED}
 """
-_MIGRATIONS = {1: rollout_rows.TABLES}
+_MIGRATIONS = {1: rollout_rows.TABLES, 2: _NAMED}
 _ROWS_PER_PAGE = 16
 """There are at least as many, so that the file shrinks as fast as rows go."""
 
@@ -177,6 +179,18 @@ class SqliteStateStore:
             with self._lock:
                 give_back_pages(self._connection, gone // _ROWS_PER_PAGE + 1)
         return gone
+
+    def named(self, name: str) -> bytes | None:
+        """The small value that was kept under this name last; None: there is none."""
+        with self._transaction("DEFERRED") as connection:
+            found = connection.execute("SELECT body FROM named WHERE name = ?", (name,)).fetchone()
+        return None if found is None else bytes(found[0])
+
+    def keep(self, name: str, value: bytes) -> None:
+        """Keep a small value under a name, instead of the one before. Raises StaleHead when fenced."""
+        with self._transaction("IMMEDIATE") as connection:
+            self._refuse_when_fenced(connection)
+            connection.execute("INSERT OR REPLACE INTO named VALUES (?, ?)", (name, value))
 
     def _refuse_when_fenced(self, connection: sqlite3.Connection) -> None:
         current = _head(connection)

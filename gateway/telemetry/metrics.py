@@ -153,6 +153,13 @@ WEIGHT = Metric(
     "Share of units that an arm is meant to receive.",
     ("model", "arm"),
 )
+LEVEL_ALARM = Metric(
+    "tipstaff_level_alarm",
+    "gauge",
+    "1 while a principle is violated more often than in earlier weeks and nobody has acknowledged it, 0 while it is"
+    " watched.",
+    ("model", "arm", "principle"),
+)
 TABLE_VERSION = Metric(
     "tipstaff_routing_table_version",
     "gauge",

@@ -95,6 +95,23 @@ class StateStoreContract(RolloutContract):
             paused.save(paused.head(), table(paused.head()), [])
         active.save(active.head(), table(active.head()), [])
 
+    def test_small_values_are_kept_by_name(self, open_store: OpenStore) -> None:
+        store = open_store()
+        assert store.named("levels/org/model") is None
+        for value in (b"one", b"", b"\x00two"):
+            store.keep("levels/org/model", value)
+            assert store.named("levels/org/model") == value
+        assert store.named("levels") is None
+        head = store.head()
+        store.close()
+        again = open_store()
+        assert again.named("levels/org/model") == b"\x00two"
+        assert again.head().version == head.version
+        later = open_store()
+        with pytest.raises(StaleHead):
+            again.keep("levels/org/model", b"three")
+        assert later.named("levels/org/model") == b"\x00two"
+
     def test_decisions_are_chained_over_saves_and_restarts(self, open_store: OpenStore) -> None:
         store = open_store()
         store.save(store.head(), table(store.head()), [decision(1), decision(2)])

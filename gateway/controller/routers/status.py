@@ -256,6 +256,11 @@ def _warnings(
             *status.warnings,
         )
     ]
+    levels = [
+        f"{each.model}: {each.principle} on {each.arm} is violated more often than in earlier weeks"
+        for each in parts.levels.shown()
+        if each.raised_us
+    ]
     down = [f"{name} does not run" for name, is_up in overview.up(totals).items() if not is_up]
     own = [*parts.folder.troubles(), *parts.healthy()]
-    return [*own, *waiting, *(warning for warning in units if warning), *proxies, *down]
+    return [*own, *levels, *waiting, *(warning for warning in units if warning), *proxies, *down]

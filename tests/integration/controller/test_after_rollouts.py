@@ -153,7 +153,7 @@ class TestWhatWentBack:
     def test_an_upgrade(self, back: Site) -> None:
         """The state as an earlier tipstaff had it, which kept nothing of rollouts."""
         with closing(sqlite3.connect(back.controller.data.state)) as connection:
-            for table in ("rollouts", "units", "queue", "inputs", "forgotten"):
+            for table in ("rollouts", "units", "queue", "inputs", "forgotten", "named"):
                 connection.execute(f"DROP TABLE {table}")
             connection.execute("PRAGMA user_version = 1")
             connection.commit()

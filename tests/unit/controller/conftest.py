@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
@@ -18,6 +18,7 @@ from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores
+from gateway.controller.levels import Levels
 from gateway.controller.orders import Orders
 from gateway.controller.parts import ControllerParts
 from gateway.controller.recovery import open_state
@@ -39,6 +40,9 @@ from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.metrics import Meters
 from tests.support.manual_clock import ManualClock
 from tests.unit.controller.support import START
+
+if TYPE_CHECKING:
+    from gateway.controller.notification import LevelAlarm
 
 
 @cache
@@ -68,10 +72,14 @@ class Controller:
         self.file = CounterFile.open(self.data.counter_file("controller"))
         self.meters = Meters(self.file)
         rules = shipped()
-        series = ControllerSeries(self.tables, self.ledgers, rules, version="0.0.1", classifier="rules 1")
+        models = {"assistant": _model("stable", "canary"), "org/solo": _model("stable")}
+        self.told: list[LevelAlarm] = []
+        self.levels = Levels(self.store, self.index, models, rules, self.clock, self.told.append)
+        series = ControllerSeries(
+            self.tables, self.ledgers, rules, self.levels, version="0.0.1", classifier="rules 1"
+        )
         self.exposition = Exposition(self.data.counters, series)
         self.folder = FolderWatch(self.data)
-        models = {"assistant": _model("stable", "canary"), "org/solo": _model("stable")}
         self.rollouts = Rollouts(self.store, self.tables, self.index, models, rules, self.clock)
         statuses = Statuses(self.data.root / "status", self.clock)
         self.parts = ControllerParts(
@@ -79,6 +87,7 @@ class Controller:
             store=self.store,
             tables=self.tables,
             rollouts=self.rollouts,
+            levels=self.levels,
             orders=Orders(self.rollouts, models, rules, TrafficReader(self.index, rules, self.clock), statuses),
             models=models,
             index=self.index,

@@ -14,7 +14,7 @@ from tests.contract.state_store import decision, table
 from tests.contract.state_store_rollouts import save, some_rows, step, unit
 
 _TABLES_OF_1 = {"head", "decisions", "positions"}
-_SINCE_1 = ("rollouts", "units", "queue", "inputs", "forgotten")
+_SINCE_1 = ("rollouts", "units", "queue", "inputs", "forgotten", "named")
 
 
 def _file_of_format_1(folder: Path) -> Path:
@@ -48,7 +48,7 @@ def test_a_state_of_format_1_keeps_what_it_had_and_takes_rollouts(tmp_path: Path
     assert (store.head().store_id, store.head().epoch) == ("a-store", 2)
     save(store, step(units=UnitChanges(some_rows([1]), [(1, unit(1))]), inputs=[b"a"]))
     store.close()
-    assert _look(path) == (2, _TABLES_OF_1 | set(_SINCE_1))
+    assert _look(path) == (3, _TABLES_OF_1 | set(_SINCE_1))
 
 
 def test_the_copy_of_before_a_migration_is_what_the_older_tipstaff_reads(tmp_path: Path) -> None:
@@ -120,8 +120,8 @@ def test_what_cannot_be_read_is_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="has format 1, this tipstaff reads 3"):
         open_database(path, "", 3, {1: "CREATE TABLE a (x)"})
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 3")
-    with pytest.raises(FormatError, match="has format 3, this tipstaff reads 2: run the one that wrote it"):
+        connection.execute("PRAGMA user_version = 4")
+    with pytest.raises(FormatError, match="has format 4, this tipstaff reads 3: run the one that wrote it"):
         SqliteStateStore.open(path, "never-used")
-    assert _look(path) == (3, _TABLES_OF_1)
+    assert _look(path) == (4, _TABLES_OF_1)
     assert [found.name for found in tmp_path.iterdir()] == ["state.sqlite"]
