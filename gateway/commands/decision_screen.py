@@ -81,7 +81,7 @@ def _story(detail: dict[str, Any], now: datetime) -> Iterator[str]:
         yield from labelled("labels", detail["labels"], 2)
     yield from labelled("since", _since(detail, now), 2)
     if detail["rests_on"]:
-        yield from labelled("rests", _versions(detail["rests_on"]), 1)
+        yield from labelled("rests", _versions(detail["rests_on"]), 2)
 
 
 def _who(made: dict[str, Any], plan: str) -> str:
@@ -125,9 +125,9 @@ def _since(detail: dict[str, Any], now: datetime) -> str:
 def _versions(rests_on: dict[str, str]) -> str:
     arms = [f"{name} {version}" for name, version in rests_on.items() if name not in _NOT_ARMS]
     constitution = rests_on.get("constitution", "")[:_SHORT]
-    classifiers = rests_on.get("classifiers", "")
+    classifiers = [each[: each.find("=") + 1 + _SHORT] for each in rests_on.get("classifiers", "").split()]
     rest = [f"constitution {constitution}"] if constitution else []
-    return ", ".join([*arms, *rest, *([f"classifiers {classifiers}"] if classifiers else [])])
+    return ", ".join([*arms, *rest, *([f"classifiers {' '.join(classifiers)}"] if classifiers else [])])
 
 
 _NOT_ARMS = ("plan", "constitution", "classifiers")
