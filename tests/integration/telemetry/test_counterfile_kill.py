@@ -23,7 +23,7 @@ while True:
     number += 1
     first.inc()
     second.inc()
-    if number % 10 == 0 and number < 200_000:
+    if number % 10 == 0 and number < 20_000:
         Histogram(file, "h", (("number", str(number)),), (1.0, 2.0)).observe(1.5)
 """
 
