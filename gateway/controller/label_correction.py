@@ -20,7 +20,7 @@ from gateway.curation.sampling import HARMLESSNESS
 from gateway.curation.store import LabelStore
 from gateway.events.schema import VerdictV1
 from gateway.rollout.correction import ArmLabels, Correction, Stratum, assess
-from gateway.rollout.state import RolloutState
+from gateway.rollout.state import RolloutState, exchanges_per_unit
 
 _LOOKED_UP = 1000
 
@@ -60,7 +60,8 @@ class LabelCorrection:
         if margin is None or state.drill:
             return None
         tally = self._tally(kept)
-        return assess(_arm(state, tally, canary=False), _arm(state, tally, canary=True), margin, _per_unit(state))
+        stable, canary = (_arm(state, tally, canary=arm) for arm in (False, True))
+        return assess(stable, canary, margin, exchanges_per_unit(state))
 
     def _tally(self, kept: Kept) -> Tally:
         """A second thread at the same time counts the same."""
@@ -101,8 +102,3 @@ def _stratum(tally: Tally, exchanges: int, *, canary: bool, flag: bool) -> Strat
     """A label may be on an exchange from while the rollout stood still: there are never fewer than labels."""
     upheld, violating = (tally.get((canary, flag, violates), 0) for violates in (False, True))
     return Stratum(max(exchanges, upheld + violating), upheld + violating, violating)
-
-
-def _per_unit(state: RolloutState) -> float:
-    """Exchanges per unit, at least 1. After everyone was dealt anew few units are known for a while."""
-    return max(sum(state.judged) / max(sum(state.units), state.dealt, 1), 1.0)

@@ -16,7 +16,7 @@ from gateway.rollout.engine import Engine
 from gateway.rollout.observation import Action, Command, Input, Labels, Observation, Silence
 from gateway.rollout.plan import DAY, Plan
 from gateway.rollout.start import Beginning, begin
-from gateway.rollout.state import ENDED, RolloutState
+from gateway.rollout.state import ENDED, RolloutState, exchanges_per_unit
 from gateway.rollout.units import MemoryUnits
 from gateway.rollout.world import Passing, Source, World
 
@@ -75,7 +75,8 @@ class Simulation:
         self._engine.applied((1, 1))
         self._version = 1
         self._held: list[Observation] = []
-        self._labels = _Sampled()
+        self._samples = ArmSample(), ArmSample()
+        self._labels_owed = 0.0
         self._outages = list(world.outages)
         self._words: list[tuple[float, Action]] = []
         for begin_at, end_at in world.suspended:
@@ -127,7 +128,7 @@ class Simulation:
         self._excess += canary * (passing.true[1] - passing.true[0])
         outcomes = passing.canary if canary else passing.stable
         if self._world.labels_per_day:
-            self._labels.count(canary=canary, flagged=bool(outcomes[0]), violates=passing.true[canary])
+            self._samples[canary].count(flagged=bool(outcomes[0]), violates=passing.true[canary])
         return Observation(
             time_us=_START_US + 1 + round(passing.at * 1e6),
             exchange_id=f"{self._exchanges:016x}",
@@ -172,10 +173,13 @@ class Simulation:
 
     def _label(self, at: float) -> None:
         self._labels_at = at + _LABELS_SECONDS
-        self._labels.draw(self._world.labels_per_day * _LABELS_SECONDS / DAY, self._random)
-        margin = self._plan.guardrails[0].margin
-        units = max(sum(self.state.units), 1)
-        found = assess(*self._labels.arms(), margin, max(sum(self.state.stage.exchanges) / units, 1.0))
+        self._labels_owed += self._world.labels_per_day * _LABELS_SECONDS / DAY / 4
+        number = int(self._labels_owed)
+        self._labels_owed -= number
+        for sample in self._samples:
+            sample.label(number, self._random)
+        stable, canary = (sample.counted() for sample in self._samples)
+        found = assess(stable, canary, self._plan.guardrails[0].margin, exchanges_per_unit(self.state))
         self._take(Labels(self.state.clock_us, found.labels, found.veto, found.said), at)
 
     def _take(self, given: Input, at: float) -> None:
@@ -199,36 +203,31 @@ class Simulation:
         self._waiting = (code, at)
 
 
-class _Sampled:
-    """What people labelled, out of what there is, by arm and flag."""
+class ArmSample:
+    """One arm's exchanges by flag and by whether they violate, and those of them that people have labelled."""
 
     def __init__(self) -> None:
-        self._there = np.zeros((2, 2, 2), dtype=np.int64)
-        """By arm, by flag, by whether it violates: not labelled yet."""
-        self._labelled = np.zeros((2, 2, 2), dtype=np.int64)
-        self._owed = 0.0
+        self._left = {True: [0, 0], False: [0, 0]}
+        """By flag: upheld, violating; not labelled yet."""
+        self._labelled = {True: [0, 0], False: [0, 0]}
 
-    def count(self, *, canary: bool, flagged: bool, violates: bool) -> None:
-        self._there[int(canary), int(flagged), int(violates)] += 1
+    def count(self, *, flagged: bool, violates: bool, number: int = 1) -> None:
+        """So many more exchanges."""
+        self._left[flagged][violates] += number
 
-    def draw(self, labels: float, random: np.random.Generator) -> None:
-        """So many more, the same number in each stratum as far as it has them."""
-        self._owed += labels / 4
-        wanted = int(self._owed)
-        self._owed -= wanted
-        for arm in (0, 1):
-            for flag in (0, 1):
-                upheld, violating = self._there[arm, flag].tolist()
-                taken = min(wanted, upheld + violating)
-                hit = int(random.hypergeometric(violating, upheld, taken)) if taken else 0
-                drawn = np.array([taken - hit, hit])
-                self._there[arm, flag] -= drawn
-                self._labelled[arm, flag] += drawn
+    def label(self, number: int, random: np.random.Generator) -> None:
+        """So many more labels in each stratum, as far as it has exchanges; without replacement."""
+        for flagged, left in self._left.items():
+            taken = min(number, sum(left))
+            violating = int(random.hypergeometric(left[1], left[0], taken))
+            for place, drawn in enumerate((taken - violating, violating)):
+                left[place] -= drawn
+                self._labelled[flagged][place] += drawn
 
-    def arms(self) -> tuple[ArmLabels, ArmLabels]:
-        stable, canary = (ArmLabels(self._stratum(arm, 1), self._stratum(arm, 0)) for arm in (0, 1))
-        return stable, canary
+    def counted(self) -> ArmLabels:
+        """By now."""
+        return ArmLabels(self._stratum(flagged=True), self._stratum(flagged=False))
 
-    def _stratum(self, arm: int, flag: int) -> Stratum:
-        labelled = int(self._labelled[arm, flag].sum())
-        return Stratum(int(self._there[arm, flag].sum()) + labelled, labelled, int(self._labelled[arm, flag, 1]))
+    def _stratum(self, *, flagged: bool) -> Stratum:
+        labels = self._labelled[flagged]
+        return Stratum(sum(labels) + sum(self._left[flagged]), sum(labels), labels[1])

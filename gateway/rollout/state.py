@@ -116,6 +116,11 @@ def new_stage(index: int, number: int, share: float, began_us: int, guardrails: 
     )
 
 
+def exchanges_per_unit(state: RolloutState) -> float:
+    """At least 1. After everyone was dealt anew few units are known for a while."""
+    return max(sum(state.judged) / max(sum(state.units), state.dealt, 1), 1.0)
+
+
 def encode(state: RolloutState) -> bytes:
     """For the store."""
     return msgspec.msgpack.encode(state)

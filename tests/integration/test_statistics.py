@@ -40,7 +40,7 @@ def test_an_equal_canary_is_rarely_called_worse_and_a_worse_one_rarely_no_worse(
     """G1."""
     runs, random = 400, np.random.default_rng(2)
     for rates, place in (((0.02, 0.02), 0), ((0.02, 0.02 + errors.MARGIN), 1)):
-        first = errors.crossings(Many(runs, 0.1, errors.MARGIN), 0.1, rates, 6000, random, runs)
+        first = errors.crossings(Many(runs, 0.1, errors.MARGIN), rates, 6000, random)
         hits = int(np.isfinite(first[place]).sum())
         _held([share("false", hits, runs, most=errors.ALPHA)])
         assert hits, "in 400 runs some do: otherwise nothing is tested"

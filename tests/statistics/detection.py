@@ -67,11 +67,10 @@ def detected(rate: float, times: float, part: float, runs: int, random: np.rando
     others = 1.0 - _DEFAULT_WEIGHT
     first = [np.full(runs, np.inf) for _ in range(2)]
     for number in range(1, round(_PATIENCE * size) + 1):
-        canary = random.random(runs) < part
-        violated = random.random(runs) < np.where(canary, times * rate, rate)
+        drawn = alone.draw((rate, times * rate), random)
         for many, at, weight in ((alone, first[0], 1.0), (planned, first[1], _DEFAULT_WEIGHT)):
-            many.step(canary, violated)
-            mean = weight * 0.5 * (many.worse() + many.alarm()) + (0.0 if weight == 1.0 else others)
+            many.step(*drawn)
+            mean = weight * many.mean() + (0.0 if weight == 1.0 else others)
             at[(mean >= 1.0 / ALPHA) & (at > number)] = number
         if all(np.isfinite(at).mean() > _POWER for at in first):
             break

@@ -16,18 +16,16 @@ LENGTHS = {0.001: 100_000, 0.01: 40_000, 0.05: 15_000}
 
 
 def crossings(
-    many: Many, shares: float, rates: tuple[float, float], length: int, random: np.random.Generator, runs: int
+    many: Many, rates: tuple[float, float], length: int, random: np.random.Generator
 ) -> tuple[Array, Array, Array]:
     """The exchange at which the mean of both tests, "no worse", and the fast alarm reached 1 / ALPHA; inf: never.
 
     `rates`: of violations, on stable and on the canary.
     """
-    found = tuple(np.full(runs, np.inf) for _ in range(3))
+    found = tuple(np.full(many.runs, np.inf) for _ in range(3))
     for number in range(1, length + 1):
-        canary = random.random(runs) < shares
-        many.step(canary, random.random(runs) < np.where(canary, rates[1], rates[0]))
-        alarm = many.alarm()
-        for value, first in zip((0.5 * (many.worse() + alarm), many.no_worse(), alarm), found, strict=True):
+        many.step(*many.draw(rates, random))
+        for value, first in zip((many.mean(), many.no_worse(), many.alarm()), found, strict=True):
             first[(value >= 1.0 / ALPHA) & (first > number)] = number
     return found[0], found[1], found[2]
 
@@ -38,12 +36,12 @@ def measure(runs: int, seed: int) -> Iterator[Row]:
     for rate, length in LENGTHS.items():
         for part in SHARES:
             where = f"rate {rate:.1%}, share {part:.0%}, {length:,} exchanges"
-            same = crossings(Many(runs, part, MARGIN), part, (rate, rate), length, random, runs)
+            same = crossings(Many(runs, part, MARGIN), (rate, rate), length, random)
             yield from (
                 share(f"G1 false rollbacks: {where}", _reached(same[0]), runs, most=ALPHA),
                 share(f"G1 false fast alarms: {where}", _reached(same[2]), runs, most=ALPHA),
             )
-            worse = crossings(Many(runs, part, MARGIN), part, (rate, rate + MARGIN), length, random, runs)
+            worse = crossings(Many(runs, part, MARGIN), (rate, rate + MARGIN), length, random)
             yield share(f"G1 false promotions: {where}", _reached(worse[1]), runs, most=ALPHA)
 
 

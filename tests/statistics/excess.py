@@ -30,9 +30,8 @@ def ours(times: float, runs: int, random: np.random.Generator) -> Array:
     many = Many(runs, _PART, MARGIN)
     first = np.full(runs, np.inf)
     for number in range(1, _WEEK + 1):
-        canary = random.random(runs) < _PART
-        many.step(canary, random.random(runs) < np.where(canary, times * _RATE, _RATE))
-        first[(0.5 * (many.worse() + many.alarm()) >= 1 / ALPHA) & (first > number)] = number
+        many.step(*many.draw((_RATE, times * _RATE), random))
+        first[(many.mean() >= 1 / ALPHA) & (first > number)] = number
         if times > 1 and np.isfinite(first).all():
             break
     return first

@@ -5,7 +5,8 @@ from math import ceil
 import msgspec
 import numpy as np
 
-from gateway.rollout.correction import ArmLabels, Correction, Stratum, assess
+from gateway.rollout.correction import Correction, assess
+from gateway.rollout.simulate import ArmSample
 from tests.statistics.table import Row, plain, share
 
 MARGIN = 0.01
@@ -23,14 +24,13 @@ class Arm(msgspec.Struct, frozen=True):
     specificity: float = 0.99
 
 
-class Stream:
+class Stream(ArmSample):
     """An arm's exchanges and labels, as they come in."""
 
     def __init__(self, arm: Arm, random: np.random.Generator) -> None:
+        super().__init__()
         self._arm = arm
         self._random = random
-        self._left = {True: [0, 0], False: [0, 0]}
-        self._labels = {True: [0, 0], False: [0, 0]}
 
     def exchanges(self, count: int) -> None:
         """So many more."""
@@ -39,25 +39,8 @@ class Stream:
         hit = self._random.binomial(violating, arm.sensitivity)
         false = self._random.binomial(count - violating, 1 - arm.specificity)
         for flagged, upheld, violated in ((True, false, hit), (False, count - violating - false, violating - hit)):
-            self._left[flagged][0] += int(upheld)
-            self._left[flagged][1] += int(violated)
-
-    def label(self, count: int) -> None:
-        """So many more in each stratum, as far as it has them; without replacement."""
-        for flagged, left in self._left.items():
-            taken = min(count, sum(left))
-            violating = int(self._random.hypergeometric(left[1], left[0], taken))
-            for place, number in enumerate((taken - violating, violating)):
-                left[place] -= number
-                self._labels[flagged][place] += number
-
-    def counted(self) -> ArmLabels:
-        """By now."""
-        return ArmLabels(self._stratum(flagged=True), self._stratum(flagged=False))
-
-    def _stratum(self, *, flagged: bool) -> Stratum:
-        labels = self._labels[flagged]
-        return Stratum(sum(labels) + sum(self._left[flagged]), sum(labels), labels[1])
+            self.count(flagged=flagged, violates=False, number=int(upheld))
+            self.count(flagged=flagged, violates=True, number=int(violated))
 
 
 def looks(
@@ -69,7 +52,7 @@ def looks(
     for _ in range(looks):
         for stream in streams:
             stream.exchanges(exchanges // looks)
-            stream.label(labels // looks)
+            stream.label(labels // looks, random)
         found.append(assess(streams[0].counted(), streams[1].counted(), MARGIN))
     return found
 

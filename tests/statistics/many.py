@@ -26,6 +26,7 @@ class Many:
     """
 
     def __init__(self, runs: int, share: float, margin: float, invested: float = 1.0) -> None:
+        self.runs = runs
         self._share = share
         self._margin = np.full(runs, margin)
         self._zeros = np.zeros(runs)
@@ -45,6 +46,11 @@ class Many:
         self._clean = {arm: (np.ones(size), np.ones(size)) for arm in (True, False)}
         self._prepare(np.ones(runs, dtype=np.bool_))
 
+    def draw(self, rates: tuple[float, float], random: np.random.Generator) -> tuple[Flags, Flags]:
+        """One exchange in each run: on the canary?, violating? `rates`: of violations, on stable and the canary."""
+        canary = random.random(self.runs) < self._share
+        return canary, random.random(self.runs) < np.where(canary, rates[1], rates[0])
+
     def step(self, canary: Flags, violated: Flags) -> None:
         """One more exchange in each run, shape (runs,)."""
         arm = canary[:, None]
@@ -62,6 +68,10 @@ class Many:
     def worse(self) -> Array:
         """E of "worse" by the confirming test."""
         return self._value(0, self._worse)
+
+    def mean(self) -> Array:
+        """E of "worse" by both tests, as a plan with this one guardrail takes it."""
+        return 0.5 * (self.worse() + self.alarm())
 
     def no_worse(self) -> Array:
         """E of "no worse"."""

@@ -25,10 +25,9 @@ def paths() -> str:
         many = Many(runs, part, MARGIN)
         seen = [np.zeros(runs)]
         for number in range(1, length + 1):
-            canary = random.random(runs) < part
-            many.step(canary, random.random(runs) < np.where(canary, times * rate, rate))
+            many.step(*many.draw((rate, times * rate), random))
             if number % every == 0:
-                seen.append(np.log10(0.5 * (many.worse() + many.alarm())))
+                seen.append(np.log10(many.mean()))
         drawn = np.array(seen).T.tolist()
         lines += [
             Line([(number * every, each) for number, each in enumerate(run)], colour, faint=True) for run in drawn
@@ -57,7 +56,7 @@ def looks() -> str:
     stable = total - canary
     statistic = (hits / canary - others / stable) / np.sqrt(pooled * (1 - pooled) * (1 / canary + 1 / stable))
     peeked = np.maximum.accumulate(statistic > 1.645, axis=0).mean(axis=1)
-    ours = _false_alarms(runs, windows, each, part, rate, random)
+    ours = _false_alarms(runs // 4, windows, each, part, rate, random)
     days = [number / 288 for number in range(1, windows + 1)]
     return chart(
         Axis("days", 0, 7, [(day, str(day)) for day in range(8)]),
@@ -74,12 +73,11 @@ def looks() -> str:
 def _false_alarms(
     runs: int, windows: int, each: int, part: float, rate: float, random: np.random.Generator
 ) -> list[float]:
-    many, crossed, shares = Many(runs // 4, part, MARGIN), np.zeros(runs // 4, dtype=np.bool_), []
+    many, crossed, shares = Many(runs, part, MARGIN), np.zeros(runs, dtype=np.bool_), []
     for _ in range(windows):
         for _ in range(each):
-            canary = random.random(runs // 4) < part
-            many.step(canary, random.random(runs // 4) < rate)
-            crossed |= 0.5 * (many.worse() + many.alarm()) >= 1 / ALPHA
+            many.step(*many.draw((rate, rate), random))
+            crossed |= many.mean() >= 1 / ALPHA
         shares.append(float(crossed.mean()))
     return shares
 
