@@ -160,7 +160,8 @@ def _controller(
         start_wished(settings.models, orders, rollouts)
     reporting = Reporting(rollouts, feedback_reader)
     levels = Levels(store, index, settings.models, constitution, clock, tell)
-    said = LabelEvidence(rollouts, LabelCorrection(labels, index, constitution), clock)
+    corrections = LabelCorrection(labels, index, constitution)
+    said = LabelEvidence(rollouts, corrections, clock)
     loop = ControllerLoop(
         (
             reader.step,
@@ -192,6 +193,7 @@ def _controller(
         index=index,
         feedback=feedback,
         labels=labels,
+        corrections=corrections,
         texts=KeptTexts(data.texts, None, clock, settings.retention.days, settings.retention.bytes),
         constitution=constitution,
         statuses=statuses,

@@ -10,6 +10,7 @@ from gateway.controller.access import AdminToken
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
+from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.levels import Levels
 from gateway.controller.orders import Orders
 from gateway.controller.rollouts import Rollouts
@@ -47,6 +48,7 @@ class ControllerParts(msgspec.Struct, frozen=True):
     index: ExchangeIndex
     feedback: FeedbackIndex
     labels: LabelStore
+    corrections: LabelCorrection
     texts: Texts
     constitution: Constitution
     statuses: Statuses

@@ -1,13 +1,12 @@
 """Rollouts: look at a plan, start one, see where it stands, say a word to it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fastapi import APIRouter
 
 from gateway.controller import kept_rollout
 from gateway.controller.decision_story import every
-from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.orders import Wanted
 from gateway.controller.parts import ControllerParts
 from gateway.controller.problems import Problem
@@ -33,37 +32,29 @@ _OPERATOR = "operator"
 def rollouts_router(parts: ControllerParts) -> APIRouter:
     """Of one model each; names like org/model are written as they are."""
     router = APIRouter(prefix="/api/v1/models", tags=["rollouts"])
-    shown = _shower(parts)
-    _add_reads(router, parts, shown)
-    _add_plan_and_start(router, parts, shown)
-    _add_words(router, parts, shown)
+    _add_reads(router, parts)
+    _add_plan_and_start(router, parts)
+    _add_words(router, parts)
     return router
 
 
-Shown = Callable[[str], RolloutShown]
-"""A model's newest rollout."""
+def _shown(parts: ControllerParts, model: str) -> RolloutShown:
+    """A model's newest rollout."""
+    kept = parts.rollouts.snapshot(model)
+    if kept is None:
+        raise UnknownRollout(f"{model} has had no rollout: tipstaff rollout start {model} --to ARM")
+    labels = parts.corrections.of(kept)
+    return rollout_shown(kept, parts.orders.known(model), parts.models.get(model), labels)
 
 
-def _shower(parts: ControllerParts) -> Shown:
-    corrections = LabelCorrection(parts.labels, parts.index, parts.constitution)
-
-    def shown(model: str) -> RolloutShown:
-        kept = parts.rollouts.snapshot(model)
-        if kept is None:
-            raise UnknownRollout(f"{model} has had no rollout: tipstaff rollout start {model} --to ARM")
-        return rollout_shown(kept, parts.orders.known(model), parts.models.get(model), corrections.of(kept))
-
-    return shown
-
-
-def _add_reads(router: APIRouter, parts: ControllerParts, shown: Shown) -> None:
+def _add_reads(router: APIRouter, parts: ControllerParts) -> None:
     orders, store = parts.orders, parts.store
 
     @router.get("/{model:path}/rollout", summary="Where a rollout stands", responses=problems(404, 503))
     def read(model: str) -> RolloutShown:
         """The model's newest rollout, also one that ended; times are as far as exchanges were scored."""
         orders.model(model)
-        return shown(model)
+        return _shown(parts, model)
 
     @router.get("/{model:path}/rollout/history", summary="All rollouts of a model", responses=problems(404))
     def history(model: str) -> RolloutHistory:
@@ -84,7 +75,7 @@ def _add_reads(router: APIRouter, parts: ControllerParts, shown: Shown) -> None:
         return DecisionPage(decisions=[decision_shown(number, made) for number, made in found], next=None)
 
 
-def _add_plan_and_start(router: APIRouter, parts: ControllerParts, shown: Shown) -> None:
+def _add_plan_and_start(router: APIRouter, parts: ControllerParts) -> None:
     orders = parts.orders
 
     @router.post("/{model:path}/rollout/plan", summary="What a plan would take", responses=problems(404, 422, 503))
@@ -110,10 +101,10 @@ def _add_plan_and_start(router: APIRouter, parts: ControllerParts, shown: Shown)
         )
         with _told():
             orders.start(order)
-        return shown(model)
+        return _shown(parts, model)
 
 
-def _add_words(router: APIRouter, parts: ControllerParts, shown: Shown) -> None:
+def _add_words(router: APIRouter, parts: ControllerParts) -> None:
     @router.post(
         "/{model:path}/rollout/{word}", summary="Say a word to a rollout", responses=problems(404, 409, 422, 503)
     )
@@ -125,7 +116,7 @@ def _add_words(router: APIRouter, parts: ControllerParts, shown: Shown) -> None:
                 parts.orders.retry(model, _OPERATOR, given.reason)
         else:
             parts.rollouts.command(model, word, _OPERATOR, given.reason)
-        return shown(model)
+        return _shown(parts, model)
 
 
 @contextmanager

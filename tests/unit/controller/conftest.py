@@ -18,6 +18,7 @@ from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores
+from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.levels import Levels
 from gateway.controller.orders import Orders
 from gateway.controller.parts import ControllerParts
@@ -93,6 +94,7 @@ class Controller:
             index=self.index,
             feedback=self.feedback,
             labels=self.labels,
+            corrections=LabelCorrection(self.labels, self.index, rules),
             texts=self.texts,
             constitution=rules,
             statuses=statuses,
