@@ -13,6 +13,7 @@ from gateway.rollout.plan import Plan, parse
 from gateway.rollout.start import Beginning, begin
 from gateway.rollout.state import UNKNOWN
 from gateway.rollout.units import MemoryUnits
+from tests.support.plans import QUICK
 
 START = 1_700_000_000_000_000
 """A quarter past ten in the evening, UTC."""
@@ -20,21 +21,8 @@ BEGINNING = Beginning(rollout="r", model="m", before="1", after="2", time_us=STA
 
 
 def quick(**changes: object) -> Plan:
-    """A plan over minutes: three stages, harm and errors; `changes` to it as a configuration would have them."""
-    given = {
-        "preset": "fast",
-        "stages": [10, 30, 50],
-        "dwell": 20,
-        "period": 10,
-        "minimum_units": 5,
-        "holdout_dwell": 20,
-        "harm_budget": 0,
-        "guardrails": [
-            {"metric": "harm", "margin": 0.05, "weight": 5, "promotes": True},
-            {"metric": "errors", "margin": 0.05, "promotes": True},
-        ],
-    }
-    return parse({**given, **changes})
+    """QUICK, and `changes` to it as a configuration would have them."""
+    return parse({**QUICK, **changes})
 
 
 class Users(msgspec.Struct, kw_only=True):

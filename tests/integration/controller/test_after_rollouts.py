@@ -15,17 +15,14 @@ from gateway.rollout.commands import Refused
 from gateway.settings import Model
 from tests.integration.controller.test_drills import drill
 from tests.integration.controller.test_rollout_api import ROLLOUT, post, start
-from tests.integration.controller.test_rollouts import Site
+from tests.integration.controller.test_rollouts import ApiSite, Site
 from tests.support.rollouts import MODEL
 from tests.unit.controller.conftest import shipped
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """Its rollouts are those of the API."""
-    made = Site(tmp_path)
-    made.controller.rollouts = made.controller.parts.rollouts
-    made.controller.rollouts._entropy = made._entropy
+    made = ApiSite(tmp_path)
     yield made
     made.controller.close()
 

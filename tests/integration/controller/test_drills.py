@@ -19,9 +19,10 @@ from gateway.core.routing import ModelRoute
 from gateway.rollout.commands import Refused
 from gateway.rollout.plan import Plan, parse
 from gateway.tablefile import read_table
-from tests.integration.controller.test_rollout_api import QUICK, ROLLOUT, post
+from tests.integration.controller.test_rollout_api import ROLLOUT, post
 from tests.integration.controller.test_rollout_commands import Served, quiet
 from tests.integration.controller.test_rollouts import PLAN, Site
+from tests.support.plans import QUICK
 from tests.support.rollouts import MODEL
 
 __all__ = ["quiet"]

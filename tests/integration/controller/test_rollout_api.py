@@ -10,31 +10,16 @@ import yaml
 from gateway.controller.first_wish import start_wished
 from gateway.rollout.plan import DAY, parse
 from gateway.settings import ConfigError, Model, RolloutWish
-from tests.integration.controller.test_rollouts import PLAN, Site
+from tests.integration.controller.test_rollouts import PLAN, ApiSite, Site
+from tests.support.plans import QUICK
 from tests.support.rollouts import MODEL
 
 ROLLOUT = f"/api/v1/models/{MODEL}/rollout"
-QUICK: dict[str, Any] = {
-    "preset": "fast",
-    "stages": [10, 30, 50],
-    "dwell": 20,
-    "period": 10,
-    "minimum_units": 5,
-    "holdout_dwell": 20,
-    "harm_budget": 0,
-    "guardrails": [
-        {"metric": "harm", "margin": 0.05, "weight": 5, "promotes": True},
-        {"metric": "errors", "margin": 0.05, "promotes": True},
-    ],
-}
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """Its rollouts are those of the API."""
-    made = Site(tmp_path)
-    made.controller.rollouts = made.controller.parts.rollouts
-    made.controller.rollouts._entropy = made._entropy
+    made = ApiSite(tmp_path)
     yield made
     made.controller.close()
 

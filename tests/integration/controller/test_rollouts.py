@@ -13,25 +13,12 @@ from gateway.ports import StaleHead
 from gateway.rollout.commands import Refused
 from gateway.rollout.plan import Plan, parse
 from gateway.tablefile import read_table
+from tests.support.plans import QUICK
 from tests.support.rollouts import MODEL, Traffic, forced
 from tests.unit.controller.conftest import Controller, shipped
 from tests.unit.controller.support import START, entries
 
-PLAN = parse(
-    {
-        "preset": "fast",
-        "stages": [10, 30, 50],
-        "dwell": 20,
-        "period": 10,
-        "minimum_units": 5,
-        "holdout_dwell": 20,
-        "harm_budget": 0,
-        "guardrails": [
-            {"metric": "harm", "margin": 0.05, "weight": 5, "promotes": True},
-            {"metric": "errors", "margin": 0.05, "promotes": True},
-        ],
-    }
-)
+PLAN = parse(QUICK)
 
 
 class Site:
@@ -99,6 +86,15 @@ class Site:
 
     def _entropy(self, count: int) -> bytes:
         return len(self.decisions()).to_bytes(count, "big")
+
+
+class ApiSite(Site):
+    """Its rollouts are those of the API."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.controller.rollouts = self.controller.parts.rollouts
+        self.controller.rollouts._entropy = self._entropy
 
 
 @pytest.fixture

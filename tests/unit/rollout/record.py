@@ -10,28 +10,14 @@ from gateway.rollout.engine import Engine
 from gateway.rollout.observation import Command, Health, Input, Observation, Silence
 from gateway.rollout.plan import Plan, parse
 from gateway.rollout.replay import Recorded
-from gateway.rollout.start import Beginning, begin
+from gateway.rollout.start import begin
 from gateway.rollout.state import UNKNOWN
 from gateway.rollout.summary import stated
 from gateway.rollout.units import MemoryUnits
+from tests.support.engine import BEGINNING, START
+from tests.support.plans import QUICK
 
-START = 1_700_000_000_000_000
-PLAN = parse(
-    {
-        "preset": "fast",
-        "stages": [10, 30, 50],
-        "dwell": 20,
-        "period": 10,
-        "minimum_units": 5,
-        "holdout_dwell": 20,
-        "harm_budget": 0,
-        "guardrails": [
-            {"metric": "harm", "margin": 0.05, "weight": 5, "promotes": True},
-            {"metric": "errors", "margin": 0.05, "promotes": True},
-        ],
-    }
-)
-BEGINNING = Beginning(rollout="r", model="m", before="1", after="2", time_us=START, actor="ann", reason="a try")
+PLAN = parse(QUICK)
 
 
 class Live:

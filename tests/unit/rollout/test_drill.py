@@ -13,7 +13,8 @@ from gateway.rollout.plan import parse
 from gateway.rollout.start import begin
 from gateway.rollout.state import ENDED
 from gateway.rollout.units import MemoryUnits
-from tests.unit.rollout.record import BEGINNING, PLAN, START
+from tests.support.engine import BEGINNING, START
+from tests.unit.rollout.record import PLAN
 
 DRILL = msgspec.structs.replace(BEGINNING, drill=0.2, back=0.05)
 SECOND = 1_000_000

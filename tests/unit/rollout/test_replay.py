@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from gateway.rollout.plan import parse
 from gateway.rollout.replay import Recorded, Replayed, replay
-from tests.unit.rollout.record import BEGINNING, PLAN, Live
+from tests.support.engine import BEGINNING
+from tests.unit.rollout.record import PLAN, Live
 
 
 def again(live: Live, **other: object) -> Replayed:

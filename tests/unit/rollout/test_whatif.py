@@ -5,7 +5,8 @@ import pytest
 
 from gateway.rollout.plan import Plan, parse
 from gateway.rollout.whatif import Saying, StageChange, what_if
-from tests.unit.rollout.record import BEGINNING, PLAN, START, Live
+from tests.support.engine import BEGINNING, START
+from tests.unit.rollout.record import PLAN, Live
 
 
 def changes(live: Live) -> list[StageChange]:
