@@ -1,7 +1,7 @@
 """Many rollouts side by side: the e-values of one guardrail, for units that are the request itself.
 
 The factors are the product's own functions; what is written anew is only that runs are rows. That both say the same
-is tested (tests/unit/test_statistics.py).
+is tested (tests/integration/test_statistics.py).
 """
 
 import numpy as np
