@@ -99,8 +99,8 @@ def look(plan: Plan, state: RolloutState, evidence: Evidence) -> Decision | Wait
         ending = worse(plan, state, evidence) or _stop(plan, state) or _blinded(plan, state)
         if ending is not None:
             return ending
-    elif state.drill and state.status == "suspended" and (over := _stop(plan, state)):
-        return over  # nobody may come back to it, and a drill is not to leave weights behind
+    elif state.status == "suspended" and (over := _stop(plan, state)):
+        return over  # nobody may come back to it, and time doesn't wait for one who forgot
     standing = _STANDING.get(state.status)
     if standing is not None:
         return standing
@@ -155,7 +155,9 @@ def _stop(plan: Plan, state: RolloutState) -> Decision | Wait | None:
         return _room_for(state, _change(state, "stop", said, state.back, "stopped"))
     if state.clock_us - state.started_us >= plan.max_duration * 1e6:
         if plan.compare:
-            return _change(state, "finish", "the A/B test has run its time", state.back, "finished")
+            return _room_for(
+                state, _change(state, "finish", "the A/B test has run its time", state.back, "finished")
+            )
         said = "max_duration is over and nothing was proven"
         return _room_for(state, _change(state, "stop", said, state.back, "stopped"))
     return None
@@ -199,8 +201,10 @@ def _unscored(plan: Plan, state: RolloutState, place: int) -> Iterator[Wait]:
     if abs(canary - stable) > plan.max_unscored and _differ(stable, canary, state.stage.exchanges):
         yield Wait("unscored", f"{name}: not evaluated {canary:.1%} on the canary, {stable:.1%} on stable")
     usual = state.unscored[place] if state.unscored else None
-    if usual is not None and max(stable, canary) > usual + plan.max_unscored:
-        yield Wait("unscored", f"{name}: {max(stable, canary):.1%} not evaluated, {usual:.1%} the week before")
+    for share, count in zip((stable, canary), state.stage.exchanges, strict=True):
+        if usual is not None and share > usual + plan.max_unscored + _SURE * sqrt(share * (1 - share) / count):
+            yield Wait("unscored", f"{name}: {share:.1%} not evaluated, {usual:.1%} the week before")
+            return
 
 
 def _differ(one: float, other: float, counts: list[int]) -> bool:
@@ -212,9 +216,13 @@ def _leaning(seen: View) -> Iterator[Wait]:
     """Waiting is always allowed, so this costs no error: a canary that has just turned worse isn't promoted on what
     was proven before.
     """
-    plan, mean, alarm = seen.plan, seen.evidence.mean(), seen.evidence.alarm_mean()
-    if max(mean * plan.alpha, alarm * plan.alarm_alpha) >= _LEANS:
-        said = f"E {max(mean, alarm):.3g} of {1 / plan.alpha:g}"
+    plan, answered = seen.plan, seen.state.answered
+    tests = [(seen.evidence.mean(), plan.alpha)]
+    if not answered:  # an operator who resumed after it has read the alarm
+        tests.append((seen.evidence.alarm_mean(), plan.alarm_alpha))
+    value, alpha = max(tests, key=lambda each: each[0] * each[1])
+    if value * alpha >= _LEANS:
+        said = f"E {value:.3g} of {1 / alpha:g}"
         yield Wait("leaning", f"the evidence leans towards worse ({said}), though it shows nothing yet")
 
 

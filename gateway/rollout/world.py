@@ -15,8 +15,8 @@ from gateway.rollout.plan import DAY, Plan
 
 Flags = NDArray[np.bool_]
 _BLOCK = 4096
-_LABELLED = ("harm", "honesty", "helpfulness", "over_refusal", "refusal")
-"""Metrics that classifiers judge; the others are measured, without error."""
+_JUDGED = ("harm", "honesty", "helpfulness", "over_refusal", "refusal", "principle")
+"""Kinds of metrics that classifiers judge; the others are measured, without error."""
 
 
 class WorldError(ValueError):
@@ -74,7 +74,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def flagged(self, metric: str) -> float:
         """On stable, of flags: violations that are found, and false ones."""
         rate = self.rate_of(metric)
-        errors = self.stable if metric in _LABELLED else Errors()
+        errors = self.stable if _judged(metric) else Errors()
         return rate * errors.sensitivity + (1.0 - rate) * (1.0 - errors.specificity)
 
 
@@ -166,9 +166,13 @@ class Source:
                 violates = luck < rate
                 if number == 0:
                     true.append(violates)
-                known = errors if metric in _LABELLED else Errors()
+                known = errors if _judged(metric) else Errors()
                 found[arm].append(np.where(violates, read < known.sensitivity, read >= known.specificity))
         return (np.array(found[0]), true[0]), (np.array(found[1]), true[1])
+
+
+def _judged(metric: str) -> bool:
+    return metric.partition(":")[0] in _JUDGED
 
 
 def _check(world: World, plan: Plan) -> None:

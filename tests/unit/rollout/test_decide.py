@@ -83,6 +83,14 @@ class TestAlarm:
         assert drive.engine.state.status == "running"
         assert evidence.mean() > max(evidence.tests.bounded()[: len(drive.plan.guardrails)])
 
+    def test_once_answered_it_does_not_hold_the_canary_either(self) -> None:
+        drive = ran(quick(alpha=NEVER), BAD)
+        drive.users = Users(harm=(0.0, 0.0))
+        drive.say("resume")
+        drive.run(60)
+        assert drive.engine.evidence.alarm_mean() > 1 / drive.plan.alarm_alpha
+        assert "leaning" not in [each.code for each in holds(drive.plan, drive.engine.state, drive.engine.evidence)]
+
 
 class TestEnds:
     def test_the_harm_budget_stops_without_a_verdict(self) -> None:
@@ -111,6 +119,14 @@ class TestEnds:
         assert drive.kinds() == ["stop"]
         assert last(drive).time_us - drive.engine.state.started_us <= 101_000_000
         assert (last(drive).status, last(drive).share) == ("stopped", 0.0)
+
+    def test_max_duration_ends_one_that_was_suspended_and_forgotten(self) -> None:
+        drive = ran(quick(max_duration=100, minimum_units=10_000), None, 10)
+        drive.say("suspend")
+        drive.run(80)
+        assert drive.kinds() == ["suspend"]
+        drive.run(15)
+        assert drive.kinds() == ["suspend", "stop"]
 
     def test_an_ended_rollout_counts_nothing_more(self) -> None:
         drive = ran(quick(), BAD)
@@ -254,6 +270,15 @@ class TestCompare:
         drive.run(15)
         assert drive.kinds() == ["finish"]
         assert (last(drive).share, last(drive).status) == (0.0, "finished")
+
+    def test_its_end_waits_for_a_stable_arm_that_can_answer(self) -> None:
+        drive = ran(self.PLAN, None, 110)
+        drive.give(Health(drive.now_us, 0.0, 1.0))
+        drive.run(15)
+        assert (drive.kinds(), drive.waits()[-1]) == ([], "no_room")
+        drive.give(Health(drive.now_us, 1.0, 1.0))
+        drive.run(2)
+        assert drive.kinds() == ["finish"]
 
     def test_harm_alone_rolls_back(self) -> None:
         broken = ran(self.PLAN, Users(errors=(0.02, 0.5)), 110)

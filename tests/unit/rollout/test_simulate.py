@@ -52,6 +52,8 @@ class TestWorld:
         assert flagged == pytest.approx(world.flagged("harm"), rel=0.05)
         assert world.flagged("harm") == pytest.approx(0.1 * 0.5 + 0.9 * 0.1)
         assert all((each.canary[0] == 1000) == each.true[1] for each in drawn)
+        assert world.flagged("principle:harm.weapons") == world.flagged("harm")
+        assert world.flagged("errors") == world.rate
 
     def test_some_come_back_and_the_fresh_never_do(self) -> None:
         drawn = list(islice(Source(World(users=10, fresh=0.3), QUICK, 5).exchanges(), 10_000))
