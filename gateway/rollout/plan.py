@@ -109,10 +109,11 @@ def _guardrails(harm: float, other: float) -> tuple[Guardrail, ...]:
 PRESETS: dict[str, Plan] = {
     "cautious": Plan(
         preset="cautious",
-        guardrails=_guardrails(0.01, 0.015),
+        guardrails=_guardrails(0.0125, 0.0175),
         promotion_alpha=0.025,
         dwell=12 * 3600.0,
-        minimum_units=20,
+        minimum_units=10,
+        period=DAY / 2,
         on_alarm="suspend",
         redeal=7 * DAY,
         holdout_dwell=2 * DAY,
