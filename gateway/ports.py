@@ -118,17 +118,19 @@ class UnitChanges(msgspec.Struct, frozen=True):
     `rows`: 16-byte unit hash -> the encoded row that it has from now on.
     `pushed`: (number, unit) of periods that opened; numbers start at 1 and only grow.
     `popped`: queue items with numbers up to this one are gone, those of `pushed` included.
-    `cleared`: forget all rows and the whole queue first (a new salt).
     """
 
     rows: dict[bytes, bytes] = msgspec.field(default_factory=dict)
     pushed: list[tuple[int, bytes]] = msgspec.field(default_factory=list)
     popped: int = 0
-    cleared: bool = False
 
 
 class RolloutStep(msgspec.Struct, frozen=True):
-    """What one rollout became: `state` replaces the one before, `inputs` are added to those it had."""
+    """What one rollout became: `state` replaces the one before, `inputs` are added to those it had.
+
+    `ended`: its units are not needed any more: all rows and the whole queue are forgotten, at once for whoever
+    reads; their room comes back by `forget_some`.
+    """
 
     rollout: str
     model: str
@@ -190,13 +192,6 @@ class StateStore(Protocol):
 
     def inputs(self, rollout: str) -> list[bytes]:
         """All inputs its steps had, oldest first; kept when it ended."""
-
-    def drop_units(self, rollout: str) -> None:
-        """Forget the rows and the queue of a rollout that ended; its state and inputs stay.
-
-        At once for whoever reads; their room comes back by `forget_some`. Raises ValueError unless it ended,
-        StaleHead when another opened the store since.
-        """
 
     def forget_some(self, limit: int) -> int:
         """Give back the room of at most `limit` forgotten rows and queue items; returns of how many, 0: none left.

@@ -157,6 +157,7 @@ def _controller(
     statuses = Statuses(data.statuses, clock)
     orders = Orders(rollouts, settings.models, constitution, TrafficReader(index, constitution, clock), statuses)
     with opening(data.state):
+        rollouts.stop_changed()
         start_wished(settings.models, orders, rollouts)
     reporting = Reporting(rollouts, feedback_reader)
     levels = Levels(store, index, settings.models, constitution, clock, tell)

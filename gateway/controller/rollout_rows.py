@@ -46,9 +46,10 @@ def take(connection: sqlite3.Connection, step: RolloutStep) -> None:
     connection.execute(
         "UPDATE rollouts SET state = ?, ended = ? WHERE number = ?", (step.state, step.ended, number)
     )
-    if step.units.cleared:
+    if step.ended:
         _renew(connection, number)
-    _change(connection, _generation(connection, step.rollout), step.units)
+    else:
+        _change(connection, _generation(connection, step.rollout), step.units)
     _add_inputs(connection, number, step.inputs)
 
 
@@ -145,14 +146,6 @@ def inputs(connection: sqlite3.Connection, rollout: str) -> list[bytes]:
         "SELECT body FROM inputs WHERE rollout = (SELECT number FROM rollouts WHERE rollout = ?) ORDER BY number"
     )
     return [body for (body,) in connection.execute(query, (rollout,))]
-
-
-def drop_units(connection: sqlite3.Connection, rollout: str) -> None:
-    """Forget the rows and the queue of a rollout that ended. Raises ValueError unless it ended."""
-    found = connection.execute("SELECT number, ended FROM rollouts WHERE rollout = ?", (rollout,)).fetchone()
-    if found is None or not found[1]:
-        raise ValueError(f"rollout {rollout!r} has not ended: its units are still needed")
-    _renew(connection, found[0])
 
 
 def forget_some(connection: sqlite3.Connection, limit: int) -> int:

@@ -200,8 +200,30 @@ class Rollouts:
             running = self._running.get(model)
             if running is None:
                 raise UnknownRollout(f"no rollout is under way for {model!r}: tipstaff rollout start {model}")
+            if action == "undo" and running.kept.terms.stable not in self._models[model].arms:
+                raise Refused(f"the configuration has no arm {running.kept.terms.stable!r} to go back to")
             self.give(running, Command(self._now(running), action, actor, reason))
             return running.kept
+
+    def stop_changed(self) -> None:
+        """Take back every rollout of versions that the configuration no longer has: what its evidence speaks of would
+        not be what users get. One that is promoted stays: the configuration follows it.
+        """
+        with self._lock:
+            for running in self.all_running():
+                changed = self._changed(running)
+                if changed and running.kept.state.status != "promoted":
+                    self.give(running, Command(self._now(running), "rollback", "config", changed))
+
+    def _changed(self, running: Running) -> str:
+        terms, arms = running.kept.terms, self._models[running.model].arms
+        for arm in (terms.stable, terms.canary):
+            was = terms.rests_on[arm]
+            if arm not in arms:
+                return f"the configuration has no arm {arm!r} any more"
+            if arms[arm].version != was:
+                return f"the configuration has {arm} {arms[arm].version!r} now, and this was about {was!r}"
+        return ""
 
     def inform(self, model: str, make: Callable[[int], Input]) -> None:
         """Something else that may decide: health, silence, labels; `make` gets its canonical time."""
@@ -273,7 +295,6 @@ class Rollouts:
     def _let_go(self, running: Running) -> None:
         if running.ended:
             self._running.pop(running.model, None)
-            self._store.drop_units(running.kept.state.rollout)
 
     def _checked(self, order: Order) -> str:
         """The rollout's id. Raises Refused."""

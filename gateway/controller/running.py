@@ -122,6 +122,8 @@ class Running:
 
     def _change(self, made: Decision, route: ModelRoute, salt: Callable[[], bytes]) -> Change | None:
         terms = self.kept.terms
+        if not {terms.stable, terms.canary} <= {each.arm for each in route.arms}:
+            return None  # the configuration has taken an arm out, and with it its weight
         if terms.route is not None and self.ended:
             return put_back(self.model, route, terms.route, made)
         if not made.new_salt and made.share == route.weight(terms.canary):

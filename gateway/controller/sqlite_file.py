@@ -19,7 +19,7 @@ _STEPS_BETWEEN_LOOKS = 10_000
 _PAGES_GIVEN_BACK = 1000
 
 
-class QueryTooSlow(Exception):
+class QueryTooSlow(sqlite3.OperationalError):
     """A look at a file took longer than its deadline."""
 
 

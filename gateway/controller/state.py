@@ -158,15 +158,6 @@ class SqliteStateStore:
         with self._transaction("DEFERRED") as connection:
             return rollout_rows.inputs(connection, rollout)
 
-    def drop_units(self, rollout: str) -> None:
-        """Forget the rows and the queue of a rollout that ended, at once; `forget_some` gives back their room.
-
-        Raises ValueError unless it ended, StaleHead when fenced.
-        """
-        with self._transaction("IMMEDIATE") as connection:
-            self._refuse_when_fenced(connection)
-            rollout_rows.drop_units(connection, rollout)
-
     def forget_some(self, limit: int) -> int:
         """Give back the room of at most `limit` forgotten rows and queue items; returns of how many, 0: none left.
 

@@ -17,7 +17,7 @@ from gateway.controller.bundle_file import BundleFile, DamagedBundle
 from gateway.controller.outcomes import Pins, Reading
 from gateway.events.schema import DecisionV1, VerdictV1
 from gateway.rollout.observation import Input, Observation
-from gateway.rollout.plan import Plan
+from gateway.rollout.plan import Plan, PlanError, parse
 from gateway.rollout.replay import Recorded, Replayed, replay
 from gateway.rollout.start import Beginning
 
@@ -82,12 +82,19 @@ def contents(file: BundleFile) -> Contents:
     except Refused as error:
         raise DamagedBundle(f"constitution.json: {error}") from error
     return Contents(
-        plan=file.value("plan.json", Plan),
+        plan=_plan(file),
         rules=rules,
         beginning=file.value("beginning.json", Beginning),
         arms=file.value("arms.json", Arms),
         decisions=decisions,
     )
+
+
+def _plan(file: BundleFile) -> Plan:
+    try:
+        return parse(msgspec.to_builtins(file.value("plan.json", Plan)))
+    except PlanError as error:
+        raise DamagedBundle(f"plan.json: {error}") from error
 
 
 def verdicts(file: BundleFile) -> Iterator[VerdictV1]:

@@ -77,7 +77,7 @@ def by_rollout(
 
     `salt` deals everyone anew; None leaves the one in force.
     """
-    shares = split(tuple(each.arm for each in route.arms), {arms[1]: share})
+    shares = split(tuple(each.arm for each in route.arms), {arms[0]: 1.0 - share, arms[1]: share})
     by: DecidedBy = "decision" if made.actor == "tipstaff" else "operator"
     after = ModelRoute(route.salt if salt is None else salt, shares, by, made.time_us, made.reason)
     return Change(model, route, after, by, made.actor, made.reason)

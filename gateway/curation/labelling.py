@@ -46,7 +46,7 @@ class Labelling:
         """Take all labels or none; returns how many. `place` is what stands before a line's number in an error."""
         verdicts = self._verdicts(lines)
         problems = [
-            f"{place} {line.number}: {wrong}"
+            f"{place}{line.number}: {wrong}"
             for line in lines
             if (wrong := self._problem(model, line, verdicts.get(line.said.exchange_id)))
         ]

@@ -153,7 +153,7 @@ def _stop(plan: Plan, state: RolloutState) -> Decision | Wait | None:
     if plan.harm_budget and used >= plan.harm_budget:
         said = f"the harm budget is used up: {used:.1f} of {plan.harm_budget:g}; this is no verdict on the canary"
         return _room_for(state, _change(state, "stop", said, state.back, "stopped"))
-    if state.clock_us - state.started_us >= plan.max_duration * 1e6:
+    if state.clock_us - state.started_us >= plan.max_duration * 1e6 and state.stage.index < len(plan.stages):
         if plan.compare:
             return _room_for(
                 state, _change(state, "finish", "the A/B test has run its time", state.back, "finished")
@@ -276,15 +276,19 @@ def _proof(seen: View) -> Iterator[Wait]:
 def _allowed(seen: View) -> Iterator[Wait]:
     plan, state = seen.plan, seen.state
     index = state.stage.index + 1
+    low, high = plan.advance_hours
+    hours = Wait("hours", f"the canary is raised only between {low} and {high} h UTC")
+    outside = not low <= state.clock_us // HOUR_US % 24 < high
     if index > len(plan.stages):
+        if outside:
+            yield hours
         return
     percent = plan.stages[index] if index < len(plan.stages) else plan.holdout
     if percent in plan.approval and state.approved < index:
         yield Wait("approval", f"the stage of {percent:g} % needs a person: tipstaff rollout approve")
-    low, high = plan.advance_hours
-    if not low <= state.clock_us // HOUR_US % 24 < high:
-        yield Wait("hours", f"the canary is raised only between {low} and {high} h UTC")
-    need = _next_harm(plan, state, seen.evidence, percent / 100)
+    if outside:
+        yield hours
+    need = _next_harm(plan, state, seen.evidence, index)
     left = plan.harm_budget - spent(state)
     if plan.harm_budget and need > left:
         yield Wait(
@@ -292,14 +296,16 @@ def _allowed(seen: View) -> Iterator[Wait]:
         )
 
 
-def _next_harm(plan: Plan, state: RolloutState, evidence: Evidence, share: float) -> float:
-    """What the next stage would use of the budget, at the upper end of what the harm's difference may be."""
+def _next_harm(plan: Plan, state: RolloutState, evidence: Evidence, index: int) -> float:
+    """What the stage `index` would use of the budget, at the upper end of what the harm's difference may be."""
     places = [place for place, each in enumerate(plan.guardrails) if each.metric == "harm"]
     elapsed = (state.clock_us - state.stage.began_us) / 1e6
     if not places or elapsed <= 0:
         return 0.0
     _, high = evidence.difference(places[0])
-    return max(high, 0.0) * sum(state.stage.exchanges) / elapsed * share * plan.dwell
+    holdout = index == len(plan.stages)
+    share, dwell = (plan.holdout / 100, plan.holdout_dwell) if holdout else (plan.shares[index], plan.dwell)
+    return max(high, 0.0) * sum(state.stage.exchanges) / elapsed * share * dwell
 
 
 _HOLDS: tuple[Callable[[View], Iterator[Wait]], ...] = (
@@ -316,10 +322,10 @@ _HOLDS: tuple[Callable[[View], Iterator[Wait]], ...] = (
 
 def _redealt(plan: Plan, state: RolloutState) -> Decision | None:
     """A long stage gets a new salt, so that units whose arm is known bet again."""
-    age = (state.clock_us - state.stage.began_us) / 1e6
+    age = (state.clock_us - max(state.stage.began_us, state.stage.dealt_us)) / 1e6
     if not plan.redeal or age < plan.redeal or state.status != "running":
         return None
-    said = f"the stage is {age / 3600:.0f} h old: everyone is dealt anew, so that known units count again"
+    said = f"the last deal is {age / 3600:.0f} h old: everyone is dealt anew, so that known units count again"
     return Decision(state.clock_us, "redeal", said, state.stage.share, state.stage.index, "running", new_salt=True)
 
 

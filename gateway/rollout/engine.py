@@ -8,12 +8,14 @@ so the state at that moment is one to go on from.
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from gateway.rollout import commands, decide
 from gateway.rollout.decision import Decision, Wait
 from gateway.rollout.evidence import Closing, Evidence, own_outcomes
 from gateway.rollout.observation import SCALE, Command, Health, Input, Labels, Observation, Report, Reports, Silence
 from gateway.rollout.plan import Plan
-from gateway.rollout.state import COUNTING, RolloutState, new_stage
+from gateway.rollout.state import COUNTING, UNKNOWN, RolloutState, new_stage
 from gateway.rollout.units import UnitRow, Units, propensity
 
 _SECOND_US = 1_000_000
@@ -290,10 +292,11 @@ class Engine:
             self.evidence.enter(made.stage)
         if made.kind != "redeal" and decide.proving(self.plan, made.stage):
             self.evidence.restart_no_worse()
-        closed = state.stage.closed
-        state.stage = new_stage(made.stage, state.stage.number + 1, made.share, made.time_us, self._size)
-        if made.kind == "redeal":
-            state.stage.closed = closed  # the stage goes on: what it has seen counts
+        number = state.stage.number + 1
+        if made.kind == "redeal":  # the stage goes on: what it has seen counts
+            state.stage = msgspec.structs.replace(state.stage, number=number, version=UNKNOWN, dealt_us=made.time_us)
+        else:
+            state.stage = new_stage(made.stage, number, made.share, made.time_us, self._size)
 
 
 def _add(row: UnitRow, seen: Observation) -> None:

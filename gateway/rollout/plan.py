@@ -155,7 +155,7 @@ def parse(given: object) -> Plan:
     if name == "compare":
         changes = {**changes, "preset": "balanced", "compare": True, "stages": changes.get("stages", [50])}
         name = "balanced"
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise PlanError(f"plan.preset: {name!r}: expected one of {', '.join(PRESETS)}, compare")
     merged = cast("dict[str, Any]", msgspec.to_builtins(PRESETS[name])) | changes
     try:
@@ -201,7 +201,21 @@ def _conditions(plan: Plan) -> list[tuple[bool, str]]:
         (promoting, "guardrails: none has `promotes`, so nothing could ever be promoted"),
         (all(0 < each < 0.5 for each in alphas), f"alpha: {alphas}: expected above 0 and below 0.5"),
         (0 <= plan.alarm_share < 1, f"alarm_share: {plan.alarm_share:g}: expected 0 to below 1"),
-        (min(plan.period, plan.max_duration) > 0 <= plan.dwell, "period, dwell, max_duration: expected seconds"),
+        (
+            all(0 < each < _LONGEST for each in (plan.period, plan.max_duration)),
+            "period, max_duration: expected seconds above 0, ten years at most",
+        ),
+        (
+            all(0 <= each < _LONGEST for each in (plan.dwell, plan.holdout_dwell, plan.redeal, plan.max_silence)),
+            "dwell, holdout_dwell, redeal, max_silence: expected seconds",
+        ),
+        (0 < plan.blind.after < _LONGEST, f"blind.after: {plan.blind.after:g}: expected seconds above 0"),
+        (
+            plan.compare or max(plan.stages, default=0) <= plan.holdout,
+            f"holdout: {plan.holdout:g}: expected at least the last stage, so that promotion doesn't lower it",
+        ),
+        (plan.minimum_units >= 0, f"minimum_units: {plan.minimum_units}: expected 0 or more"),
+        (plan.harm_budget >= 0, f"harm_budget: {plan.harm_budget:g}: expected 0 (no bound) or more"),
         (0 <= low < high <= 24, f"advance_hours: {plan.advance_hours}: expected [from, to) in hours UTC"),
         (set(plan.approval) <= {*plan.stages, plan.holdout}, f"approval: {plan.approval}: expected stages"),
     ]
@@ -228,5 +242,6 @@ def _positive(text: str) -> bool:
         return False
 
 
+_LONGEST = 3653 * DAY
 METRICS = ("harm", "honesty", "helpfulness", "over_refusal", "refusal", "errors", "length")
 """What a guardrail may measure without a name behind a colon."""

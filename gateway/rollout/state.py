@@ -36,6 +36,8 @@ class Stage(msgspec.Struct):
     failed_over: list[int]
     missing: list[list[int]]
     closed: list[int]
+    dealt_us: int = 0
+    """When everyone was last dealt anew in it; 0: never."""
 
 
 class Book(msgspec.Struct):

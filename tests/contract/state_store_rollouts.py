@@ -77,8 +77,8 @@ class RolloutContract:
         store = open_store()
         save(store, step(state=b"old", units=UnitChanges(some_rows([1, 2])), inputs=[b"a"]))
         rows = {unit(2): b"", unit(3): bytes(500)}
-        save(store, step(state=b"", units=UnitChanges(rows), inputs=[b"b", b"a"], ended=True))
-        assert store.rollouts() == [StoredRollout("r1", "model-of-r1", b"", ended=True, number=1)]
+        save(store, step(state=b"", units=UnitChanges(rows), inputs=[b"b", b"a"]))
+        assert store.rollouts() == [StoredRollout("r1", "model-of-r1", b"", ended=False, number=1)]
         assert store.units("r1", [unit(1), unit(2), unit(3)]) == some_rows([1]) | rows
         assert store.inputs("r1") == [b"a", b"b", b"a"]
 
@@ -117,24 +117,13 @@ class RolloutContract:
         save(store, step(units=UnitChanges(pushed=[(4, unit(4)), (5, unit(5))], popped=4)))
         assert store.queue("r1", 0, 10) == [(5, unit(5))]
 
-    def test_clearing_comes_first_and_leaves_only_what_the_step_adds(self, open_store: OpenStore) -> None:
-        store = open_store()
-        save(store, step(units=UnitChanges(some_rows([1, 2]), [(8, unit(1)), (9, unit(2))]), inputs=[b"kept"]))
-        save(store, step(units=UnitChanges(some_rows([2, 3], b"new"), [(10, unit(3))], cleared=True)))
-        for opened in (store, open_store()):
-            assert opened.units("r1", [unit(1), unit(2), unit(3)]) == some_rows([2, 3], b"new")
-            assert opened.queue("r1", 0, 10) == [(10, unit(3))]
-            assert opened.inputs("r1") == [b"kept"]
-
     def test_rollouts_side_by_side_do_not_touch_each_other(self, open_store: OpenStore) -> None:
         store = open_store()
         both = UnitChanges(some_rows([1, 2]), [(1, unit(1)), (2, unit(2))])
         save(store, step("r2", b"two", both, [b"two"]), step("r1", b"one", both, [b"one"]))
-        save(store, step("r1", b"cleared", UnitChanges(cleared=True)))
         save(
             store, step("r1", b"ended", UnitChanges(some_rows([1], b"mine"), [(3, unit(1))], popped=3), ended=True)
         )
-        store.drop_units("r1")
         while store.forget_some(1):
             pass
         assert [(kept.rollout, kept.state, kept.number) for kept in store.rollouts()] == [
@@ -149,13 +138,11 @@ class RolloutContract:
         store = open_store()
         save(store, step(units=UnitChanges(some_rows([1, 2]), [(5, unit(1))]), inputs=[b"a"]))
         before = everything(store)
-        good = step(
-            state=b"new", units=UnitChanges(some_rows([2, 3]), [(6, unit(2))], 5, cleared=True), inputs=[b"b"]
-        )
+        good = step(state=b"new", units=UnitChanges(some_rows([2, 3]), [(6, unit(2))], 5), inputs=[b"b"])
         for bad in (
             step("r2", units=UnitChanges(some_rows([1]), [(2, unit(1)), (2, unit(3))])),
             step("r1", units=UnitChanges(pushed=[(6, unit(1))])),
-            step("r1", units=UnitChanges(pushed=[(0, unit(1))], cleared=True)),
+            step("r1", units=UnitChanges(pushed=[(0, unit(1))])),
             msgspec.structs.replace(step("r1", units=UnitChanges(some_rows([4]))), model="another"),
         ):
             head = store.head()
@@ -167,7 +154,7 @@ class RolloutContract:
             assert everything(store) == before
         assert store.forget_some(100) == 0
         save(store, good)
-        assert store.units("r1", [unit(1), unit(2), unit(3)]) == some_rows([2, 3])
+        assert store.units("r1", [unit(1), unit(2), unit(3)]) == some_rows([1, 2, 3])
 
     def test_a_stale_head_saves_no_step(self, open_store: OpenStore) -> None:
         store = open_store()
@@ -176,57 +163,44 @@ class RolloutContract:
         before = everything(store)
         table = RoutingTable(head.store_id, head.epoch, head.version + 1, {})
         with pytest.raises(StaleHead):
-            store.save(head, table, [], None, [step(state=b"new", units=UnitChanges(cleared=True), inputs=[b"b"])])
+            store.save(head, table, [], None, [step(state=b"new", units=UnitChanges(some_rows([2])), inputs=[b"b"])])
         assert everything(store) == before
 
     def test_whoever_opens_next_fences_every_write_of_the_one_before(self, open_store: OpenStore) -> None:
         paused = open_store()
-        save(paused, step(units=UnitChanges(some_rows([1])), ended=True))
+        save(paused, step(units=UnitChanges(some_rows([1]))))
+        save(paused, step(ended=True))
         active = open_store()
         before = everything(active)
         with pytest.raises(StaleHead):
             save(paused, step(state=b"late", units=UnitChanges(some_rows([1], b"late"))))
         with pytest.raises(StaleHead):
-            paused.drop_units("r1")
-        with pytest.raises(StaleHead):
             paused.forget_some(10)
         assert everything(active) == before == everything(paused)
-        active.drop_units("r1")
         assert active.forget_some(10) == 1
 
     def test_an_ended_rollout_keeps_state_and_inputs_when_its_units_go(self, open_store: OpenStore) -> None:
         store = open_store()
         units = UnitChanges(some_rows(range(10)), [(number, unit(number)) for number in range(1, 8)])
+        save(store, step(units=units))
         save(store, step(state=b"the end", units=units, inputs=[b"a"], ended=True))
-        store.drop_units("r1")
         assert store.units("r1", list(units.rows)) == {}
         assert store.queue("r1", 0, 10) == []
         assert [store.forget_some(4) for _ in range(6)] == [4, 4, 4, 4, 1, 0]
         assert [(kept.state, kept.ended) for kept in store.rollouts()] == [(b"the end", True)]
         assert store.inputs("r1") == [b"a"]
 
-    def test_units_of_a_running_rollout_are_not_dropped(self, open_store: OpenStore) -> None:
-        store = open_store()
-        save(store, step(units=UnitChanges(some_rows([1]))))
-        for name in ("r1", "r0"):
-            with pytest.raises(ValueError, match="has not ended"):
-                store.drop_units(name)
-        assert store.units("r1", [unit(1)]) == some_rows([1])
-
     def test_what_was_forgotten_does_not_come_back(self, open_store: OpenStore) -> None:
         store = open_store()
-        for salt in range(4):
-            units = UnitChanges(some_rows([salt, salt + 1]), [(salt + 1, unit(salt))], cleared=salt > 0)
-            save(store, step(units=units))
+        save(store, step(units=UnitChanges(some_rows(range(9)), [(1, unit(1)), (2, unit(2))])))
+        save(store, step(ended=True))
         assert store.forget_some(5) == 5
         store.close()
         again = open_store()
-        save(again, step(ended=True))
-        again.drop_units("r1")
         save(again, step("r2", units=UnitChanges(some_rows([7]))))
         gone = 0
         while found := again.forget_some(3):
             gone += found
-        assert gone == 4 + 3
+        assert gone == 9 + 2 - 5
         assert again.units("r1", [unit(number) for number in range(9)]) == {}
         assert again.units("r2", [unit(number) for number in range(9)]) == some_rows([7])

@@ -57,7 +57,16 @@ def test_what_does_not_fit_is_said(rollout: object, canary: dict[str, object], w
     ("plan", "words"),
     [
         ("bold", "models.assistant.rollout.plan.preset: 'bold': expected one of cautious"),
+        ({"preset": ["fast"]}, "models.assistant.rollout.plan.preset: ['fast']: expected one of cautious"),
         ({"stages": [50, 10]}, "models.assistant.rollout.plan.stages"),
+        ({"stages": [1, 98]}, "models.assistant.rollout.plan.holdout: 95: expected at least the last stage"),
+        ({"minimum_units": -5}, "models.assistant.rollout.plan.minimum_units"),
+        ({"redeal": -1}, "models.assistant.rollout.plan.dwell, holdout_dwell, redeal"),
+        ({"holdout_dwell": -5}, "models.assistant.rollout.plan.dwell, holdout_dwell, redeal"),
+        ({"harm_budget": -1}, "models.assistant.rollout.plan.harm_budget"),
+        ({"harm_budget": float("nan")}, "models.assistant.rollout.plan.harm_budget"),
+        ({"blind": {"after": -1}}, "models.assistant.rollout.plan.blind.after"),
+        ({"period": float("inf")}, "models.assistant.rollout.plan.period, max_duration"),
         (
             {"guardrails": [{"metric": "principle:nonesuch", "promotes": True}]},
             "models.assistant.rollout.plan.guardrails[0].metric: the constitution has no principle 'nonesuch'",

@@ -69,7 +69,7 @@ def labels_router(parts: ControllerParts) -> APIRouter:
         _check(parts.tables, model)
         with _told():
             lines = read(given.text, given.format)
-            return LabelsTaken(taken=labelling.add(model, given.actor, lines, "line"))
+            return LabelsTaken(taken=labelling.add(model, given.actor, lines, "line "))
 
     @router.post("/{model:path}/labels", summary="Label exchanges", responses=problems(404, 422, 503))
     def take(model: str, given: LabelsGiven) -> LabelsTaken:

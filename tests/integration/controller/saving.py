@@ -11,14 +11,14 @@ from tests.contract.state_store import decision
 _UNITS = 600
 """Rows of one save."""
 
-_SALT_SAVES = 5
-"""Saves between two that clear."""
+_ROUND = 5
+"""Every so many saves one says that the rollout ended, which forgets its units."""
 
 _FORGET = 700
 
 
 def _unit(save: int, place: int) -> bytes:
-    return b"%07d.%08d" % (save % _SALT_SAVES, place)
+    return b"%07d.%08d" % (save % _ROUND, place)
 
 
 def _number(save: int, place: int) -> int:
@@ -26,15 +26,16 @@ def _number(save: int, place: int) -> int:
 
 
 def _step(save: int) -> RolloutStep:
-    """Save `save` clears at times, writes its rows, opens a period for each and closes those of the one before."""
+    """Save `save` ends it at times; else it writes its rows, opens a period for each and closes those before."""
+    if save % _ROUND == 0:
+        return RolloutStep("r1", "org/model", b"%d" % save * 5000, True, UnitChanges(), (b"%d" % save,))  # noqa: FBT003
     units = [_unit(save, place) for place in range(_UNITS)]
     changes = UnitChanges(
         dict.fromkeys(units, b"%060d" % save),
         [(_number(save, place), unit) for place, unit in enumerate(units)],
         popped=_number(save, -1),
-        cleared=save % _SALT_SAVES == 0,
     )
-    return RolloutStep("r1", "org/model", b"%d" % save * 5000, save % 2 == 0, changes, (b"%d" % save,))
+    return RolloutStep("r1", "org/model", b"%d" % save * 5000, False, changes, (b"%d" % save,))  # noqa: FBT003
 
 
 def _table(store_id: str, epoch: int, version: int, save: int) -> RoutingTable:
@@ -45,7 +46,7 @@ def _table(store_id: str, epoch: int, version: int, save: int) -> RoutingTable:
 def expected(save: int) -> tuple[object, ...]:
     """What `found` returns of a store whose last save was number `save`."""
     last = _step(save)
-    since = range(max(1, save - save % _SALT_SAVES), save + 1)
+    since = range(save - save % _ROUND + 1, save + 1)
     rows = {_unit(earlier, place): b"%060d" % earlier for earlier in since for place in range(_UNITS)}
     return (
         save,
@@ -60,7 +61,7 @@ def expected(save: int) -> tuple[object, ...]:
 def found(store: StateStore) -> tuple[object, ...]:
     """Everything that a save changes: table, decisions, rollout, rows, queue, inputs."""
     table, (rollout,) = store.table(), store.rollouts()
-    wanted = [_unit(save, place) for save in range(_SALT_SAVES) for place in range(_UNITS)]
+    wanted = [_unit(save, place) for save in range(_ROUND) for place in range(_UNITS)]
     return (
         table and table.models["org/model"].decided_at_us,
         [kept.id for _, kept in store.decisions(0, 1_000_000)],

@@ -44,6 +44,7 @@ def restart(site: Site, configured: Mapping[str, Model]) -> None:
     parts = site.controller
     parts.tables.start(wishes(configured))
     parts.rollouts = Rollouts(parts.store, parts.tables, parts.index, configured, shipped(), parts.clock)
+    parts.rollouts.stop_changed()
 
 
 def shares(site: Site) -> dict[str, float]:
@@ -102,6 +103,54 @@ class TestAWinner:
         restart(site, models({"canary": arm("canary-1"), "stable": arm("canary-2")}))
         with pytest.raises(Refused, match="the first arm"):
             site.start()
+
+
+    def test_undone_after_the_winner_became_the_first_arm(self, site: Site) -> None:
+        start(site)
+        say(site, "promote")
+        restart(site, models({"canary": arm("canary-1"), "stable": arm("stable-1")}))
+        say(site, "undo")
+        assert shares(site) == {"canary": 0.0, "stable": 1.0}
+
+    def test_undo_needs_an_arm_to_go_back_to(self, site: Site) -> None:
+        start(site)
+        say(site, "promote")
+        restart(site, models({"canary": arm("canary-1")}))
+        with pytest.raises(Refused, match="no arm 'stable' to go back to"):
+            site.rollouts.command(MODEL, "undo", "ann", "it was better")
+
+
+class TestAnotherVersionUnderWay:
+    """What evidence speaks of must be what users get."""
+
+    @pytest.mark.parametrize(
+        ("arms", "said"),
+        [
+            ({"stable": arm("stable-1"), "canary": arm("canary-2")}, "canary 'canary-2' now"),
+            ({"stable": arm("stable-2"), "canary": arm("canary-1")}, "stable 'stable-2' now"),
+            ({"stable": arm("stable-1")}, "no arm 'canary' any more"),
+            ({"stable": arm("stable-1"), "candidate": arm("canary-1")}, "no arm 'canary' any more"),
+        ],
+    )
+    def test_it_is_taken_back_with_the_reason(self, site: Site, arms: dict[str, Any], said: str) -> None:
+        start(site)
+        site.run(10)
+        assert shares(site)["canary"] > 0
+        restart(site, models(arms))
+        last = site.decisions()[-1]
+        assert (last.kind, last.actor) == ("roll_back", "config")
+        assert said in last.reason
+        assert shares(site) == {"stable": 1.0} | dict.fromkeys(list(arms)[1:], 0.0)
+        site.run(60)
+        assert site.decisions()[-1] == last
+
+    def test_the_same_versions_go_on(self, site: Site) -> None:
+        start(site)
+        site.run(10)
+        before = shares(site)
+        restart(site, AS_IT_WAS)
+        assert shares(site) == before
+        assert site.rollouts.running(MODEL) is not None
 
 
 class TestWhatWentBack:

@@ -198,6 +198,13 @@ def test_another_plan_or_constitution_is_found_by_what_decisions_rest_on(whole: 
         assert "terms" in failing(verify(repacked(whole, tmp_path / "changed.zip", change)))
 
 
+def test_a_plan_that_is_none_is_said_and_not_raised(whole: Path, tmp_path: Path) -> None:
+    def other_metric(members: Members) -> None:
+        members["plan.json"] = members["plan.json"].replace(b'"metric":"harm"', b'"metric":"harmony"')
+
+    assert "contents" in failing(verify(repacked(whole, tmp_path / "changed.zip", other_metric)))
+
+
 def relinked(bodies: list[bytes]) -> list[bytes]:
     """A chain of the same decisions that is whole again."""
     decisions = [msgspec.json.decode(body, type=DecisionV1) for body in bodies]

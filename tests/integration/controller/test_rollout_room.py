@@ -35,7 +35,7 @@ def test_a_unit_takes_at_most_150_bytes_and_gives_them_back(tmp_path: Path) -> N
     assert (filled - empty) / _UNITS <= _MOST_BYTES
 
     store = SqliteStateStore.open(path, "a-store")
-    save(store, step(units=UnitChanges(cleared=True), ended=True))
+    save(store, step(ended=True))
     assert store.queue("r1", 0, 1) == []
     gone, calls = 0, 0
     while found := store.forget_some(5000):

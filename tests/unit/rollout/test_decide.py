@@ -120,6 +120,17 @@ class TestEnds:
         assert last(drive).time_us - drive.engine.state.started_us <= 101_000_000
         assert (last(drive).status, last(drive).share) == ("stopped", 0.0)
 
+    def test_max_duration_does_not_take_back_what_was_proven(self) -> None:
+        drive = ran(quick(max_duration=160, holdout_dwell=200), Users(harm=(0.0, 0.0)), 150)
+        assert drive.engine.state.status == "holdout"
+        drive.run(100)
+        assert "stop" not in drive.kinds()
+
+    def test_the_holdout_is_foreseen_for_as_long_as_it_lasts(self) -> None:
+        assert "budget" not in ran(quick(harm_budget=120), None, 150).waits()
+        drive = ran(quick(harm_budget=120, holdout_dwell=20_000), None, 150)
+        assert (drive.engine.state.stage.index, drive.waits()[-1]) == (2, "budget")
+
     def test_max_duration_ends_one_that_was_suspended_and_forgotten(self) -> None:
         drive = ran(quick(max_duration=100, minimum_units=10_000), None, 10)
         drive.say("suspend")
@@ -160,6 +171,12 @@ class TestHeldBack:
         assert drive.kinds() == ["advance"]
         assert drive.made[-2].time_us % 86_400_000_000 == 0
 
+    def test_the_hours_hold_the_last_step_too(self) -> None:
+        drive = ran(quick(holdout_dwell=3 * 3600, advance_hours=[22, 23]), Users(harm=(0.0, 0.0)), 150)
+        assert drive.engine.state.status == "holdout"
+        drive.pause(4 * 3600)
+        assert (drive.engine.state.status, drive.waits()[-1]) == ("holdout", "hours")
+
     def test_going_back_is_allowed_at_any_hour(self) -> None:
         assert ran(quick(advance_hours=[0, 22]), BAD).kinds()[-1] == "roll_back"
 
@@ -199,6 +216,8 @@ class TestHeldBack:
         assert state.salt == 3
         assert state.stage.index == 0
         assert sum(state.stage.closed) == 2 * 299
+        assert sum(state.stage.exchanges) == 40 * 130
+        assert state.stage.began_us == state.started_us
         still = ran(quick(minimum_units=10_000), few, 130)
         assert sum(still.engine.state.stage.closed) == 299
 
