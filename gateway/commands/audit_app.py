@@ -1,5 +1,6 @@
 """How bundles, checks and other plans are asked for; imports what it needs when it runs."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,8 +58,8 @@ def verify(
     rollout: Checked = "",
     *,
     head: Annotated[
-        str, typer.Option(help="The hash of a decision that you know, as notifications carry it.")
-    ] = "",
+        str | None, typer.Option(help="The hash of a decision that you know, as notifications carry it.")
+    ] = None,
     data: Data = None,
     admin: Admin = _ADMIN,
     token_file: TokenFile = None,
@@ -70,7 +71,9 @@ def verify(
     from gateway.commands import audit
 
     with _said():
-        checks = audit.check(_source(rollout, data, admin, token_file), head)
+        if head is not None and not re.fullmatch("[0-9a-f]{64}", head):
+            raise ValueError(f"--head {head!r}: expected the whole hash, 64 hex digits, as notifications carry it")
+        checks = audit.check(_source(rollout, data, admin, token_file), head or "")
     for line in [msgspec.json.encode(checks).decode()] if as_json else audit.check_lines(checks):
         typer.echo(line)
     if not all(each.holds for each in checks):
@@ -128,7 +131,7 @@ def _tell(told: "Telling", *, as_json: bool) -> None:
 
 @contextmanager
 def _said() -> Iterator[None]:
-    """What goes wrong is said line by line, with an exit code."""
+    """What goes wrong is said line by line; the exit code says that nothing was looked at."""
     from classifiers.problem import Refused
     from gateway.cli import refuse
     from gateway.commands.adminclient import AdminError
@@ -138,7 +141,5 @@ def _said() -> Iterator[None]:
 
     try:
         yield
-    except (AdminError, DamagedBundle, NoRecord, BadVerdicts) as error:
-        raise refuse([str(error)], Exit.FAILED) from error
-    except (OSError, ValueError, sqlite3.Error, Refused) as error:
+    except (AdminError, DamagedBundle, NoRecord, BadVerdicts, OSError, ValueError, sqlite3.Error, Refused) as error:
         raise refuse(str(error).splitlines() or [type(error).__name__], Exit.CONFIG) from error

@@ -206,8 +206,8 @@ class Rollouts:
             return running.kept
 
     def stop_changed(self) -> None:
-        """Take back every rollout of versions that the configuration no longer has: what its evidence speaks of would
-        not be what users get. One that is promoted stays: the configuration follows it.
+        """Take back every rollout of versions that the configuration no longer has: its evidence would not speak of
+        what users get. One that is promoted stays: the configuration follows it.
         """
         with self._lock:
             for running in self.all_running():

@@ -39,6 +39,8 @@ def commanded(plan: Plan, state: RolloutState, given: Command) -> Decision:
         raise Refused(
             f"the {what} {ended} {state.status.replace('_', ' ')}: {given.action} does nothing; can: {can}"
         )
+    if given.action == "approve" and not set(plan.approval) - {0.0}:
+        raise Refused("no stage of this plan waits for a person")
     if given.action == "undo" and state.clock_us - state.promoted_us > UNDO_US:
         raise Refused("the promotion is more than 7 days old: start a rollout in the other direction")
     return _MADE[given.action](plan, state, given)

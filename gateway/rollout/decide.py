@@ -27,6 +27,8 @@ _LEANS = 0.2
 most, and comes back."""
 _ENOUGH = 100
 """Exchanges per arm from which shares of them mean something."""
+_MOSTLY = 0.5
+"""Share of exchanges that, when it isn't evaluated, leaves nothing to prove."""
 _SURE = 4.0
 """Standard errors by which two shares must differ."""
 
@@ -129,9 +131,13 @@ def holds(plan: Plan, state: RolloutState, evidence: Evidence) -> list[Wait]:
 
 
 def spent(state: RolloutState) -> float:
-    """Harm budget used: the canary's severity-weighted violations beyond stable's rate, at least 0."""
+    """Harm budget used: the canary's severity-weighted violations beyond stable's rate, at least 0.
+
+    Rates are of all exchanges: where only violations can be told (rules that are `partial`), a rate of those that
+    were told would be 1.
+    """
     stable_harm, canary_harm = state.harm
-    stable, canary = state.judged
+    stable, canary = state.exchanges
     expected = stable_harm / stable * canary if stable else 0.0
     return max(canary_harm - expected, 0.0) / SCALE
 
@@ -191,6 +197,7 @@ def _unseen(seen: View) -> Iterator[Wait]:
     for place, guardrail in enumerate(plan.guardrails):
         if guardrail.promotes:
             yield from _unscored(plan, state, place)
+            yield from _untold(plan, state, place)
 
 
 def _unscored(plan: Plan, state: RolloutState, place: int) -> Iterator[Wait]:
@@ -205,6 +212,20 @@ def _unscored(plan: Plan, state: RolloutState, place: int) -> Iterator[Wait]:
         if usual is not None and share > usual + plan.max_unscored + _SURE * sqrt(share * (1 - share) / count):
             yield Wait("unscored", f"{name}: {share:.1%} not evaluated, {usual:.1%} the week before")
             return
+
+
+def _untold(plan: Plan, state: RolloutState, place: int) -> Iterator[Wait]:
+    """Where most answers are told nothing of unless they violate, violations hide among the others, and "no worse"
+    means nothing.
+    """
+    share = max(
+        missing[place] / total for missing, total in zip(state.stage.missing, state.stage.exchanges, strict=True)
+    )
+    if share > _MOSTLY:
+        name = plan.guardrails[place].metric
+        yield Wait(
+            "unscored", f"{name}: {share:.1%} not evaluated: nothing can be proven of it without an evaluator"
+        )
 
 
 def _differ(one: float, other: float, counts: list[int]) -> bool:

@@ -119,6 +119,7 @@ class Engine:
         state, arm = self.state, int(seen.canary)
         stage = state.stage
         stage.exchanges[arm] += 1
+        state.exchanges[arm] += 1
         stage.failed_over[arm] += seen.failed_over
         if None in seen.outcomes:
             missing = stage.missing[arm]
@@ -294,7 +295,9 @@ class Engine:
             self.evidence.restart_no_worse()
         number = state.stage.number + 1
         if made.kind == "redeal":  # the stage goes on: what it has seen counts
-            state.stage = msgspec.structs.replace(state.stage, number=number, version=UNKNOWN, dealt_us=made.time_us)
+            state.stage = msgspec.structs.replace(
+                state.stage, number=number, version=UNKNOWN, dealt_us=made.time_us
+            )
         else:
             state.stage = new_stage(made.stage, number, made.share, made.time_us, self._size)
 

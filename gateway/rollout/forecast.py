@@ -161,4 +161,4 @@ def _old_arm(state: RolloutState) -> tuple[int | None, str]:
         return state.clock_us, "the rollout is finished"
     if state.status in ENDED:
         return None, "all traffic is on it"
-    return None, "not before promotion, and 7 days in which that can be undone"
+    return None, "until 7 days after the promotion, as long as that can be undone"

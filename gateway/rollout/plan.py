@@ -217,7 +217,10 @@ def _conditions(plan: Plan) -> list[tuple[bool, str]]:
         (plan.minimum_units >= 0, f"minimum_units: {plan.minimum_units}: expected 0 or more"),
         (plan.harm_budget >= 0, f"harm_budget: {plan.harm_budget:g}: expected 0 (no bound) or more"),
         (0 <= low < high <= 24, f"advance_hours: {plan.advance_hours}: expected [from, to) in hours UTC"),
-        (set(plan.approval) <= {*plan.stages, plan.holdout}, f"approval: {plan.approval}: expected stages"),
+        (
+            set(plan.approval) <= {*plan.stages[1:], plan.holdout},
+            f"approval: {plan.approval}: expected stages behind the first, which begins when a person starts",
+        ),
     ]
 
 

@@ -91,6 +91,8 @@ class RolloutState(msgspec.Struct):
     """An operator resumed after the fast alarm: it does not freeze again, but counts in the mean."""
     overruled: bool = False
     """An operator resumed although the mean says "worse": where the plan only suspends, it says so no more."""
+    exchanges: list[int] = msgspec.field(default_factory=lambda: [0, 0])
+    """All of the rollout, by arm, whether harm was read in them or not."""
     unscored: list[float] = []
     """By guardrail, stable's share of not evaluated exchanges in the week before the start."""
     health: Health | None = None

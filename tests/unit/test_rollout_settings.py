@@ -60,6 +60,7 @@ def test_what_does_not_fit_is_said(rollout: object, canary: dict[str, object], w
         ({"preset": ["fast"]}, "models.assistant.rollout.plan.preset: ['fast']: expected one of cautious"),
         ({"stages": [50, 10]}, "models.assistant.rollout.plan.stages"),
         ({"stages": [1, 98]}, "models.assistant.rollout.plan.holdout: 95: expected at least the last stage"),
+        ({"approval": [1]}, "models.assistant.rollout.plan.approval: (1.0,): expected stages behind the first"),
         ({"minimum_units": -5}, "models.assistant.rollout.plan.minimum_units"),
         ({"redeal": -1}, "models.assistant.rollout.plan.dwell, holdout_dwell, redeal"),
         ({"holdout_dwell": -5}, "models.assistant.rollout.plan.dwell, holdout_dwell, redeal"),

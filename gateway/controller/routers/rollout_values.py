@@ -259,7 +259,7 @@ class RolloutShown(Answer):
         stage_seconds=1800.0,
         whole_seconds=50000.0,
         old_arm_free=None,
-        old_arm="not before promotion, and 7 days in which that can be undone",
+        old_arm="until 7 days after the promotion, as long as that can be undone",
         evidence=_EVIDENCE,
         left_out={"forced": 3},
         labels=CORRECTION["said"],

@@ -104,7 +104,6 @@ class TestAWinner:
         with pytest.raises(Refused, match="the first arm"):
             site.start()
 
-
     def test_undone_after_the_winner_became_the_first_arm(self, site: Site) -> None:
         start(site)
         say(site, "promote")

@@ -67,12 +67,19 @@ def test_verify_says_what_fails_with_exit_code_1(folder: Path) -> None:
 
 def test_what_is_no_bundle_and_where_nobody_answers(tmp_path: Path) -> None:
     (tmp_path / "no.zip").write_bytes(b"PK")
-    assert run("rollout", "verify", tmp_path / "no.zip").exit_code == 1
+    assert run("rollout", "verify", tmp_path / "no.zip").exit_code == 2
     assert run("rollout", "verify", tmp_path / "gone.zip").exit_code == 2
     found = run("rollout", "bundle", MODEL, "-o", tmp_path / "made.zip", "--admin", "127.0.0.1:1")
-    assert found.exit_code == 1
+    assert found.exit_code == 2
     assert not (tmp_path / "made.zip").exists()
-    assert run("rollout", "verify", "--data", tmp_path).exit_code == 1
+    assert run("rollout", "verify", "--data", tmp_path).exit_code == 2
+
+
+@pytest.mark.parametrize("head", ["", "c8d585f0", "g" * 64])
+def test_a_head_that_is_none_is_refused_and_not_passed_over(folder: Path, head: str) -> None:
+    found = run("rollout", "verify", folder / "rollout.zip", "--head", head)
+    assert found.exit_code == 2
+    assert "expected the whole hash" in found.output
 
 
 def test_the_same_plan_over_a_rollout_says_what_was_decided(site: Site, folder: Path) -> None:
@@ -131,7 +138,7 @@ def test_what_is_wrong_with_a_file_is_said(folder: Path, tmp_path: Path) -> None
         path.write_bytes(b"".join(body))
         with pytest.raises(BadVerdicts, match=words):
             of_file(path, PLAN, shipped())
-        assert run("replay", path, "--plan", "fast").exit_code == 1
+        assert run("replay", path, "--plan", "fast").exit_code == 2
     with pytest.raises(BadVerdicts, match="the canary of them"):
         of_file(folder / "verdicts.jsonl", PLAN, shipped(), "nobody")
 

@@ -100,6 +100,11 @@ class TestEnds:
         assert "no verdict" in last(drive).reason
         assert spent(drive.engine.state) >= 5
 
+    def test_it_counts_all_exchanges_where_only_violations_can_be_told(self) -> None:
+        state = ran(quick(), Users(harm=(0.02, 0.4)), 5).engine.state
+        state.harm, state.exchanges, state.judged = [1000, 90_000], [200, 150], [1, 90]
+        assert spent(state) == 90 - 150 / 200
+
     def test_what_stable_would_have_cost_too_is_not_spent(self) -> None:
         drive = ran(quick(harm_budget=60, dwell=200), Users(harm=(0.3, 0.3)), 150)
         assert drive.engine.state.harm[1] > 100_000

@@ -220,6 +220,12 @@ class TestUnscored:
         assert drive.kinds() == kinds
         assert ("unscored" in drive.waits()) == (not kinds)
 
+    def test_nothing_is_proven_where_most_is_never_told(self) -> None:
+        began = msgspec.structs.replace(BEGINNING, unscored=[0.7, 0.7])
+        drive = Drive(quick(), Users(unscored=(0.7, 0.7), per_second=self.LOAD), beginning=began)
+        drive.run(30)
+        assert (drive.kinds(), drive.waits()[-1]) == ([], "unscored")
+
     def test_a_share_that_chance_brings_is_not(self) -> None:
         began = msgspec.structs.replace(BEGINNING, unscored=[0.17, 0.17])
         drive = Drive(quick(max_unscored=0.0), Users(unscored=(0.17, 0.17), per_second=self.LOAD), beginning=began)
