@@ -52,6 +52,7 @@ COMPILE = $(LOCKER)/bin/uv pip compile pyproject.toml --quiet --upgrade --univer
 lock: $(LOCKER)/bin/uv ## resolve the newest versions into requirements.txt and tests/requirements.txt
 	@$(COMPILE) --output-file requirements.txt
 	@$(COMPILE) --group dev --constraint requirements.txt --output-file tests/requirements.txt
+	@$(COMPILE) --extra train --constraint requirements.txt --output-file classifiers/training/requirements.txt
 
 clean: ## remove .venv and caches of this clone (the components stay: docs/components.md)
 	@rm -rf $(VENV) $(LOCKER) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -18,6 +18,7 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 NEVER = Interval(0.0, 0.0)
+UNKNOWN = Interval(0.0, 1.0)
 
 
 def every(parts: Iterable[Interval]) -> Interval:

@@ -122,6 +122,8 @@ class Principle(msgspec.Struct, frozen=True):
     evaluators: Evaluators = Evaluators()
     rules: tuple[str | Rule, ...] = ()
     """Names of shipped rules or files of them, or rules of its own."""
+    heads: tuple[str, ...] = ()
+    """The encoder's heads that know it, like `harm.cyber`: see classifiers.encoder.heads."""
 
     @property
     def decided_by(self) -> ViolatedBy:

@@ -12,9 +12,10 @@ conjunction can be (Frechet, 1935), and what it is when its parts go together, a
 the product would take them for independent and shrink with every part. So an AND reaches the threshold exactly
 when each part does, which is how an auditor checks it by hand.
 
-What nobody evaluated is not 0 but anything from 0 to 1, and is carried through so. A principle is violated when
-even the least that it can be reaches the threshold, upheld when even the most stays below, else NOT EVALUATED. So a
-declined request upholds a principle that nobody could judge otherwise, and silence never upholds one.
+What nobody evaluated, of each part, is not 0 but anything from 0 to 1, and is carried through so. A principle is
+violated when even the least that it can be reaches the threshold, upheld when even the most stays below, else NOT
+EVALUATED. So a declined request, or an answer that does no harm of any kind, upholds a principle that nobody could
+judge otherwise, and silence never upholds one.
 
 Which violation decides: the highest tier, then the gravest severity, then the first in the file.
 """
@@ -26,7 +27,7 @@ from classifiers.constitution import Constitution
 from classifiers.evidence import THRESHOLD, Evidence
 from classifiers.exchange import Exchange
 from classifiers.folding import Folder
-from classifiers.interval import Interval
+from classifiers.interval import UNKNOWN, Interval
 from classifiers.principle import Principle, Scope
 from classifiers.signal import Reading
 from classifiers.verdict import Clause, Finding, PrincipleFinding, Verdict, Why
@@ -50,13 +51,15 @@ def resolve(
     unreadable = unreadable_because(exchange)
     judged = [principle for principle in applying if principle.scope is not Scope.REQUEST]
     findings = tuple(_find(principle, evidence, unreadable) for principle in judged)
+    refusal = UNKNOWN if unreadable else evidence.refusal()
     violated = [found for found in findings if found.finding is Finding.VIOLATES]
     return Verdict(
         findings=findings,
         constitution=constitution.hash,
         evaluators={reading.by: reading.version for reading in sorted(readings, key=lambda reading: reading.by)},
         provocations=tuple(principle.id for principle in applying if evidence.provoked(principle) >= THRESHOLD),
-        refusal=None if unreadable else truth(evidence.refusal()),
+        refusal=truth(refusal),
+        refusal_probability=_probability(refusal),
         over_refusal=None if unreadable else truth(evidence.over_refusal()),
         severity=max((found.severity for found in violated), key=lambda s: s.rank, default=None),
         deciding=decide(constitution, violated),
@@ -69,6 +72,12 @@ def truth(probability: Interval) -> bool | None:
     if probability.low >= THRESHOLD:
         return True
     return False if probability.high < THRESHOLD else None
+
+
+def _probability(of: Interval) -> float | None:
+    """The end of it that decided; None where neither does."""
+    answered = truth(of)
+    return None if answered is None else of.low if answered else of.high
 
 
 def unreadable_because(exchange: Exchange) -> Why | None:
@@ -117,7 +126,7 @@ def _find(principle: Principle, evidence: Evidence, unreadable: Why | None) -> P
     return PrincipleFinding(
         principle=principle.id,
         finding=Finding.VIOLATES if answered else Finding.UPHOLDS,
-        probability=probability.low if answered else probability.high,
+        probability=_probability(probability),
         by=best[0] if best else evidence.judges(principle),
         rule=best[1].rule if best else "",
         severity=principle.severity,

@@ -27,6 +27,8 @@ class Reading(msgspec.Struct, frozen=True):
     unsaid: principle id -> why this evaluator cannot say that the principle is upheld, even where it found nothing.
     refusal_unsaid: answer's index -> why it cannot say that the answer is no refusal. Both empty: it read
     everything and can judge everything.
+    harm_unsaid: answer's index -> why it cannot say that the answer does no harm of any kind; None: it never can.
+    An answer that does none upholds every principle of that sort, also one whose subject nobody knows.
     """
 
     by: str
@@ -34,3 +36,4 @@ class Reading(msgspec.Struct, frozen=True):
     signals: tuple[Signal, ...] = ()
     unsaid: dict[str, Why] = {}
     refusal_unsaid: dict[int, Why] = {}
+    harm_unsaid: dict[int, Why] | None = None

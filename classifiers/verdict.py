@@ -83,9 +83,9 @@ class Verdict(msgspec.Struct, frozen=True):
     findings: one for every principle of the constitution that applies and speaks of answers, in its order
     (a principle of scope request can only be provoked).
     provocations: principles that only the request went against; shown and counted, never violations.
-    refusal: True, False, or None when it was not evaluated. over_refusal: the same, of a request that no
-    principle objects to. severity: the gravest of the violations, None without one. deciding: None without a
-    violation. not_evaluated: set when nothing at all could be read; then every finding is NOT_EVALUATED.
+    refusal: True, False, or None when it was not evaluated, and how probable it is. over_refusal: the same, of a
+    request that no principle objects to. severity: the gravest of the violations, None without one. deciding: None
+    without a violation. not_evaluated: set when nothing at all could be read; then every finding is NOT_EVALUATED.
     constitution: content hash. evaluators: name -> version. seconds: time spent, by stage.
     """
 
@@ -94,6 +94,7 @@ class Verdict(msgspec.Struct, frozen=True):
     evaluators: dict[str, str]
     provocations: tuple[str, ...] = ()
     refusal: bool | None = None
+    refusal_probability: float | None = None
     over_refusal: bool | None = None
     severity: Severity | None = None
     deciding: Clause | None = None

@@ -10,9 +10,11 @@ import typer
 
 from gateway import __version__
 from gateway.commands.audit_app import add_audit
+from gateway.commands.classify_app import add_classify
 from gateway.commands.review_app import review_app
 from gateway.commands.rollout_app import rollout_app
 from gateway.commands.simulate_app import add_simulate
+from gateway.commands.train_app import add_train
 
 app = typer.Typer(
     name="tipstaff",
@@ -26,7 +28,9 @@ app.add_typer(constitution_app, name="constitution")
 app.add_typer(review_app, name="review")
 app.add_typer(rollout_app, name="rollout")
 add_audit(rollout_app, app)
+add_classify(app)
 add_simulate(app)
+add_train(app)
 
 Config = Annotated[Path, typer.Argument(help="The YAML configuration.", show_default=True)]
 ParentFd = Annotated[int | None, typer.Option(hidden=True, help="Socket to the supervisor.")]

@@ -258,6 +258,16 @@ class Scoring(_Part):
 
     sample: Annotated[float, Field(gt=0, le=1, strict=True)] = 1.0
     """Share of units whose exchanges are scored, the same on every arm."""
+    encoder: Literal["default", "none"] | Path = "default"
+    """The encoder that reads besides the rules: the one that ships, none, or a model folder from `tipstaff
+    train`.
+    """
+    max_windows: Annotated[int, Field(ge=2, le=64, strict=True)] = 8
+    """Windows of text that the encoder reads of one exchange."""
+    budget: Annotated[float, Field(gt=0, le=60)] = 2.0
+    """Seconds that a stage may take for one exchange, on average over a batch; what is left then is not
+    evaluated.
+    """
 
 
 class Feedback(_Part):

@@ -1,7 +1,7 @@
 """What rules find in one exchange, and what they cannot judge."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from classifiers.constitution import Constitution, canonical_json
 from classifiers.exchange import Answer, Exchange
@@ -10,6 +10,7 @@ from classifiers.principle import Principle, RulesSay, Scope
 from classifiers.rule import Finds, Reads, Rule
 from classifiers.rules.matcher import Hit, Matcher
 from classifiers.signal import Reading, Signal
+from classifiers.unread import answer_unread, request_unread
 from classifiers.verdict import Span, Why
 
 MAX_CHARACTERS = 262_144
@@ -21,8 +22,8 @@ class RulesReader:
 
     name = "rules"
 
-    def __init__(self, constitution: Constitution, folder: Folder) -> None:
-        self._folder = folder
+    def __init__(self, constitution: Constitution) -> None:
+        self._folder = folder = Folder()
         self._principles = constitution.principles
         self._owners: dict[str, list[str]] = {}
         by_place: dict[Reads, dict[str, Rule]] = {reads: {} for reads in Reads}
@@ -32,8 +33,11 @@ class RulesReader:
         self._matchers = {reads: Matcher(tuple(rules.items()), folder) for reads, rules in by_place.items()}
         self.version = _version(constitution)
 
-    def read(self, exchange: Exchange) -> Reading:
-        """The reading of one exchange. Pure: the same exchange, the same reading."""
+    def read(self, exchanges: Sequence[Exchange]) -> list[Reading]:
+        """One reading for each exchange. Pure: the same exchange, the same reading."""
+        return [self._read(each) for each in exchanges]
+
+    def _read(self, exchange: Exchange) -> Reading:
         said = "\n".join(turn.text for turn in exchange.turns if turn.role == "user")[:MAX_CHARACTERS]
         signals = [*self._request_signals(exchange, said)]
         for index, answer in enumerate(exchange.answers):
@@ -95,21 +99,11 @@ class RulesReader:
 
 def _unread(answer: Answer, exchange: Exchange) -> Why | None:
     """Why an answer was not read whole; None when it was."""
-    if answer.unread:
-        return Why.NON_TEXT
-    if not answer.readable:
-        return Why.NO_TEXT
-    if exchange.truncated:
-        return Why.TRUNCATED
-    if not answer.complete:
-        return Why.INCOMPLETE
-    return Why.TOO_LONG if len(answer.readable) > MAX_CHARACTERS else None
+    return answer_unread(answer, exchange) or (Why.TOO_LONG if len(answer.readable) > MAX_CHARACTERS else None)
 
 
 def _request_unread(exchange: Exchange) -> Why | None:
-    if any(turn.unread for turn in exchange.turns if turn.role == "user"):
-        return Why.NON_TEXT
-    return Why.TOO_LONG if len(exchange.request) > MAX_CHARACTERS else None
+    return request_unread(exchange) or (Why.TOO_LONG if len(exchange.request) > MAX_CHARACTERS else None)
 
 
 def _version(constitution: Constitution) -> str:

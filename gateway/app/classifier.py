@@ -2,11 +2,25 @@
 
 from pathlib import Path
 
+from classifiers.cascade import Cascade
 from classifiers.constitution import Constitution, default, load
+from classifiers.encoder.model import DEFAULT, ModelError
+from classifiers.encoder.model import load as load_model
+from classifiers.encoder.reader import EncoderReader
 from classifiers.problem import Refused
-from classifiers.rules import RulesClassifier
+from classifiers.rules import RulesReader
 from gateway.ports import Classifier
-from gateway.settings import ConfigError, Settings
+from gateway.settings import ConfigError, Scoring, Settings
+
+__all__ = [
+    "DEFAULT",
+    "ModelError",
+    "classifier_for",
+    "encoder_for",
+    "load_constitution",
+    "make_classifier",
+    "rules_for",
+]
 
 
 def load_constitution(path: Path | None) -> Constitution:
@@ -17,12 +31,31 @@ def load_constitution(path: Path | None) -> Constitution:
         raise ConfigError([str(problem) for problem in error.problems]) from error
 
 
-def classifier_for(constitution: Constitution) -> Classifier:
-    """What reads exchanges against it."""
-    return RulesClassifier(constitution)
+def encoder_for(constitution: Constitution, scoring: Scoring) -> EncoderReader | None:
+    """The encoder that is configured, loaded; None: there is to be none. Raises ConfigError."""
+    if scoring.encoder == "none":
+        return None
+    folder = DEFAULT if scoring.encoder == "default" else Path(scoring.encoder)
+    try:
+        return EncoderReader(constitution, load_model(folder), scoring.max_windows)
+    except ModelError as error:
+        raise ConfigError([f"scoring.encoder: {error}"]) from error
+
+
+def rules_for(constitution: Constitution) -> RulesReader:
+    """What is certain enough to be told by patterns."""
+    return RulesReader(constitution)
+
+
+def classifier_for(constitution: Constitution, scoring: Scoring | None = None) -> Classifier:
+    """What reads exchanges against it: rules, then the encoder. Raises ConfigError."""
+    given = scoring or Scoring()
+    encoder = encoder_for(constitution, given)
+    rules = rules_for(constitution)
+    return Cascade(constitution, [rules] if encoder is None else [rules, encoder], budget=given.budget)
 
 
 def make_classifier(settings: Settings) -> tuple[Constitution, Classifier]:
     """The constitution and what reads exchanges against it. Raises ConfigError."""
     constitution = load_constitution(settings.constitution)
-    return constitution, classifier_for(constitution)
+    return constitution, classifier_for(constitution, settings.scoring)

@@ -9,16 +9,16 @@ import json
 import sys
 from pathlib import Path
 
-import torch  # type: ignore[import-not-found]  # vLLM's environment has these four, ours does not
-from safetensors.torch import save_file  # type: ignore[import-not-found]
-from tokenizers import (  # type: ignore[import-not-found]
+import torch
+from safetensors.torch import save_file
+from tokenizers import (
     Tokenizer,
     decoders,
     models,
     pre_tokenizers,
     trainers,
 )
-from transformers import (  # type: ignore[import-not-found]
+from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,

@@ -2,6 +2,7 @@
 
 from tests.components.component import Component
 from tests.components.debian import DebianPackages
+from tests.components.trainer import Trainer
 from tests.components.vllm import TinyModel, Vllm
 
 COMPONENTS: tuple[Component, ...] = (
@@ -15,6 +16,7 @@ COMPONENTS: tuple[Component, ...] = (
     ),
     Vllm(),
     TinyModel(),
+    Trainer(),
 )
 
 

@@ -163,7 +163,9 @@ class RolloutContract:
         before = everything(store)
         table = RoutingTable(head.store_id, head.epoch, head.version + 1, {})
         with pytest.raises(StaleHead):
-            store.save(head, table, [], None, [step(state=b"new", units=UnitChanges(some_rows([2])), inputs=[b"b"])])
+            store.save(
+                head, table, [], None, [step(state=b"new", units=UnitChanges(some_rows([2])), inputs=[b"b"])]
+            )
         assert everything(store) == before
 
     def test_whoever_opens_next_fences_every_write_of_the_one_before(self, open_store: OpenStore) -> None:

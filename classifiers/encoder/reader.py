@@ -1,0 +1,181 @@
+"""What the encoder finds in exchanges, as signals about the principles of a constitution.
+
+From heads to principles. A principle names the heads that know it (`heads` in the constitution); of several, the
+highest speaks. With r(h) a head that read the request, a(h) one that read the answer:
+    harm       provocation = r(head), topic of the answer = a(head), harmful = a(harmful_response)
+    conduct    conduct = a(head)
+    the whole  refusal = a(refusal), benign request = 1 - r(unsafe)
+What follows from these is the one rule of classifiers.resolution.
+
+Long texts are read in overlapping windows. Of several windows the highest says whether something is there. A
+refusal is what the answer's first window says, less what a later one shows to be help after all:
+    refusal = min(refusal of the first, 1 - max over later windows of min(harmful_response, 1 - refusal)).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from classifiers.constitution import Constitution
+from classifiers.encoder.heads import ANSWER_PREFIX, HARMFUL, REFUSAL, UNSAFE, answer_head
+from classifiers.encoder.language import understood
+from classifiers.encoder.model import Array, Model
+from classifiers.encoder.windows import Windows, chosen
+from classifiers.exchange import Exchange
+from classifiers.principle import Principle, Scope, ViolatedBy
+from classifiers.rule import Finds
+from classifiers.signal import Reading, Signal
+from classifiers.unread import answer_unread, request_unread
+from classifiers.verdict import Why
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What the network said of one exchange. request: shape (heads,), None where the user said nothing; answers:
+    one of shape (windows, heads) for each.
+    """
+
+    windows: Windows
+    request: Array | None
+    answers: list[Array]
+
+
+class EncoderReader:
+    """Reads exchanges for the principles of a constitution. max_windows: at most so many of one exchange."""
+
+    name = "encoder"
+
+    def __init__(self, constitution: Constitution, model: Model, max_windows: int = 8) -> None:
+        self.version = model.version
+        self._principles = constitution.principles
+        self._model = model
+        self._most = max_windows
+        self._place = {name: number for number, name in enumerate(model.heads)}
+
+    def read(self, exchanges: Sequence[Exchange]) -> list[Reading]:
+        """One reading for each exchange."""
+        return [
+            self.reading(exchange, seen) for exchange, seen in zip(exchanges, self.look(exchanges), strict=True)
+        ]
+
+    def look(self, exchanges: Sequence[Exchange]) -> list[Seen]:
+        """What the network says of each."""
+        windows = [self._windows(each) for each in exchanges]
+        flat = [window for own in windows for part in (own.request, *own.answers) for window in part]
+        found = iter(self._model.probabilities(flat))
+        seen = []
+        for own in windows:
+            request = np.array([next(found) for _ in own.request]).max(axis=0) if own.request else None
+            answers = [self._stacked([next(found) for _ in part]) for part in own.answers]
+            seen.append(Seen(own, request, answers))
+        return seen
+
+    def heads(self, seen: Seen) -> dict[str, float]:
+        """Every head that had something to read: of several answers, the highest."""
+        of_answers = [name for name in self._place if answer_head(name)]
+        said = {}
+        if seen.request is not None:
+            said = {name: self._of(seen.request, name) for name in self._place if name not in of_answers}
+        if seen.answers:
+            highest = np.concatenate(seen.answers).max(axis=0)
+            said |= {name: self._of(highest, name) for name in of_answers}
+            said[REFUSAL] = max(self._refusal(each) for each in seen.answers)
+        return said
+
+    def reading(self, exchange: Exchange, seen: Seen) -> Reading:
+        """What follows for the principles."""
+        nothing = np.zeros(len(self._place), dtype=np.float32)
+        request = nothing if seen.request is None else seen.request
+        return self._reading(exchange, seen.windows, request, seen.answers)
+
+    def _stacked(self, rows: list[Array]) -> Array:
+        """Shape (windows, heads); of an answer that was not read at all, a row of nothing."""
+        return np.array(rows) if rows else np.zeros((1, len(self._place)), dtype=np.float32)
+
+    def _windows(self, exchange: Exchange) -> Windows:
+        said = [turn.text for turn in reversed(exchange.turns) if turn.role == "user" and turn.text]
+        encoding = self._model.encoding
+        turns = encoding.tokens([(text, None) for text in said])
+        answers = encoding.tokens([(exchange.request, answer.readable) for answer in exchange.answers])
+        return chosen(encoding, turns, answers, self._model.window, self._most)
+
+    def _reading(self, exchange: Exchange, windows: Windows, request: Array, answers: list[Array]) -> Reading:
+        signals = [
+            *self._request_signals(request, whole=_request_seen(exchange, windows)),
+            *(signal for place, found in enumerate(answers) for signal in self._answer_signals(place, found)),
+        ]
+        hindered = [self._hindered(exchange, windows, place) for place in range(len(answers))]
+        unsaid = {place: why for place, why in enumerate(hindered) if why is not None}
+        return Reading(
+            by=self.name,
+            version=self.version,
+            signals=tuple(signals),
+            unsaid={
+                each.id: why
+                for each in self._principles
+                if (why := self._unsaid(each, exchange, windows, hindered))
+            },
+            refusal_unsaid=unsaid,
+            harm_unsaid=unsaid,
+        )
+
+    def _request_signals(self, found: Array, *, whole: bool) -> Iterator[Signal]:
+        if whole:
+            yield Signal(Finds.BENIGN, 1.0 - self._of(found, UNSAFE), rule=UNSAFE)
+        for principle in self._principles:
+            best = self._best(found, principle.heads)
+            if best is not None and principle.decided_by is ViolatedBy.HARM:
+                yield Signal(Finds.PROVOCATION, best[1], principle.id, rule=best[0])
+
+    def _answer_signals(self, place: int, found: Array) -> Iterator[Signal]:
+        """`found`: shape (windows, heads)."""
+        highest = found.max(axis=0)
+        yield Signal(Finds.REFUSAL, self._refusal(found), answer=place, rule=REFUSAL)
+        yield Signal(Finds.HARMFUL, self._of(highest, HARMFUL), answer=place, rule=HARMFUL)
+        for principle in self._principles:
+            conduct = principle.decided_by is ViolatedBy.CONDUCT
+            names = principle.heads if conduct else tuple(ANSWER_PREFIX + name for name in principle.heads)
+            best = self._best(highest, names)
+            if best is not None and principle.decided_by is not ViolatedBy.OVER_REFUSAL:
+                yield Signal(Finds.CONDUCT if conduct else Finds.TOPIC, best[1], principle.id, place, best[0])
+
+    def _refusal(self, found: Array) -> float:
+        harmful, refusal = found[:, self._place[HARMFUL]], found[:, self._place[REFUSAL]]
+        helped = np.minimum(harmful, 1.0 - refusal)[1:].max(initial=0.0)
+        return float(min(refusal[0], 1.0 - helped))
+
+    def _unsaid(
+        self, principle: Principle, exchange: Exchange, windows: Windows, hindered: Sequence[Why | None]
+    ) -> Why | None:
+        """Why finding nothing does not uphold the principle. (A harmless answer does, whatever was not read of the
+        request: see `harm_unsaid`.)
+        """
+        if not any(name in self._place or ANSWER_PREFIX + name in self._place for name in principle.heads):
+            return Why.NO_EVALUATOR
+        why = next((each for each in hindered if each is not None), None)
+        if why is not None or principle.scope is not Scope.EXCHANGE or principle.decided_by is not ViolatedBy.HARM:
+            return why
+        return request_unread(exchange) or (Why.TOO_LONG if windows.request_left else None)
+
+    def _hindered(self, exchange: Exchange, windows: Windows, place: int) -> Why | None:
+        answer = exchange.answers[place]
+        why = answer_unread(answer, exchange) or (Why.TOO_LONG if windows.answers_left[place] else None)
+        return why or (None if understood(answer.text) else Why.NO_EVALUATOR)
+
+    def _best(self, found: Array, names: Sequence[str]) -> tuple[str, float] | None:
+        known = [(self._of(found, name), name) for name in names if name in self._place]
+        probability, name = max(known, default=(0.0, ""))
+        return (name, probability) if known else None
+
+    def _of(self, found: Array, name: str) -> float:
+        return float(found[self._place[name]])
+
+
+def _request_seen(exchange: Exchange, windows: Windows) -> bool:
+    """Whether everything that the user sent was read, and in a language that is understood."""
+    return (
+        not exchange.truncated
+        and request_unread(exchange) is None
+        and not windows.request_left
+        and understood(exchange.request)
+    )

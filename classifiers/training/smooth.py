@@ -1,0 +1,69 @@
+"""Makes a graph easier to round: large activations of single channels are moved into the weights behind them.
+
+int8 scales a whole tensor by its largest number, so that one loud channel leaves few steps for the others. For each
+product X W the channels of X are divided, and the rows of W multiplied, by s = max|X|^a / max|W|^(1 - a), which
+changes nothing in exact numbers (SmoothQuant: Xiao et al., ICML 2023, arXiv 2211.10438).
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from classifiers.encoder.encoding import Joined
+
+_STRENGTH = 0.7
+"""a: how much of the burden the weights take. 0.65 and 0.8 halved the share of findings that int8 turns, 0.5
+didn't.
+"""
+_LEAST = 1e-3
+
+
+def smoothed(model: onnx.ModelProto, texts: Sequence[Joined]) -> onnx.ModelProto:
+    """The same function of its inputs, for `texts` to measure activations by."""
+    products = {node.name: node for node in model.graph.node if _is_product(node)}
+    loudest = _loudest(model, sorted({node.input[0] for node in products.values()}), texts)
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    weights = {tensor.name: tensor for tensor in made.graph.initializer}
+    nodes = []
+    for node in model.graph.node:
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        if node.name in products:
+            weight = numpy_helper.to_array(weights[node.input[1]])
+            rows = np.maximum(np.abs(weight).max(axis=1), _LEAST)
+            scale = (loudest[node.input[0]] ** _STRENGTH / rows ** (1.0 - _STRENGTH)).astype(np.float32)
+            weights[node.input[1]].CopyFrom(numpy_helper.from_array(weight * scale[:, None], node.input[1]))
+            quieter = f"{node.name}.quieter"
+            made.graph.initializer.append(numpy_helper.from_array(1.0 / scale, f"{quieter}.by"))
+            nodes.append(helper.make_node("Mul", [node.input[0], f"{quieter}.by"], [quieter], name=quieter))
+            copy.input[0] = quieter
+        nodes.append(copy)
+    del made.graph.node[:]
+    made.graph.node.extend(nodes)
+    return made
+
+
+def _is_product(node: onnx.NodeProto) -> bool:
+    return bool(node.op_type == "Attention" or (node.op_type == "MatMul" and node.name != "heads"))
+
+
+def _loudest(
+    model: onnx.ModelProto, names: Sequence[str], texts: Sequence[Joined]
+) -> dict[str, NDArray[np.float32]]:
+    """Of each tensor the largest absolute value by channel."""
+    watched = onnx.ModelProto()
+    watched.CopyFrom(model)
+    watched.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
+    session = onnxruntime.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
+    found: dict[str, NDArray[np.float32]] = {}
+    for text in texts:
+        for name, value in zip(names, session.run(list(names), msgspec.structs.asdict(text)), strict=True):
+            largest = np.abs(value).max(axis=(0, 1))
+            found[name] = np.maximum(found.get(name, np.float32(_LEAST)), largest)
+    return found

@@ -1,0 +1,121 @@
+"""How `tipstaff classify` and `evaluate` are called; imports what they need when they run."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from gateway.commands.classify import Evaluators
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Law = Annotated[Path | None, typer.Option("--constitution", help="Default: the one that ships.")]
+Encoder = Annotated[str, typer.Option("--encoder", help="default, none, or a model folder.")]
+TextFile = Annotated[Path | None, typer.Argument(help="A text: a request or a post. Default: standard input.")]
+Prompt = Annotated[str | None, typer.Option(help="A request; with --response the exchange of both is read.")]
+Response = Annotated[str | None, typer.Option(help="The answer to it.")]
+Jsonl = Annotated[
+    Path | None,
+    typer.Option(help='Lines {"id", "prompt", "response"}, either text may be null; - is standard input.'),
+]
+
+
+def add_classify(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(epilog="Example: tipstaff classify --prompt 'How do I bake bread?' --response 'With flour.'")(
+        classify
+    )
+    app.command(epilog="Example: tipstaff evaluate labelled.jsonl --picture curves.svg")(evaluate)
+
+
+def classify(
+    text: TextFile = None,
+    *,
+    prompt: Prompt = None,
+    response: Response = None,
+    jsonl: Jsonl = None,
+    constitution: Law = None,
+    encoder: Encoder = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Say what the classifiers find in a text, an exchange, or a file of them."""
+    import msgspec
+
+    from gateway.cli import refuse, say
+    from gateway.commands import classify as command
+    from gateway.process import Exit
+    from gateway.settings import ConfigError
+
+    if (jsonl is not None) + (text is not None) + (prompt is not None or response is not None) > 1:
+        raise refuse(["give one of: a text file, --prompt and --response, --jsonl"], Exit.CONFIG)
+    try:
+        by = _evaluators(constitution, encoder)
+        if jsonl is not None:
+            source = sys.stdin if str(jsonl) == "-" else jsonl.open(encoding="utf-8")
+            with source:
+                for found in command.classify(by, command.lines(source, str(jsonl))):
+                    say(msgspec.json.encode(found.plain()).decode())
+            return
+        if prompt is None and response is None:
+            prompt = sys.stdin.read() if text is None else text.read_text(encoding="utf-8")
+        (one,) = command.classify(by, [command.Line("text", prompt, response)])
+    except ConfigError as error:
+        raise refuse(error.problems, Exit.CONFIG) from error
+    except (OSError, UnicodeDecodeError, command.LineError) as error:
+        raise refuse([str(error)], Exit.CONFIG) from error
+    if as_json:
+        say(msgspec.json.format(msgspec.json.encode(one.plain()), indent=2).decode())
+    else:
+        for line in command.table(one):
+            say(line)
+
+
+def evaluate(
+    rows: Annotated[Path, typer.Argument(help="Labelled rows, JSONL (docs/encoder.md).")],
+    *,
+    picture: Annotated[Path | None, typer.Option(help="Write curves of recall by false alarms, as SVG.")] = None,
+    constitution: Law = None,
+    encoder: Encoder = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Say how good the classifiers are on labelled rows, with intervals."""
+    import msgspec
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from classifiers.picture import curves
+    from gateway.cli import refuse, say
+    from gateway.commands import evaluate as command
+    from gateway.process import Exit
+    from gateway.settings import ConfigError
+
+    console = Console(stderr=True)
+    try:
+        by = _evaluators(constitution, encoder)
+        given = command.read(rows)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task("rows", total=len(given))
+            found, cases = command.evaluate(by, given, lambda: progress.advance(task))
+        if picture is not None:
+            picture.write_text(curves(command.scored(cases)), encoding="utf-8")
+    except ConfigError as error:
+        raise refuse(error.problems, Exit.CONFIG) from error
+    except (OSError, ValueError) as error:
+        raise refuse([str(error)], Exit.CONFIG) from error
+    if as_json:
+        say(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return
+    for line in command.table(found):
+        say(line)
+    if picture is not None:
+        say(f"wrote {picture}")
+
+
+def _evaluators(constitution: Path | None, encoder: str) -> "Evaluators":
+    from gateway.app.classifier import encoder_for, load_constitution, rules_for
+    from gateway.commands.classify import Evaluators
+    from gateway.settings import Scoring
+
+    law = load_constitution(constitution)
+    return Evaluators(law, rules_for(law), encoder_for(law, Scoring.model_validate({"encoder": encoder})))
