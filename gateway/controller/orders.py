@@ -87,6 +87,8 @@ class Orders:
         last = self._rollouts.last(model, drills=False)
         if last is None:
             raise Refused(f"{model} has had no rollout: tipstaff rollout start {model} --to ARM")
+        if last.state.status == "finished" and last.state.promoted_us:
+            raise Refused(f"{last.terms.canary!r} was promoted and finished: start a rollout to another version")
         terms = last.terms
         return self.start(
             Wanted(

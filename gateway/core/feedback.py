@@ -23,7 +23,7 @@ SKEW_US = 60_000_000
 """How far the clock of the gateway that made an id may be ahead of this one's."""
 
 _EXCHANGE = r"\A[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}\Z"
-_METRIC = r"\A[a-z0-9_.-]{1,64}\Z"
+METRIC_NAME = r"\A[a-z0-9_.-]{1,64}\Z"
 _KEY = r"\A[\x21-\x7e]{1,64}\Z"
 _FIX = (
     "Send {exchange_id, metric, value, id}, or a list of at most 100: the id from x-tipstaff-exchange, a name of "
@@ -35,7 +35,7 @@ class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is said of one exchange. `id`: the client's own, so that the same sent twice counts once."""
 
     exchange_id: Annotated[str, Meta(pattern=_EXCHANGE)]
-    metric: Annotated[str, Meta(pattern=_METRIC)]
+    metric: Annotated[str, Meta(pattern=METRIC_NAME)]
     value: Annotated[float, Meta(ge=0, le=1)]
     id: Annotated[str, Meta(pattern=_KEY)] | None = None
 

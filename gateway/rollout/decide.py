@@ -244,7 +244,8 @@ def _leaning(seen: View) -> Iterator[Wait]:
     value, alpha = max(tests, key=lambda each: each[0] * each[1])
     if value * alpha >= _LEANS:
         said = f"E {value:.3g} of {1 / alpha:g}"
-        yield Wait("leaning", f"the evidence leans towards worse ({said}), though it shows nothing yet")
+        shows = "it says worse" if value * alpha >= 1 else "though it shows nothing yet"
+        yield Wait("leaning", f"the evidence leans towards worse ({said}), {shows}")
 
 
 def _served(seen: View) -> Iterator[Wait]:

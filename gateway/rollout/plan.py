@@ -3,11 +3,14 @@
 A plan is a value. The presets are plans; a plan in the configuration names a preset and what it changes of it.
 """
 
+import re
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, Literal, cast
 
 import msgspec
+
+from gateway.core.feedback import METRIC_NAME
 
 DAY = 86_400.0
 Do = Literal["freeze", "suspend"]
@@ -230,6 +233,8 @@ def _check_guardrail(key: str, guardrail: Guardrail) -> None:
     if not simple and not (kind in _PARTS and name):
         expected = ", ".join((*METRICS, "principle:ID", "feedback:NAME", "latency:SECONDS"))
         raise PlanError(f"plan.{key}.metric: {guardrail.metric!r}: expected one of {expected}")
+    if kind == "feedback" and not _FEEDBACK_NAME.match(name):
+        raise PlanError(f"plan.{key}.metric: {guardrail.metric!r}: a name that feedback can have: a-z, 0-9, _ . -")
     if kind == "latency" and not _positive(name):
         raise PlanError(f"plan.{key}.metric: {guardrail.metric!r}: expected seconds, like latency:2.5")
     if not 0 < guardrail.margin < 1 or not 0 <= guardrail.tolerated < 1 or guardrail.weight < 0:
@@ -246,5 +251,6 @@ def _positive(text: str) -> bool:
 
 
 _LONGEST = 3653 * DAY
+_FEEDBACK_NAME = re.compile(METRIC_NAME)
 METRICS = ("harm", "honesty", "helpfulness", "over_refusal", "refusal", "errors", "length")
 """What a guardrail may measure without a name behind a colon."""

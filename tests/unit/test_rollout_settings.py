@@ -61,6 +61,10 @@ def test_what_does_not_fit_is_said(rollout: object, canary: dict[str, object], w
         ({"stages": [50, 10]}, "models.assistant.rollout.plan.stages"),
         ({"stages": [1, 98]}, "models.assistant.rollout.plan.holdout: 95: expected at least the last stage"),
         ({"approval": [1]}, "models.assistant.rollout.plan.approval: (1.0,): expected stages behind the first"),
+        (
+            {"guardrails": [{"metric": "harm", "promotes": True}, {"metric": "feedback:Thumbs Down"}]},
+            "models.assistant.rollout.plan.guardrails[1].metric: 'feedback:Thumbs Down'",
+        ),
         ({"minimum_units": -5}, "models.assistant.rollout.plan.minimum_units"),
         ({"redeal": -1}, "models.assistant.rollout.plan.dwell, holdout_dwell, redeal"),
         ({"holdout_dwell": -5}, "models.assistant.rollout.plan.dwell, holdout_dwell, redeal"),

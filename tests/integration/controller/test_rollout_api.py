@@ -116,6 +116,13 @@ class TestAWord:
         assert list(found["models"][MODEL]["arms"]) == ["canary", "stable"]
         assert Model.model_validate(found["models"][MODEL]).baseline == "canary"
 
+    def test_what_was_promoted_and_finished_is_not_tried_again(self, site: Site) -> None:
+        start(site)
+        for word in ("promote", "finish"):
+            post(site, f"{ROLLOUT}/{word}", {"reason": "so"})
+        said = post(site, f"{ROLLOUT}/retry", {"reason": "again"}, 409)
+        assert "was promoted and finished" in said["detail"]
+
     def test_retry_starts_the_same_again_and_history_has_both(self, site: Site) -> None:
         first = start(site)["id"]
         assert "rollout of assistant is running" in say(site, "retry", 409)["detail"]
