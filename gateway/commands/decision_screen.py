@@ -131,11 +131,13 @@ def _versions(rests_on: dict[str, str]) -> str:
 
 
 _NOT_ARMS = ("plan", "constitution", "classifiers")
+_STANDS = {"holdout": "at its last stage, before everyone"}
+"""Where a status' own word would say nothing to somebody who doesn't know it."""
 
 
 def _undo_lines(detail: dict[str, Any]) -> Iterator[str]:
-    if detail["story"]["status"]:
-        yield from labelled("now", f"the rollout is {detail['story']['status'].replace('_', ' ')}", 1)
+    if status := detail["story"]["status"]:
+        yield from labelled("now", f"the rollout is {_STANDS.get(status, status.replace('_', ' '))}", 1)
     for number, (command, effect) in enumerate(undo(detail)):
         line = f"{'undo' if number == 0 else 'or':<8}{command}"
         if len(line) + len(effect) + 4 <= WIDTH:

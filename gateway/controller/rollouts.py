@@ -259,10 +259,11 @@ class Rollouts:
     def reserved(self, model: str) -> str:
         """Why nobody but its rollout may set a model's weights; empty: anybody may."""
         running = self._running.get(model)
-        if running is None or running.kept.state.status == "promoted":
+        if running is None:
             return ""
         status, what = running.kept.state.status, "drill" if running.kept.state.drill else "rollout"
-        return f"a {what} of {model} is {status}: use tipstaff rollout (suspend, rollback, promote ...)"
+        words = "finish or undo" if status == "promoted" else "suspend, rollback, promote ..."
+        return f"a {what} of {model} is {status}: use tipstaff rollout ({words})"
 
     def set_weights(
         self, model: str, shares: Mapping[str, float], reason: str, expected_version: int | None = None

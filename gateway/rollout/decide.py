@@ -354,9 +354,9 @@ def _redealt(plan: Plan, state: RolloutState) -> Decision | None:
 def _forward(plan: Plan, state: RolloutState) -> Decision:
     index = state.stage.index + 1
     if index < len(plan.stages):
-        said = f"stage {index} of {len(plan.stages)} is passed: nothing was shown to be worse"
+        said = f"stage {index} is passed: nothing was shown to be worse"
         if proving(plan, state.stage.index):
-            said = f'stage {index} of {len(plan.stages)} is passed: "no worse" was shown'
+            said = f'stage {index} is passed: "no worse" was shown'
         return _change(state, "advance", said, plan.shares[index], "running", stage=index)
     if state.drill:
         return _change(state, "finish", "it would be promoted now, and a drill is not", state.back, "finished")

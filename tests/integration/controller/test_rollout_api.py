@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from gateway.controller.first_wish import start_wished
+from gateway.rollout.commands import Refused
 from gateway.rollout.plan import DAY, parse
 from gateway.settings import ConfigError, Model, RolloutWish
 from tests.integration.controller.test_rollouts import PLAN, ApiSite, Site
@@ -115,6 +116,12 @@ class TestAWord:
         found = yaml.safe_load(say(site, "finish")["yaml"])
         assert list(found["models"][MODEL]["arms"]) == ["canary", "stable"]
         assert Model.model_validate(found["models"][MODEL]).baseline == "canary"
+
+    def test_nobody_sets_weights_behind_a_promotion_that_was_not_finished(self, site: Site) -> None:
+        start(site)
+        post(site, f"{ROLLOUT}/promote", {"reason": "so"})
+        with pytest.raises(Refused, match="finish or undo"):
+            site.rollouts.set_weights(MODEL, {"canary": 0.5}, "half of it")
 
     def test_what_was_promoted_and_finished_is_not_tried_again(self, site: Site) -> None:
         start(site)
