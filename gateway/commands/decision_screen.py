@@ -111,14 +111,13 @@ def _what(detail: dict[str, Any]) -> str:
 
 def _since(detail: dict[str, Any], now: datetime) -> str:
     made, story = detail["decision"], detail["story"]
-    parts = []
-    if story["began"] and made["kind"] != "start":
-        parts.append(f"the rollout began {stamp(story['began'])}")
     if story["replaced_at"]:
-        parts.append(f"in force until {stamp(story['replaced_at'])} (then {story['replaced_by']})")
+        parts = [f"in force until {stamp(story['replaced_at'])} (then {story['replaced_by']})"]
     else:
         age = (now - time_of(made["time"])).total_seconds()
-        parts.append(f"these weights are in force now, {span(age)} later")
+        parts = [f"this decision, {span(age)} ago: in force now"]
+    if story["began"] and made["kind"] != "start":
+        parts.append(f"the rollout began {stamp(story['began'])}")
     return "; ".join(parts)
 
 

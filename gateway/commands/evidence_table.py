@@ -17,7 +17,7 @@ def evidence_table(evidence: dict[str, Any], most: int = _MOST) -> Iterator[str]
     rows = evidence["rows"]
     gravest = sorted(rows, key=lambda row: -max(row["worse"], row["alarm"]))
     shown = gravest[: most if len(rows) <= most else max(most - 1, 1)]
-    yield _ROW.format("guardrail, in %", "stable", "canary", "difference", "worse", "alarm", "proof")
+    yield _ROW.format("violating, in %", "stable", "canary", "difference", "worse", "alarm", "proof")
     for row in rows:
         if row in shown:
             yield _line(row)

@@ -75,7 +75,7 @@ def test_the_story_holds_and_it_ends_by_itself(folder: Path) -> None:
         "FREEZE, canary 50 %: fast alarm",
         "ROLL BACK, canary 50 % -> 0 %: the canary is worse",
         "all went to stable",
-        "guardrail, in %",
+        "violating, in %",
         "the story held, and the ledger balanced",
     )
     places = [demo.said.find(words) for words in told]

@@ -57,7 +57,7 @@ def test_the_screen_alone_tells_everything(kind: str, who: str, what: str, back:
     assert who in line(text, "who")
     assert what in " ".join(text.split())
     assert "the reason of it" in line(text, "why")
-    assert "these weights are in force now, 1 h 0 min later" in " ".join(text.split())
+    assert "this decision, 1 h 0 min ago: in force now" in " ".join(text.split())
     assert f'tipstaff rollout {back} assistant --reason "..."' in line(text, "undo")
     assert "canary v2" in line(text, "rests")
 
