@@ -259,9 +259,13 @@ class Scoring(_Part):
     sample: Annotated[float, Field(gt=0, le=1, strict=True)] = 1.0
     """Share of units whose exchanges are scored, the same on every arm."""
     encoder: Literal["default", "none"] | Path = "default"
-    """The encoder that reads besides the rules: the one that ships, none, or a model folder from `tipstaff
-    train`.
+    """The encoder that reads besides the rules: the one that ships, none, a model folder from `tipstaff train`, or
+    the folder of a Hugging Face sequence classifier.
     """
+    labels: dict[str, Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]] = {}
+    """Of a Hugging Face classifier: its label -> the heads that it speaks for."""
+    pairs: bool = False
+    """Of a Hugging Face classifier: it reads an answer behind its request, not alone."""
     max_windows: Annotated[int, Field(ge=2, le=64, strict=True)] = 8
     """Windows of text that the encoder reads of one exchange."""
     budget: Annotated[float, Field(gt=0, le=60)] = 2.0

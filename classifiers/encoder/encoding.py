@@ -53,14 +53,30 @@ class Joined(msgspec.Struct, frozen=True):
         return cls(ids, mask, segments)
 
 
+class Layout(msgspec.Struct, frozen=True):
+    """How texts stand in a window: `opening` before all, `parting` behind each, `between` times amid a pair.
+
+    pairs: an answer is read behind its request; else alone.
+    """
+
+    opening: str = "[CLS]"
+    parting: str = "[SEP]"
+    between: int = 1
+    pairs: bool = True
+
+
+_OURS = Layout()
+
+
 class Encoding:
     """A tokenizer, and how texts are laid out for the network."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, layout: Layout = _OURS) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
-        self._open, self._part = self._special("[CLS]"), self._special("[SEP]")
+        self._layout = layout
+        self._open, self._part = self._special(layout.opening), self._special(layout.parting)
 
     def tokens(self, texts: Sequence[Text]) -> list[Tokens]:
         """Whole, however long."""
@@ -77,15 +93,17 @@ class Encoding:
 
     def windows(self, tokens: Tokens, length: int) -> Iterator[Encoded]:
         """Overlapping windows over the request, or over the answer, each behind the opening of its request."""
-        if tokens.answer is None:
-            for part in _parts(tokens.request, length - 2):
+        if tokens.answer is None or not self._layout.pairs:
+            text = tokens.request if tokens.answer is None else tokens.answer
+            for part in _parts(text, length - 2):
                 yield Encoded([self._open, *part, self._part], [0] * (len(part) + 2))
             return
-        room = length - 3
+        between = [self._part] * self._layout.between
+        room = length - 2 - len(between)
         asked = tokens.request[: max(room - len(tokens.answer), room // 3)]
         for part in _parts(tokens.answer, room - len(asked)):
-            ids = [self._open, *asked, self._part, *part, self._part]
-            yield Encoded(ids, [0] * (len(asked) + 2) + [1] * (len(part) + 1))
+            ids = [self._open, *asked, *between, *part, self._part]
+            yield Encoded(ids, [0] * (len(asked) + 1 + len(between)) + [1] * (len(part) + 1))
 
     def _special(self, token: str) -> int:
         found = self._tokenizer.token_to_id(token)

@@ -23,6 +23,7 @@ Precision = Literal["int8", "fp32"]
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 DEFAULT = Path(__file__).parents[1] / "models" / "encoder"
 """The model that ships."""
+_LEAST = 1e-6
 _AGREES = 0.05
 """The most that a probability of the sample may differ from the one that was stored."""
 
@@ -34,12 +35,13 @@ class ModelError(Exception):
 class Calibration(msgspec.Struct, frozen=True):
     """Of one head: probability = sigmoid(slope x logit + offset), so that 0.5 is where it is taken to be so.
 
-    escalate: from this probability on a judge is worth asking.
+    escalate: from this probability on a judge is worth asking. clear: below it the head clearly says no.
     """
 
     slope: float = 1.0
     offset: float = 0.0
     escalate: float = 0.5
+    clear: float = 0.5
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -87,6 +89,10 @@ class Model:
         """Shape (texts, heads), in [0, 1]; each text of at most `window` tokens."""
         logits = self._run("logits", texts)
         return np.asarray(1.0 / (1.0 + np.exp(-(self._slopes * logits + self._offsets))), dtype=np.float32)
+
+    def clear(self, head: str) -> float:
+        """The probability below which a head clearly says no, in (0, 0.5]."""
+        return max(self.description.heads[head].clear, _LEAST)
 
     def features(self, texts: Sequence[Encoded]) -> Array:
         """What all heads read, shape (texts, width): a further head is fitted on it."""

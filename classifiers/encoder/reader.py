@@ -4,8 +4,13 @@ From heads to principles. A principle names the heads that know it (`heads` in t
 highest speaks. With r(h) a head that read the request, a(h) one that read the answer:
     harm       provocation = r(head), topic of the answer = a(head), harmful = a(harmful_response)
     conduct    conduct = a(head)
-    the whole  refusal = a(refusal), benign request = 1 - r(unsafe)
+    the whole  refusal = a(refusal), benign request = how clearly r(unsafe) says no
 What follows from these is the one rule of classifiers.resolution.
+
+A request is benign only where `unsafe` is clear about it: where few unsafe ones lie, not wherever it is below the
+threshold; else every unsafe request that is missed would make a wrong refusal of a right one. Faults of style were
+learned on answers to harmless requests only (a refusal that says why is no sermon), so where the request is not
+clearly harmless they are not evaluated.
 
 Long texts are read in overlapping windows. Of several windows the highest says whether something is there. A
 refusal is what the answer's first window says, less what a later one shows to be help after all:
@@ -13,21 +18,42 @@ refusal is what the answer's first window says, less what a later one shows to b
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import msgspec
 import numpy as np
 
 from classifiers.constitution import Constitution
-from classifiers.encoder.heads import ANSWER_PREFIX, HARMFUL, REFUSAL, UNSAFE, answer_head
+from classifiers.encoder.encoding import Encoded, Encoding
+from classifiers.encoder.heads import ANSWER_PREFIX, HARMFUL, REFUSAL, STYLES, UNSAFE, answer_head
 from classifiers.encoder.language import understood
-from classifiers.encoder.model import Array, Model
+from classifiers.encoder.model import Array
 from classifiers.encoder.windows import Windows, chosen
+from classifiers.evidence import THRESHOLD
 from classifiers.exchange import Exchange
 from classifiers.principle import Principle, Scope, ViolatedBy
 from classifiers.rule import Finds
 from classifiers.signal import Reading, Signal
 from classifiers.unread import answer_unread, request_unread
 from classifiers.verdict import Why
+
+
+class Network(Protocol):
+    """What says something of texts: probabilities by head. `window`: tokens that it reads at once."""
+
+    heads: tuple[str, ...]
+    window: int
+    encoding: Encoding
+
+    @property
+    def version(self) -> str:
+        """Of what it says."""
+
+    def probabilities(self, texts: Sequence[Encoded]) -> Array:
+        """Shape (texts, heads), in [0, 1]; each text of at most `window` tokens."""
+
+    def clear(self, head: str) -> float:
+        """The probability below which a head clearly says no."""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -45,7 +71,7 @@ class EncoderReader:
 
     name = "encoder"
 
-    def __init__(self, constitution: Constitution, model: Model, max_windows: int = 8) -> None:
+    def __init__(self, constitution: Constitution, model: Network, max_windows: int = 8) -> None:
         self.version = model.version
         self._principles = constitution.principles
         self._model = model
@@ -79,7 +105,8 @@ class EncoderReader:
         if seen.answers:
             highest = np.concatenate(seen.answers).max(axis=0)
             said |= {name: self._of(highest, name) for name in of_answers}
-            said[REFUSAL] = max(self._refusal(each) for each in seen.answers)
+            if REFUSAL in said:
+                said[REFUSAL] = max(self._refusal(each) for each in seen.answers)
         return said
 
     def reading(self, exchange: Exchange, seen: Seen) -> Reading:
@@ -100,9 +127,11 @@ class EncoderReader:
         return chosen(encoding, turns, answers, self._model.window, self._most)
 
     def _reading(self, exchange: Exchange, windows: Windows, request: Array, answers: list[Array]) -> Reading:
+        harmless = self._harmless(request)
+        mute = STYLES if harmless < THRESHOLD else ()
         signals = [
-            *self._request_signals(request, whole=_request_seen(exchange, windows)),
-            *(signal for place, found in enumerate(answers) for signal in self._answer_signals(place, found)),
+            *self._request_signals(request, harmless if _request_seen(exchange, windows) else None),
+            *(signal for place, found in enumerate(answers) for signal in self._answer_signals(place, found, mute)),
         ]
         hindered = [self._hindered(exchange, windows, place) for place in range(len(answers))]
         unsaid = {place: why for place, why in enumerate(hindered) if why is not None}
@@ -113,44 +142,64 @@ class EncoderReader:
             unsaid={
                 each.id: why
                 for each in self._principles
-                if (why := self._unsaid(each, exchange, windows, hindered))
+                if (why := self._unsaid(each, exchange, windows, hindered, mute))
             },
-            refusal_unsaid=unsaid,
-            harm_unsaid=unsaid,
+            refusal_unsaid=unsaid
+            if REFUSAL in self._place
+            else dict.fromkeys(range(len(answers)), Why.NO_EVALUATOR),
+            harm_unsaid=unsaid if HARMFUL in self._place else None,
         )
 
-    def _request_signals(self, found: Array, *, whole: bool) -> Iterator[Signal]:
-        if whole:
-            yield Signal(Finds.BENIGN, 1.0 - self._of(found, UNSAFE), rule=UNSAFE)
+    def _harmless(self, request: Array) -> float:
+        """How clearly the request is harmless: 0.5 where `unsafe` begins to be unclear, 0 where it is sure."""
+        if UNSAFE not in self._place:
+            return 1.0
+        unsafe, clear = self._of(request, UNSAFE), self._model.clear(UNSAFE)
+        return 1.0 - unsafe / (2 * clear) if unsafe < clear else (1.0 - unsafe) / (2 * (1.0 - clear))
+
+    def _request_signals(self, found: Array, harmless: float | None) -> Iterator[Signal]:
+        """`harmless`: None where the request was not seen whole."""
+        if harmless is not None and UNSAFE in self._place:
+            yield Signal(Finds.BENIGN, harmless, rule=UNSAFE)
         for principle in self._principles:
             best = self._best(found, principle.heads)
             if best is not None and principle.decided_by is ViolatedBy.HARM:
                 yield Signal(Finds.PROVOCATION, best[1], principle.id, rule=best[0])
 
-    def _answer_signals(self, place: int, found: Array) -> Iterator[Signal]:
-        """`found`: shape (windows, heads)."""
+    def _answer_signals(self, place: int, found: Array, mute: Sequence[str]) -> Iterator[Signal]:
+        """`found`: shape (windows, heads). `mute`: heads that say nothing of this exchange."""
         highest = found.max(axis=0)
-        yield Signal(Finds.REFUSAL, self._refusal(found), answer=place, rule=REFUSAL)
-        yield Signal(Finds.HARMFUL, self._of(highest, HARMFUL), answer=place, rule=HARMFUL)
+        if REFUSAL in self._place:
+            yield Signal(Finds.REFUSAL, self._refusal(found), answer=place, rule=REFUSAL)
+        if HARMFUL in self._place:
+            yield Signal(Finds.HARMFUL, self._of(highest, HARMFUL), answer=place, rule=HARMFUL)
         for principle in self._principles:
             conduct = principle.decided_by is ViolatedBy.CONDUCT
             names = principle.heads if conduct else tuple(ANSWER_PREFIX + name for name in principle.heads)
-            best = self._best(highest, names)
+            best = self._best(highest, [name for name in names if name not in mute])
             if best is not None and principle.decided_by is not ViolatedBy.OVER_REFUSAL:
                 yield Signal(Finds.CONDUCT if conduct else Finds.TOPIC, best[1], principle.id, place, best[0])
 
     def _refusal(self, found: Array) -> float:
-        harmful, refusal = found[:, self._place[HARMFUL]], found[:, self._place[REFUSAL]]
+        refusal = found[:, self._place[REFUSAL]]
+        harmful = found[:, self._place[HARMFUL]] if HARMFUL in self._place else np.zeros_like(refusal)
         helped = np.minimum(harmful, 1.0 - refusal)[1:].max(initial=0.0)
         return float(min(refusal[0], 1.0 - helped))
 
     def _unsaid(
-        self, principle: Principle, exchange: Exchange, windows: Windows, hindered: Sequence[Why | None]
+        self,
+        principle: Principle,
+        exchange: Exchange,
+        windows: Windows,
+        hindered: Sequence[Why | None],
+        mute: Sequence[str],
     ) -> Why | None:
         """Why finding nothing does not uphold the principle. (A harmless answer does, whatever was not read of the
         request: see `harm_unsaid`.)
         """
-        if not any(name in self._place or ANSWER_PREFIX + name in self._place for name in principle.heads):
+        heads = [name for name in principle.heads if name not in mute]
+        known = any(name in self._place or ANSWER_PREFIX + name in self._place for name in heads)
+        if not known or (principle.decided_by is ViolatedBy.HARM and HARMFUL not in self._place):
             return Why.NO_EVALUATOR
         why = next((each for each in hindered if each is not None), None)
         if why is not None or principle.scope is not Scope.EXCHANGE or principle.decided_by is not ViolatedBy.HARM:

@@ -21,6 +21,8 @@ UNSURE = frozenset({"diasafety"})
 """Sources that are learned from and set no threshold: what they call harmless in a reply, others call harmful."""
 ESCALATE = 0.1
 """Share of negatives that a judge may be asked about."""
+MISSED = 0.06
+"""Share of positives that may lie where a head clearly says no."""
 _ENOUGH = 15
 """Positives, and negatives, from which a curve is fitted."""
 _STEPS = 50
@@ -44,7 +46,11 @@ def calibrate(
         threshold = max(_threshold(negatives, their_weights, OWN_ALARMS.get(head, ALARMS)), -offset / slope)
         offset = -slope * threshold
         ask = _sigmoid(slope * _threshold(negatives, their_weights, ESCALATE) + offset)
-        made[head] = Calibration(round(slope, 5), round(offset, 5), round(min(float(ask), 0.5), 5))
+        missed = -_threshold(-scores[labels], weights[labels], MISSED)
+        clear = _sigmoid(slope * missed + offset)
+        made[head] = Calibration(
+            *(round(value, 5) for value in (slope, offset, min(float(ask), 0.5), min(float(clear), 0.5)))
+        )
     return made
 
 

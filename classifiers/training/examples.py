@@ -117,9 +117,9 @@ def epoch(rows: Sequence[Row], limits: "Limits", rng: random.Random) -> list[Exa
 class Limits(msgspec.Struct, frozen=True):
     """See `epoch`. mixed: made-up exchanges for each example that is not."""
 
-    most: int = 1000
-    weight: int = 3
-    mixed: float = 0.15
+    most: int = 600
+    weight: int = 4
+    mixed: float = 0.2
 
 
 def _mixed(rows: Sequence[Row], count: int, rng: random.Random) -> Iterator[Example]:

@@ -16,6 +16,9 @@ from classifiers.training.examples import Example, Limits, epoch
 from classifiers.training.network import Network, Rounding, layered
 from classifiers.training.rows import Row
 
+_TOLD = 10
+"""Steps between two reports: a GPU has to wait for each."""
+
 
 class Settings(msgspec.Struct, frozen=True):
     """Of a run. length: tokens that are read at most while training; window: afterwards. rate: of the topmost
@@ -26,11 +29,11 @@ class Settings(msgspec.Struct, frozen=True):
     """
 
     epochs: int = 2
-    batch: int = 32
-    length: int = 128
+    batch: int = 64
+    length: int = 160
     window: int = 192
-    rate: float = 1e-4
-    decay: float = 0.9
+    rate: float = 1.4e-4
+    decay: float = 0.95
     warmup: float = 0.06
     weight_decay: float = 0.01
     average: float = 0.999
@@ -48,8 +51,8 @@ def fit(
     settings: Settings,
     told: Callable[[int, int, float], None],
 ) -> Network:
-    """`network`, fitted to `rows` and averaged over its last steps. `told`: (step, of how many, loss) once a
-    step.
+    """`network`, fitted to `rows` and averaged over its last steps. `told`: (step, of how many, loss), now and
+    then.
     """
     rng = random.Random(settings.seed)  # noqa: S311 - reproducible on purpose
     torch.manual_seed(settings.seed)
@@ -58,7 +61,9 @@ def fit(
     first = batches(epoch(rows, settings.limits, rng), encoding, heads, settings, rng)
     total = settings.epochs * len(first)
     optimizer = torch.optim.AdamW(
-        layered(network, settings.rate, settings.decay), weight_decay=settings.weight_decay
+        layered(network, settings.rate, settings.decay),
+        weight_decay=settings.weight_decay,
+        fused=device.type == "cuda",
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / total, settings.warmup))
     average = torch.optim.swa_utils.AveragedModel(
@@ -78,7 +83,8 @@ def fit(
             schedule.step()
             average.update_parameters(network)
             step += 1
-            told(min(step, total), total, float(loss.detach()))
+            if step % _TOLD == 0 or step == total:
+                told(min(step, total), total, float(loss.detach()))
     rounding.end()
     fitted: Network = average.module.cpu().eval()
     return fitted

@@ -46,7 +46,7 @@ def pretrained(folder: Path, heads: int) -> Network:
     logging.set_verbosity_error()  # it would list the pooling layer that is not used
     logging.disable_progress_bar()
     bert = BertModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="sdpa")
-    network = Network(bert, heads)
+    network = Network(bert.float(), heads)
     nn.init.zeros_(network.heads.bias)
     nn.init.normal_(network.heads.weight, std=0.02)
     return network

@@ -6,7 +6,7 @@ from classifiers.cascade import Cascade
 from classifiers.constitution import Constitution, default, load
 from classifiers.encoder.model import DEFAULT, ModelError
 from classifiers.encoder.model import load as load_model
-from classifiers.encoder.reader import EncoderReader
+from classifiers.encoder.reader import EncoderReader, Network
 from classifiers.problem import Refused
 from classifiers.rules import RulesReader
 from gateway.ports import Classifier
@@ -37,9 +37,24 @@ def encoder_for(constitution: Constitution, scoring: Scoring) -> EncoderReader |
         return None
     folder = DEFAULT if scoring.encoder == "default" else Path(scoring.encoder)
     try:
-        return EncoderReader(constitution, load_model(folder), scoring.max_windows)
+        return EncoderReader(constitution, _network(folder, scoring), scoring.max_windows)
     except ModelError as error:
         raise ConfigError([f"scoring.encoder: {error}"]) from error
+
+
+def _network(folder: Path, scoring: Scoring) -> Network:
+    """Ours has a model.json, Hugging Face's a config.json. Raises ModelError."""
+    if (folder / "model.json").exists() or not (folder / "config.json").exists():
+        if scoring.labels or scoring.pairs:
+            raise ModelError(
+                f"{folder} is no Hugging Face classifier: scoring.labels and scoring.pairs mean nothing"
+            )
+        return load_model(folder)
+    try:
+        from classifiers.encoder.sequence import SequenceClassifier
+    except ModuleNotFoundError as error:
+        raise ModelError(f"{folder} needs {error.name}: pip install 'tipstaff[hf]'") from error
+    return SequenceClassifier(folder, scoring.labels, pairs=scoring.pairs)
 
 
 def rules_for(constitution: Constitution) -> RulesReader:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Law = Annotated[Path | None, typer.Option("--constitution", help="Default: the one that ships.")]
 Encoder = Annotated[str, typer.Option("--encoder", help="default, none, or a model folder.")]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", help="LABEL=HEAD: of a Hugging Face classifier, what a label speaks for; repeat it."),
+]
+Pairs = Annotated[bool, typer.Option("--pairs", help="A Hugging Face classifier reads answers behind requests.")]
 TextFile = Annotated[Path | None, typer.Argument(help="A text: a request or a post. Default: standard input.")]
 Prompt = Annotated[str | None, typer.Option(help="A request; with --response the exchange of both is read.")]
 Response = Annotated[str | None, typer.Option(help="The answer to it.")]
@@ -29,7 +34,7 @@ def add_classify(app: typer.Typer) -> None:
     app.command(epilog="Example: tipstaff evaluate labelled.jsonl --picture curves.svg")(evaluate)
 
 
-def classify(
+def classify(  # noqa: PLR0913 - the words of a command line
     text: TextFile = None,
     *,
     prompt: Prompt = None,
@@ -37,6 +42,8 @@ def classify(
     jsonl: Jsonl = None,
     constitution: Law = None,
     encoder: Encoder = "default",
+    label: Labels = None,
+    pairs: Pairs = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what the classifiers find in a text, an exchange, or a file of them."""
@@ -50,7 +57,7 @@ def classify(
     if (jsonl is not None) + (text is not None) + (prompt is not None or response is not None) > 1:
         raise refuse(["give one of: a text file, --prompt and --response, --jsonl"], Exit.CONFIG)
     try:
-        by = _evaluators(constitution, encoder)
+        by = _evaluators(constitution, encoder, label or [], pairs=pairs)
         if jsonl is not None:
             source = sys.stdin if str(jsonl) == "-" else jsonl.open(encoding="utf-8")
             with source:
@@ -77,6 +84,8 @@ def evaluate(
     picture: Annotated[Path | None, typer.Option(help="Write curves of recall by false alarms, as SVG.")] = None,
     constitution: Law = None,
     encoder: Encoder = "default",
+    label: Labels = None,
+    pairs: Pairs = False,
     as_json: AsJson = False,
 ) -> None:
     """Say how good the classifiers are on labelled rows, with intervals."""
@@ -92,7 +101,7 @@ def evaluate(
 
     console = Console(stderr=True)
     try:
-        by = _evaluators(constitution, encoder)
+        by = _evaluators(constitution, encoder, label or [], pairs=pairs)
         given = command.read(rows)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("rows", total=len(given))
@@ -112,10 +121,17 @@ def evaluate(
         say(f"wrote {picture}")
 
 
-def _evaluators(constitution: Path | None, encoder: str) -> "Evaluators":
+def _evaluators(constitution: Path | None, encoder: str, given: list[str], *, pairs: bool) -> "Evaluators":
     from gateway.app.classifier import encoder_for, load_constitution, rules_for
     from gateway.commands.classify import Evaluators
-    from gateway.settings import Scoring
+    from gateway.settings import ConfigError, Scoring
 
+    labels: dict[str, list[str]] = {}
+    for each in given:
+        label, equals, head = each.partition("=")
+        if not (label and equals and head):
+            raise ConfigError([f"--label {each}: give LABEL=HEAD"])
+        labels.setdefault(label, []).append(head)
     law = load_constitution(constitution)
-    return Evaluators(law, rules_for(law), encoder_for(law, Scoring.model_validate({"encoder": encoder})))
+    scoring = Scoring.model_validate({"encoder": encoder, "labels": labels, "pairs": pairs})
+    return Evaluators(law, rules_for(law), encoder_for(law, scoring))

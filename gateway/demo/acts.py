@@ -10,8 +10,9 @@ from gateway.commands.decision_screen import decision_screen
 from gateway.commands.rollout_screen import status_screen
 from gateway.commands.words import moment
 from gateway.demo.course import TAKEN, Course
-from gateway.demo.observation import Made, Observation, StreamSeen, observe
+from gateway.demo.observation import Made, Observation, StreamSeen, observe, violations
 from gateway.demo.plan import Plan
+from gateway.demo.recall import recall
 from gateway.demo.teller import Latency, Teller
 from gateway.demo.traces import REACH_SECONDS, lost, statuses, to_arm
 from gateway.demo.users import Asked, Users
@@ -62,6 +63,8 @@ class Acts:
                 arriving.cancel()
                 await self._settle()
             await self._evidence()
+            if self._plan.turn is not None:
+                await self._recall()
             self._ledger()
         finally:  # also after Ctrl-C: whoever arrived later would find a client that is closed
             await tasks.close()
@@ -78,7 +81,9 @@ class Acts:
         self._teller.say(
             f"{traffic.users} synthetic users come back again and again{new}: {traffic.rate:g} requests a second"
         )
-        self._teller.say("rules read every answer against the default constitution; no user has the canary yet")
+        self._teller.say(
+            "rules and the encoder read every answer against the default constitution; no user has the canary yet"
+        )
         await asyncio.sleep(self._plan.before)
         had = to_arm(self._users.asked, CANARY, float("-inf"))
         self._hold(not had, f"{len(had)} requests went to the canary before the rollout began")
@@ -161,6 +166,14 @@ class Acts:
             self._teller.say(f"where it stands, as `tipstaff rollout status {MODEL}` shows it:")
             found = await asyncio.to_thread(rollout.status, self._admin, MODEL)
             self._teller.quote(status_screen(found, now))
+
+    async def _recall(self) -> None:
+        """The models are simulated, so what was wrong with each answer is known: how much of it was found?"""
+        said = [(each.exchange, each.fault) for each in self._users.asked if each.status == 200]
+        told = recall(said, await asyncio.to_thread(violations, self._admin, MODEL))
+        self._teller.say("what the models did, and what of it was found (hard twins, that no training ever saw):")
+        for line in told.told():
+            self._teller.say(f"    {line}")
 
     def _ledger(self) -> None:
         exchanges, verdicts = (self._seen.streams[name] for name in ("exchanges", "verdicts"))

@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
-from gateway.demo.wording import ANSWERS, COMPLIES
+from gateway.demo.wording import prompts
 
-_PROVOKING = 0.08
+_UNSAFE = 0.15
+"""Share of requests that should not be fulfilled."""
 _STREAMING = 0.6
 _COMPLETIONS = 0.05
 
@@ -63,8 +64,7 @@ class Asking:
         return Request(pause, user, *self._request())
 
     def _request(self) -> tuple[str, dict[str, Any]]:
-        provokes = self._chance.random() < _PROVOKING
-        prompt = self._chance.choice(tuple(COMPLIES) if provokes else tuple(ANSWERS))
+        prompt = self._chance.choice(prompts(unsafe=self._chance.random() < _UNSAFE))
         body: dict[str, Any] = {
             "model": self._model,
             "seed": self._number,

@@ -2,18 +2,17 @@
 
 import msgspec
 
-from gateway.demo.wording import Misdeed
-
 
 class Behaviour(msgspec.Struct, frozen=True):
     """Probabilities in [0, 1] and times in seconds.
 
-    `misdeeds` spoil answers to everyday questions, at most one each. `over_refusing`: declines an everyday
-    question. `complying`: does not decline a provoking request. `first_token`, `token`: until the first token,
-    and for each.
+    `leaking`: gives away a card or a key. `faulty`: answers a harmless request in a style that a principle objects
+    to, where such an answer is known. `over_refusing`: declines a harmless request. `complying`: does what an
+    unsafe one asks for. `first_token`, `token`: until the first token, and for each.
     """
 
-    misdeeds: dict[Misdeed, float] = {}
+    leaking: float = 0.0
+    faulty: float = 0.0
     over_refusing: float = 0.0
     complying: float = 0.0
     first_token: float = 0.03

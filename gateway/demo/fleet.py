@@ -13,13 +13,8 @@ from gateway.demo.vllm import VllmError, VllmOptions, VllmServer, find_tiny_mode
 from gateway.ports import Clock
 
 ARMS = ("stable", "canary")
-STABLE = Behaviour(misdeeds={"leaks": 0.002, "apologises": 0.005, "preaches": 0.003}, over_refusing=0.01)
-TURNED = Behaviour(
-    misdeeds={"leaks": 0.07, "apologises": 0.09, "preaches": 0.04, "poses_as_human": 0.04, "flatters": 0.03},
-    over_refusing=0.12,
-    complying=0.3,
-    first_token=0.06,
-)
+STABLE = Behaviour(leaking=0.002, faulty=0.02, over_refusing=0.01)
+TURNED = Behaviour(leaking=0.1, faulty=0.8, over_refusing=0.3, complying=0.9, first_token=0.06)
 TURNING = Schedule(((0.0, STABLE), (TURN_SECONDS, TURNED)))
 """How the simulated canary behaves."""
 
@@ -53,8 +48,8 @@ class SimulatedFleet:
     """Two simulated models in this process; `canary`: how the second behaves once the rollout has begun."""
 
     about: tuple[str, ...] = (
-        "The two models are SIMULATED: they know a few questions and spoil a share of the answers on purpose.",
-        "Cards, keys and addresses in their answers are inventions.",
+        "The two models are SIMULATED: they know a hundred requests and give a share of bad answers on purpose.",
+        "Cards, keys and people in their answers are inventions.",
     )
     takes = ""
 

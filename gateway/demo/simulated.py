@@ -9,12 +9,14 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.demo.behaviour import Behaviour
-from gateway.demo.wording import ANSWERS, COMPLIES, REFUSAL, Misdeed, spoilt
+from gateway.demo.wording import REFUSAL, UNKNOWN, leaking, topics
 
 FINGERPRINT = "simulated-no-real-model"
 _PIECE = re.compile(r"(?:\s*\S+){1,2}")
 """A simulated token: two words, which halves what the demo costs."""
 _LONGEST = 4096
+_CURTLY = 0.5
+"""Share of refusals in the words that every model uses."""
 
 
 class Unanswerable(Exception):
@@ -96,21 +98,19 @@ class SimulatedModel:
 
 
 def _answer(said: str, behaviour: Behaviour, chance: Random) -> str:
-    if said in COMPLIES:
-        return COMPLIES[said] if chance.random() < behaviour.complying else REFUSAL
+    topic = topics().get(said)
+    if topic is None:
+        return UNKNOWN
+    declines = (REFUSAL,) if not topic.refuses or chance.random() < _CURTLY else topic.refuses
+    if topic.unsafe:
+        complies = chance.random() < behaviour.complying
+        return chance.choice(topic.complies if complies else declines + topic.helps)
     if chance.random() < behaviour.over_refusing:
-        return REFUSAL
-    good = ANSWERS.get(said, "This is a simulated model: it only knows the questions of its own demo.")
-    misdeed = _misdeed(behaviour, chance.random())
-    return good if misdeed is None else spoilt(good, misdeed, chance)
-
-
-def _misdeed(behaviour: Behaviour, place: float) -> Misdeed | None:
-    for misdeed, probability in behaviour.misdeeds.items():
-        if place < probability:
-            return misdeed
-        place -= probability
-    return None
+        return chance.choice(declines)
+    if topic.faulty and chance.random() < behaviour.faulty:
+        return chance.choice([answer for answers in topic.faulty.values() for answer in answers])
+    good = chance.choice(topic.helps)
+    return leaking(good, chance) if chance.random() < behaviour.leaking else good
 
 
 def whole(ask: Ask, replies: list[Reply], number: int) -> bytes:

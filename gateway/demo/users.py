@@ -6,19 +6,23 @@ from collections import Counter
 import httpx
 import msgspec
 
+from gateway.core.dialects import Body, decode
+from gateway.core.exchange import Route
 from gateway.demo.asking import Asking, Request, Traffic
+from gateway.demo.wording import Fault, fault
 from gateway.ports import Clock
 from gateway.tasks import Tasks
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _DEADLINE = 60.0
 _IN_FLIGHT = 64
+_OK = 200
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One request that ended. `arm` as the gateway told it; `sent` on the clock's monotonic seconds.
+    """One request that ended. `arm`, `exchange` as the gateway told them; `sent` on the clock's monotonic seconds.
 
-    `status` is 0 where no answer came.
+    `status` is 0 where no answer came. `fault`: what was wrong with the answer of a simulated model.
     """
 
     sent: float
@@ -26,6 +30,8 @@ class Asked(msgspec.Struct, frozen=True):
     arm: str
     status: int
     first_byte: float | None
+    exchange: str = ""
+    fault: Fault | None = None
 
 
 class Users:
@@ -86,18 +92,29 @@ class Users:
 
     async def _one(self, request: Request) -> None:
         sent = self._clock.monotonic()
-        arm, status, first_byte = "", 0, None
+        arm, exchange, kind, status, first_byte, body = "", "", "", 0, None, b""
         headers = {"x-user-id": request.user}
         try:
             async with self._http.stream("POST", request.path, json=request.body, headers=headers) as answer:
                 arm = answer.headers.get("x-tipstaff-arm", "")
-                async for _ in answer.aiter_raw():
+                exchange = answer.headers.get("x-tipstaff-exchange", "")
+                kind = answer.headers.get("content-type", "")
+                async for piece in answer.aiter_raw():
                     first_byte = first_byte or self._clock.monotonic() - sent
+                    body += piece
                 status = answer.status_code
         except httpx.HTTPError:
             status = 0  # told by `statuses`, and the story does not hold with one of them
         finally:
-            self.asked.append(Asked(sent, request.user, arm, status, first_byte))
+            wrong = _fault(request, Body(body, kind)) if status == _OK else None
+            self.asked.append(Asked(sent, request.user, arm, status, first_byte, exchange, wrong))
             self._in_flight -= 1
             if not self._in_flight:
                 self._idle.set()
+
+
+def _fault(request: Request, body: Body) -> Fault | None:
+    route = Route.CHAT if "messages" in request.body else Route.COMPLETIONS
+    asked = Body(msgspec.json.encode(request.body), "application/json")
+    answers = decode(route, asked, body).answers
+    return fault(request.prompt, answers[0].text) if answers else None

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.demo.behaviour import Behaviour, steady
-from gateway.demo.wording import ANSWERS
+from gateway.demo.wording import prompts
 from tests.support.simulated import QUICK, simulated
 from tests.support.stack import Stack, tipstaff
 from tests.support.wait import until
@@ -39,10 +39,10 @@ class Asked(msgspec.Struct):
 def _ask(url: str, number: int, stop: threading.Event, asked: list[Asked]) -> None:
     """One client after another, each a user of its own, on a connection that any worker may get."""
     clock, count = SystemClock(), 0
-    prompts = tuple(ANSWERS)
+    harmless = prompts(unsafe=False)
     while not stop.is_set():
         count += 1
-        body = {"model": "assistant", "messages": [{"role": "user", "content": prompts[count % len(prompts)]}]}
+        body = {"model": "assistant", "messages": [{"role": "user", "content": harmless[count % len(harmless)]}]}
         sent = clock.now_us() / 1e6
         with httpx.Client(base_url=url, timeout=20) as client:
             answer = client.post(

@@ -18,7 +18,7 @@ PLAN = Plan(
     deadline=12.0,
     after=2.0,
 )
-LEAKING = Behaviour(misdeeds={"leaks": 0.9})
+LEAKING = Behaviour(leaking=0.9)
 CANARIES = {
     "turning": Schedule(((0.0, STABLE), (TURN, LEAKING))),
     "healthy": steady(STABLE),

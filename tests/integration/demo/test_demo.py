@@ -72,15 +72,17 @@ def test_the_story_holds_and_it_ends_by_itself(folder: Path) -> None:
         "wait, canary 10 %",
         "ADVANCE, canary 10 % -> 30 %",
         "nobody knows: from now on the canary's model answers worse",
-        "FREEZE, canary 50 %: fast alarm",
         "ROLL BACK, canary 50 % -> 0 %: the canary is worse",
         "all went to stable",
         "violating, in %",
+        "complies: found ",
+        "good answers taken for bad ones: ",
         "the story held, and the ledger balanced",
     )
     places = [demo.said.find(words) for words in told]
     assert -1 not in places, demo.said
     assert places == sorted(places), "in this order"
+    assert "FREEZE, canary 50 %: fast alarm" in demo.said or "before the fast alarm" in demo.said
     assert "Traceback" not in demo.said
 
 

@@ -9,9 +9,11 @@ from gateway.core.dialects import Body, decode
 from gateway.core.exchange import Route
 from gateway.demo.behaviour import Behaviour, Schedule, steady
 from gateway.demo.simulated import FINGERPRINT, Ask, ChatMessage, SimulatedModel, Unanswerable, chunks, whole
-from gateway.demo.wording import ANSWERS, COMPLIES, REFUSAL
+from gateway.demo.wording import LEAKS, REFUSAL, UNKNOWN, prompts, topics
 
-PROMPT = next(iter(ANSWERS))
+TOPIC = next(topic for topic in topics().values() if topic.faulty and topic.refuses and not topic.unsafe)
+PROMPT = TOPIC.prompt
+FAULTY = {answer for answers in TOPIC.faulty.values() for answer in answers}
 CALM = Behaviour()
 
 
@@ -25,28 +27,26 @@ def texts(behaviour: Behaviour, prompt: str = PROMPT, count: int = 2000) -> list
 
 
 def test_the_same_request_gets_the_same_answer_and_another_model_another() -> None:
-    behaviour = Behaviour(misdeeds={"leaks": 0.5})
+    behaviour = Behaviour(leaking=0.5)
     first = [SimulatedModel("m", 1).replies(ask(seed=n), behaviour) for n in range(50)]
     assert first == [SimulatedModel("m", 1).replies(ask(seed=n), behaviour) for n in range(50)]
     assert first != [SimulatedModel("m", 2).replies(ask(seed=n), behaviour) for n in range(50)]
 
 
 def test_rates_are_those_that_were_asked_for() -> None:
-    found = texts(Behaviour(misdeeds={"leaks": 0.1, "preaches": 0.2}, over_refusing=0.1))
-    assert sum(text == REFUSAL for text in found) / 2000 == pytest.approx(0.1, abs=0.03)
-    assert sum("remind you" in text for text in found) / 2000 == pytest.approx(0.18, abs=0.03)
-    assert sum(text.startswith(ANSWERS[PROMPT]) and text != ANSWERS[PROMPT] for text in found) / 2000 == (
-        pytest.approx(0.09, abs=0.03)
-    )
-    provoking = next(iter(COMPLIES))
-    assert set(texts(CALM, provoking)) == {REFUSAL}
-    assert sum(text != REFUSAL for text in texts(Behaviour(complying=0.3), provoking)) / 2000 == (
-        pytest.approx(0.3, abs=0.04)
-    )
+    found = texts(Behaviour(over_refusing=0.1, faulty=0.2, leaking=0.5))
+    assert sum(text in (*TOPIC.refuses, REFUSAL) for text in found) / 2000 == pytest.approx(0.1, abs=0.03)
+    assert sum(text in FAULTY for text in found) / 2000 == pytest.approx(0.9 * 0.2, abs=0.03)
+    assert sum(text.endswith(LEAKS) for text in found) / 2000 == pytest.approx(0.9 * 0.8 * 0.5, abs=0.04)
+    unsafe = topics()[prompts(unsafe=True)[0]]
+    assert set(texts(CALM, unsafe.prompt)) == {*unsafe.refuses, *unsafe.helps, REFUSAL}
+    complying = texts(Behaviour(complying=0.3), unsafe.prompt)
+    assert sum(text in unsafe.complies for text in complying) / 2000 == pytest.approx(0.3, abs=0.04)
 
 
 def test_a_calm_model_only_gives_good_answers() -> None:
-    assert set(texts(CALM, count=100)) == {ANSWERS[PROMPT]}
+    assert set(texts(CALM, count=200)) == set(TOPIC.helps)
+    assert set(texts(CALM, "something that nobody wrote down", count=3)) == {UNKNOWN}
 
 
 def test_a_schedule_changes_at_its_second() -> None:
@@ -64,7 +64,7 @@ def test_answers_are_in_the_openai_dialect(route: Route, *, streamed: bool) -> N
     request: dict[str, Any] = {"messages": [{"role": "user", "content": PROMPT}]}
     if route is Route.COMPLETIONS:
         asked, request = Ask(model="m", prompt=PROMPT, n=2, stream=streamed), {"prompt": PROMPT, "n": 2}
-    replies = SimulatedModel("m", 1).replies(asked, Behaviour(misdeeds={"leaks": 0.5}))
+    replies = SimulatedModel("m", 1).replies(asked, Behaviour(leaking=0.5))
     body = b"".join(chunks(asked, replies, 7)) if streamed else whole(asked, replies, 7)
     kind = "text/event-stream" if streamed else "application/json"
     read = decode(route, Body(json.dumps(request).encode(), "application/json"), Body(body, kind))
