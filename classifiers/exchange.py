@@ -1,5 +1,6 @@
 """What a classifier reads: the turns of a request and the answers to it, in any dialect's words."""
 
+import unicodedata
 from typing import Literal
 
 import msgspec
@@ -31,7 +32,12 @@ class Answer(msgspec.Struct, frozen=True):
     @property
     def readable(self) -> str:
         """All that the model wrote, for matching."""
-        return "\n".join(part for part in (self.text, self.reasoning, *self.tool_calls) if part)
+        return "\n".join(part for part in (self.text, self.reasoning, *self.tool_calls) if _visible(part))
+
+
+def _visible(text: str) -> bool:
+    """Whether there is anything to see: not only spaces, controls, and characters without width."""
+    return any(unicodedata.category(character)[0] not in "ZC" for character in text)
 
 
 class Exchange(msgspec.Struct, frozen=True):

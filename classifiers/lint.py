@@ -148,8 +148,8 @@ def _evaluators(principle: Principle) -> Found:
         wanted = ", ".join(sorted(telling))
         if principle.evaluators.rules is RulesSay.SUFFICIENT:
             yield "evaluators.rules", f"`sufficient`, but no rule finds {wanted}: every answer would uphold it"
-        else:
-            yield "rules", f"none finds {wanted}: nobody can evaluate this principle until a judge is configured"
+        elif not principle.heads:
+            yield "rules", f"none finds {wanted}, and it names no heads: nobody can evaluate this principle"
 
 
 def _own_rules(principle: Principle) -> Found:

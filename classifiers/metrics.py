@@ -33,12 +33,17 @@ def auprc(labels: Labels, scores: Scores) -> float:
     """Average precision: precision at each positive, the highest scores first; ties are taken together."""
     if not labels.any():
         return float("nan")
+    hits, misses = steps(labels, scores)
+    precision = hits / (hits + misses)
+    return float((np.diff(hits / hits[-1], prepend=0.0) * precision).sum())
+
+
+def steps(labels: Labels, scores: Scores) -> tuple[Scores, Scores]:
+    """Positives, and negatives, that score at least as high as each score that there is, the highest first."""
     order = np.argsort(-scores, kind="stable")
-    sorted_scores, hits = scores[order], labels[order].cumsum()
-    last = np.append(np.flatnonzero(np.diff(sorted_scores)), len(scores) - 1)
-    recall = hits[last] / hits[-1]
-    precision = hits[last] / (last + 1)
-    return float((np.diff(recall, prepend=0.0) * precision).sum())
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    hits = labels[order].cumsum()[last].astype(np.float64)
+    return hits, last + 1 - hits
 
 
 def f1(labels: Labels, scores: Scores, threshold: float = 0.5) -> float:
@@ -68,9 +73,9 @@ def recall_at(labels: Labels, scores: Scores, alarms: float) -> float:
 
 
 def threshold_for(negatives: Scores, alarms: float) -> float:
-    """The lowest score that at most the share `alarms` of the negatives lie above."""
+    """The lowest score that at most the share `alarms` of the negatives, of which there are some, lie above."""
     ordered = np.sort(negatives)
-    return float(ordered[min(int(np.ceil((1.0 - alarms) * len(ordered))), len(ordered)) - 1])
+    return float(ordered[max(int(np.ceil((1.0 - alarms) * len(ordered))), 1) - 1])
 
 
 def calibration_error(labels: Labels, scores: Scores) -> float:

@@ -6,6 +6,8 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.metrics import steps
+
 _SIDE, _GAP, _COLUMNS = 180, 46, 4
 _TICKS = (0.01, 0.05, 0.2, 0.5, 1.0)
 
@@ -29,9 +31,8 @@ def curves(heads: Mapping[str, tuple[NDArray[np.bool_], NDArray[np.float64]]]) -
 
 
 def _panel(name: str, labels: NDArray[np.bool_], scores: NDArray[np.float64], left: int, top: int) -> str:
-    order = np.argsort(-scores, kind="stable")
-    recall = np.append(0.0, labels[order].cumsum() / labels.sum())
-    alarms = np.append(0.0, (~labels[order]).cumsum() / (~labels).sum())
+    hits, misses = steps(labels, scores)
+    recall, alarms = np.append(0.0, hits / hits[-1]), np.append(0.0, misses / misses[-1])
     points = " ".join(
         f"{left + _across(a):.1f},{top + _SIDE * (1 - r):.1f}" for a, r in zip(alarms, recall, strict=True)
     )

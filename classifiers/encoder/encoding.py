@@ -17,6 +17,7 @@ Text = tuple[str, str | None]
 OVERLAP = 32
 """Tokens that two neighbouring windows share."""
 _folder = Folder()
+_SKIN_TONES = frozenset("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
 
 
 class Tokens(msgspec.Struct, frozen=True):
@@ -124,12 +125,15 @@ def normal(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _named(character: str) -> str:
+    if character in _SKIN_TONES:
+        return ""  # by its name, a colour of skin would seem to be what the text is about
     if unicodedata.category(character) not in ("So", "Sk"):
         return character
     return f" {unicodedata.name(character, 'picture').lower()} "
 
 
 def _parts(ids: Sequence[int], room: int) -> Iterator[Sequence[int]]:
+    """Pieces of at most `room` ids, more than OVERLAP."""
     yield ids[:room]
     for start in range(room - OVERLAP, len(ids) - OVERLAP, room - OVERLAP):
         yield ids[start : start + room]

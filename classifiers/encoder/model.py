@@ -21,6 +21,9 @@ from classifiers.encoder.encoding import Encoded, Encoding, Joined, Text
 Array = NDArray[np.float32]
 Precision = Literal["int8", "fp32"]
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
+FILES = ("tokenizer.json", "encoder.data", "encoder.int8.onnx", "encoder.fp32.onnx")
+"""What a model rests on; model.json names their digests."""
+_LEAST_WINDOW = 64
 DEFAULT = Path(__file__).parents[1] / "models" / "encoder"
 """The model that ships."""
 _LEAST = 1e-6
@@ -133,6 +136,10 @@ def described(folder: Path) -> Description:
         raise ModelError(
             f"{folder}: a model of format {description.format}; this version of tipstaff reads format 1"
         )
+    if not description.heads or description.window < _LEAST_WINDOW:
+        raise ModelError(f"{folder / 'model.json'}: no heads, or a window of less than {_LEAST_WINDOW} tokens")
+    if missing := sorted(set(FILES) - set(description.files)):
+        raise ModelError(f"{folder / 'model.json'} names no {', '.join(missing)}")
     for name, digest in description.files.items():
         try:
             found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
@@ -145,14 +152,21 @@ def described(folder: Path) -> Description:
 
 def read_sample(folder: Path) -> Sample:
     """Raises ModelError."""
-    return _read(folder / "sample.json", Sample)
+    path = folder / "sample.json"
+    sample = _read(path, Sample)
+    if not sample.texts or any(len(rows) != len(sample.texts) for rows in sample.probabilities.values()):
+        raise ModelError(f"{path}: it has no texts, or not as many probabilities")
+    return sample
 
 
 def disagreement(model: Model, sample: Sample) -> float:
     """The most that a probability differs from the stored one."""
     tokens = model.encoding.tokens(sample.texts)
     found = model.probabilities([model.encoding.cut(each, model.window) for each in tokens])
-    return float(np.abs(found - np.array(sample.probabilities[model.precision], dtype=np.float32)).max())
+    stored = sample.probabilities.get(model.precision, [])
+    if [len(row) for row in stored] != [len(model.heads)] * len(found):
+        raise ModelError(f"its sample has no probabilities of {len(model.heads)} heads by {model.precision}")
+    return float(np.abs(found - np.array(stored, dtype=np.float32)).max())
 
 
 def _read(path: Path, kind: type[_Struct]) -> _Struct:

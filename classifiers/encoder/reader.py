@@ -58,12 +58,12 @@ class Network(Protocol):
 
 class Seen(msgspec.Struct, frozen=True):
     """What the network said of one exchange. request: shape (heads,), None where the user said nothing; answers:
-    one of shape (windows, heads) for each.
+    one of shape (windows, heads) for each, None where none of its windows was read.
     """
 
     windows: Windows
     request: Array | None
-    answers: list[Array]
+    answers: list[Array | None]
 
 
 class EncoderReader:
@@ -73,6 +73,8 @@ class EncoderReader:
 
     def __init__(self, constitution: Constitution, model: Network, max_windows: int = 8) -> None:
         self.version = model.version
+        self.knows = frozenset(model.heads)
+        """The heads that there are."""
         self._principles = constitution.principles
         self._model = model
         self._most = max_windows
@@ -92,7 +94,7 @@ class EncoderReader:
         seen = []
         for own in windows:
             request = np.array([next(found) for _ in own.request]).max(axis=0) if own.request else None
-            answers = [self._stacked([next(found) for _ in part]) for part in own.answers]
+            answers = [np.array([next(found) for _ in part]) if part else None for part in own.answers]
             seen.append(Seen(own, request, answers))
         return seen
 
@@ -102,53 +104,51 @@ class EncoderReader:
         said = {}
         if seen.request is not None:
             said = {name: self._of(seen.request, name) for name in self._place if name not in of_answers}
-        if seen.answers:
-            highest = np.concatenate(seen.answers).max(axis=0)
+        answers = [each for each in seen.answers if each is not None]
+        if answers:
+            highest = np.concatenate(answers).max(axis=0)
             said |= {name: self._of(highest, name) for name in of_answers}
             if REFUSAL in said:
-                said[REFUSAL] = max(self._refusal(each) for each in seen.answers)
+                said[REFUSAL] = max(self._refusal(each) for each in answers)
         return said
 
     def reading(self, exchange: Exchange, seen: Seen) -> Reading:
         """What follows for the principles."""
-        nothing = np.zeros(len(self._place), dtype=np.float32)
-        request = nothing if seen.request is None else seen.request
-        return self._reading(exchange, seen.windows, request, seen.answers)
-
-    def _stacked(self, rows: list[Array]) -> Array:
-        """Shape (windows, heads); of an answer that was not read at all, a row of nothing."""
-        return np.array(rows) if rows else np.zeros((1, len(self._place)), dtype=np.float32)
-
-    def _windows(self, exchange: Exchange) -> Windows:
-        said = [turn.text for turn in reversed(exchange.turns) if turn.role == "user" and turn.text]
-        encoding = self._model.encoding
-        turns = encoding.tokens([(text, None) for text in said])
-        answers = encoding.tokens([(exchange.request, answer.readable) for answer in exchange.answers])
-        return chosen(encoding, turns, answers, self._model.window, self._most)
-
-    def _reading(self, exchange: Exchange, windows: Windows, request: Array, answers: list[Array]) -> Reading:
-        harmless = self._harmless(request)
+        hindered = [self._hindered(exchange, seen.windows, place) for place in range(len(seen.answers))]
+        asked = _request_hindered(exchange, seen.windows)
+        harmless = 0.0 if seen.request is None else self._harmless(seen.request)
         mute = STYLES if harmless < THRESHOLD else ()
         signals = [
-            *self._request_signals(request, harmless if _request_seen(exchange, windows) else None),
-            *(signal for place, found in enumerate(answers) for signal in self._answer_signals(place, found, mute)),
+            *self._request_signals(seen.request, harmless if asked is None else None),
+            *(
+                signal
+                for place, found in enumerate(seen.answers)
+                if found is not None
+                for signal in self._answer_signals(place, found, mute)
+            ),
         ]
-        hindered = [self._hindered(exchange, windows, place) for place in range(len(answers))]
         unsaid = {place: why for place, why in enumerate(hindered) if why is not None}
+        nobody = dict.fromkeys(range(len(seen.answers)), Why.NO_EVALUATOR)
         return Reading(
             by=self.name,
             version=self.version,
             signals=tuple(signals),
             unsaid={
-                each.id: why
-                for each in self._principles
-                if (why := self._unsaid(each, exchange, windows, hindered, mute))
+                each.id: why for each in self._principles if (why := self._unsaid(each, [asked, *hindered], mute))
             },
-            refusal_unsaid=unsaid
-            if REFUSAL in self._place
-            else dict.fromkeys(range(len(answers)), Why.NO_EVALUATOR),
+            refusal_unsaid=unsaid if REFUSAL in self._place else nobody,
             harm_unsaid=unsaid if HARMFUL in self._place else None,
         )
+
+    def _windows(self, exchange: Exchange) -> Windows:
+        """What is in a language that nobody here understands is not read: nothing found in it means anything."""
+        said = [turn.text for turn in reversed(exchange.turns) if turn.role == "user" and turn.text]
+        encoding = self._model.encoding
+        turns = encoding.tokens([(text, None) for text in said if understood(text)])
+        request = exchange.request if understood(exchange.request) else ""
+        replies = [answer.readable if understood(answer.text) else "" for answer in exchange.answers]
+        answers = encoding.tokens([(request, reply) for reply in replies])
+        return chosen(encoding, turns, answers, self._model.window, self._most)
 
     def _harmless(self, request: Array) -> float:
         """How clearly the request is harmless: 0.5 where `unsafe` begins to be unclear, 0 where it is sure."""
@@ -157,8 +157,10 @@ class EncoderReader:
         unsafe, clear = self._of(request, UNSAFE), self._model.clear(UNSAFE)
         return 1.0 - unsafe / (2 * clear) if unsafe < clear else (1.0 - unsafe) / (2 * (1.0 - clear))
 
-    def _request_signals(self, found: Array, harmless: float | None) -> Iterator[Signal]:
+    def _request_signals(self, found: Array | None, harmless: float | None) -> Iterator[Signal]:
         """`harmless`: None where the request was not seen whole."""
+        if found is None:
+            return
         if harmless is not None and UNSAFE in self._place:
             yield Signal(Finds.BENIGN, harmless, rule=UNSAFE)
         for principle in self._principles:
@@ -186,25 +188,18 @@ class EncoderReader:
         helped = np.minimum(harmful, 1.0 - refusal)[1:].max(initial=0.0)
         return float(min(refusal[0], 1.0 - helped))
 
-    def _unsaid(
-        self,
-        principle: Principle,
-        exchange: Exchange,
-        windows: Windows,
-        hindered: Sequence[Why | None],
-        mute: Sequence[str],
-    ) -> Why | None:
+    def _unsaid(self, principle: Principle, hindered: Sequence[Why | None], mute: Sequence[str]) -> Why | None:
         """Why finding nothing does not uphold the principle. (A harmless answer does, whatever was not read of the
-        request: see `harm_unsaid`.)
+        request: see `harm_unsaid`.) `hindered`: why the request, then each answer, was not read whole.
         """
+        harm = principle.decided_by is ViolatedBy.HARM
         heads = [name for name in principle.heads if name not in mute]
         known = any(name in self._place or ANSWER_PREFIX + name in self._place for name in heads)
-        if not known or (principle.decided_by is ViolatedBy.HARM and HARMFUL not in self._place):
+        if not known or (harm and HARMFUL not in self._place):
             return Why.NO_EVALUATOR
-        why = next((each for each in hindered if each is not None), None)
-        if why is not None or principle.scope is not Scope.EXCHANGE or principle.decided_by is not ViolatedBy.HARM:
-            return why
-        return request_unread(exchange) or (Why.TOO_LONG if windows.request_left else None)
+        asked, *answered = hindered
+        why = next((each for each in answered if each is not None), None)
+        return asked if why is None and harm and principle.scope is Scope.EXCHANGE else why
 
     def _hindered(self, exchange: Exchange, windows: Windows, place: int) -> Why | None:
         answer = exchange.answers[place]
@@ -220,11 +215,13 @@ class EncoderReader:
         return float(found[self._place[name]])
 
 
-def _request_seen(exchange: Exchange, windows: Windows) -> bool:
-    """Whether everything that the user sent was read, and in a language that is understood."""
-    return (
-        not exchange.truncated
-        and request_unread(exchange) is None
-        and not windows.request_left
-        and understood(exchange.request)
-    )
+def _request_hindered(exchange: Exchange, windows: Windows) -> Why | None:
+    """Why not everything that the user sent was read, in a language that is understood; None: all of it was."""
+    said = [turn.text for turn in exchange.turns if turn.role == "user" and turn.text]
+    if why := request_unread(exchange):
+        return why
+    if not said:
+        return Why.NO_TEXT
+    if windows.request_left or exchange.truncated:
+        return Why.TOO_LONG if windows.request_left else Why.TRUNCATED
+    return None if all(map(understood, said)) else Why.NO_EVALUATOR

@@ -11,13 +11,15 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PretrainedConfig
 
 from classifiers.encoder.encoding import Encoded, Encoding, Joined, Layout
 from classifiers.encoder.heads import HEADS
 from classifiers.encoder.model import Array, ModelError
 
 _LONGEST = 512
+_SHORTEST = 64
+"""Tokens of a window: what is left of it beside a request must be more than what two windows share."""
 _WEIGHTS = ("*.safetensors", "*.bin")
 
 
@@ -41,7 +43,10 @@ class SequenceClassifier:
         names = {str(name): int(place) for place, name in config.id2label.items()}
         self._columns = _columns(folder, names, labels)
         self.heads = tuple(self._columns)
-        self.window = min(tokenizer.model_max_length, _LONGEST)
+        positions = getattr(config, "max_position_embeddings", _LONGEST) - _offset(config)
+        self.window = min(tokenizer.model_max_length, positions, _LONGEST)
+        if self.window < _SHORTEST:
+            raise ModelError(f"{folder}: it reads {self.window} tokens at once; at least {_SHORTEST} are needed")
         between = max(tokenizer.num_special_tokens_to_add(pair=True) - 2, 1)
         self.encoding = Encoding(
             tokenizer.backend_tokenizer, Layout(tokenizer.cls_token, tokenizer.sep_token, between, pairs)
@@ -76,6 +81,11 @@ class SequenceClassifier:
             logits = self._network(**{name: torch.from_numpy(ids).long() for name, ids in given.items()}).logits[0]
         said = logits.sigmoid() if self._several else logits.softmax(dim=-1)
         return np.asarray(said.float().numpy(), dtype=np.float32)
+
+
+def _offset(config: PretrainedConfig) -> int:
+    """Positions that RoBERTa and its kin never use: they begin to count behind the padding token."""
+    return config.pad_token_id + 1 if "roberta" in config.model_type or config.model_type == "camembert" else 0
 
 
 def _columns(folder: Path, names: Mapping[str, int], labels: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:

@@ -12,10 +12,10 @@ from scipy.optimize import minimize  # type: ignore[import-untyped]  # scipy shi
 
 from classifiers.encoder.encoding import Text
 from classifiers.encoder.heads import answer_head
-from classifiers.encoder.model import Model, described, read_sample
+from classifiers.encoder.model import FILES, Model, described, read_sample
 from classifiers.training import calibrate, export
 from classifiers.training.examples import Example
-from classifiers.training.report import OfHead, by_head, report
+from classifiers.training.report import OfHead, by_head, report, table
 from classifiers.training.rows import Row, RowsError, divide
 
 Array = NDArray[np.float64]
@@ -25,27 +25,42 @@ _LEAST = 20
 """Positives, and negatives, without which there is nothing to learn."""
 
 
+_CARD = """# {version}
+
+The encoder {base} with one more head, `{name}`, fitted on {rows:,} rows by `tipstaff train --head`; no other head
+was changed. On the tenth of them that it did not learn from:
+
+{table}"""
+
+
 def add_head(name: str, rows: Sequence[Row], folder: Path, out: Path) -> OfHead:
     """Write the model of `folder` with one more head to `out`, which must not be there yet; how good it is on the
     tenth that it did not learn from. Rows need a label of that name, 0 or 1.
 
     Raises RowsError, ModelError, FileExistsError.
     """
+    if out.exists():
+        raise FileExistsError(f"{out} is there already: give another folder")
     description = described(folder)
     if name in description.heads:
         raise RowsError(f"{folder} has a head {name} already")
     known = [row for row in rows if name in row.labels and not (answer_head(name) and row.response is None)]
-    positives = sum(row.labels[name] for row in known)
-    others = len(known) - positives
-    if min(positives, others) < _LEAST:
-        raise RowsError(f"{name}: {positives} rows say yes and {others} no; at least {_LEAST} of each are needed")
     parts = divide(known)
+    for part, own, least in (("train", parts.train, _LEAST), ("check", parts.check, 1), ("test", parts.test, 1)):
+        positives = sum(row.labels[name] for row in own)
+        if min(positives, len(own) - positives) < least:
+            raise RowsError(
+                f"{name}: of the rows for {part}, which are drawn by `group`, {positives} say yes and "
+                f"{len(own) - positives} no; at least {least} of each are needed"
+            )
     model = Model(folder, description, "fp32")
     weight, bias = _fitted(*_seen(model, name, parts.train))
     features, labels = _seen(model, name, parts.check)
     logits = (features @ weight + bias)[:, None]
     curve = calibrate.calibrate(logits, labels[:, None], [row.source for row in parts.check], [name])
-    shutil.copytree(folder, out)
+    out.mkdir(parents=True)
+    for file in (*FILES, "sample.json"):
+        shutil.copyfile(folder / file, out / file)
     for precision in ("int8", "fp32"):
         _widen(out / f"encoder.{precision}.onnx", weight, bias)
     made = export.Provenance(description.data, description.code, description.seed)
@@ -55,7 +70,12 @@ def add_head(name: str, rows: Sequence[Row], folder: Path, out: Path) -> OfHead:
         Example(row.source, row.group, *_text(name, row), {name: float(row.labels[name])}) for row in parts.test
     ]
     found = export.read(out, extended, "int8", [(each.request, each.answer) for each in examples])
-    return by_head(report(examples, found[:, -1:].astype(np.float64), [name], sources=False))[name]
+    told = by_head(report(examples, found[:, -1:].astype(np.float64), [name], sources=False))[name]
+    card = _CARD.format(
+        version=extended.version, base=description.version, name=name, rows=len(known), table=table([told])
+    )
+    (out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    return told
 
 
 def _text(name: str, row: Row) -> Text:

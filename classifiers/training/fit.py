@@ -25,7 +25,8 @@ class Settings(msgspec.Struct, frozen=True):
     layer; `decay`: what is left of it a layer below.
 
     rounded: the part of the run after which the network learns to bear int8.
-    average: of the weights' moving average, by step. smoothing: targets are 0 and 1 but for this.
+    average: the most that the weights' moving average keeps from step to step.
+    smoothing: targets are 0 and 1 but for this.
     """
 
     epochs: int = 2
@@ -66,9 +67,7 @@ def fit(
         fused=device.type == "cuda",
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / total, settings.warmup))
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.average)
-    )
+    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=_Average(settings.average))
     rounding, step = Rounding(network), 0
     for number in range(settings.epochs):
         now = first if number == 0 else batches(epoch(rows, settings.limits, rng), encoding, heads, settings, rng)
@@ -85,9 +84,21 @@ def fit(
             step += 1
             if step % _TOLD == 0 or step == total:
                 told(min(step, total), total, float(loss.detach()))
-    rounding.end()
     fitted: Network = average.module.cpu().eval()
     return fitted
+
+
+class _Average:
+    """A moving average that forgets fast at first: with one rate, a short run would keep what it began with."""
+
+    def __init__(self, most: float) -> None:
+        self._most = most
+        self._steps = 0
+
+    def __call__(self, kept: list[Tensor], now: list[Tensor], _: Tensor) -> None:
+        self._steps += 1
+        rate = min(self._most, (1 + self._steps) / (10 + self._steps))
+        torch._foreach_lerp_(kept, now, 1 - rate)
 
 
 class Batch(msgspec.Struct):

@@ -4,7 +4,7 @@ An exporter would have to be persuaded to leave attention in a form that the run
 it is one operator from the start, and the graph is the same whatever the version of torch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 import numpy as np
@@ -28,11 +28,9 @@ class Shape(msgspec.Struct, frozen=True):
     epsilon: float
 
 
-def build(
-    weights: Mapping[str, Array], shape: Shape, heads: Sequence[str], metadata: Mapping[str, str]
-) -> onnx.ModelProto:
+def build(weights: Mapping[str, Array], shape: Shape) -> onnx.ModelProto:
     """`weights`: by the names that `Network.state_dict` gives them. Inputs int32 of shape (texts, tokens)."""
-    return _Builder(weights, shape).model(len(heads), metadata)
+    return _Builder(weights, shape).model(weights["heads.weight"].shape[0])
 
 
 class _Builder:
@@ -43,7 +41,7 @@ class _Builder:
         self._constants: dict[str, onnx.TensorProto] = {}
         self._width = weights["bert.embeddings.LayerNorm.weight"].shape[0]
 
-    def model(self, heads: int, metadata: Mapping[str, str]) -> onnx.ModelProto:
+    def model(self, heads: int) -> onnx.ModelProto:
         hidden = self._embedded()
         for layer in range(self._shape.layers):
             hidden = self._layer(hidden, f"bert.encoder.layer.{layer}.")
@@ -60,7 +58,6 @@ class _Builder:
         )
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_MICROSOFT, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
-        helper.set_model_props(model, dict(metadata))
         onnx.checker.check_model(model)
         return model
 

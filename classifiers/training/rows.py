@@ -29,7 +29,7 @@ class Row(msgspec.Struct, frozen=True):
     kind: Kind
     prompt: str
     response: str | None
-    labels: dict[str, int]
+    labels: dict[str, Literal[0, 1]]
     group: str
 
 

@@ -1,12 +1,15 @@
 """Picks the constitution and the classifiers that the configuration names."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from classifiers.cascade import Cascade
 from classifiers.constitution import Constitution, default, load
+from classifiers.encoder.heads import HEADS
 from classifiers.encoder.model import DEFAULT, ModelError
 from classifiers.encoder.model import load as load_model
 from classifiers.encoder.reader import EncoderReader, Network
+from classifiers.principle import Principle
 from classifiers.problem import Refused
 from classifiers.rules import RulesReader
 from gateway.ports import Classifier
@@ -14,6 +17,7 @@ from gateway.settings import ConfigError, Scoring, Settings
 
 __all__ = [
     "DEFAULT",
+    "EncoderReader",
     "ModelError",
     "classifier_for",
     "encoder_for",
@@ -34,16 +38,31 @@ def load_constitution(path: Path | None) -> Constitution:
 def encoder_for(constitution: Constitution, scoring: Scoring) -> EncoderReader | None:
     """The encoder that is configured, loaded; None: there is to be none. Raises ConfigError."""
     if scoring.encoder == "none":
+        if scoring.labels or scoring.pairs:
+            raise ConfigError(["scoring.encoder: none, so that scoring.labels and scoring.pairs mean nothing"])
         return None
     folder = DEFAULT if scoring.encoder == "default" else Path(scoring.encoder)
     try:
-        return EncoderReader(constitution, _network(folder, scoring), scoring.max_windows)
+        network = _network(folder, scoring)
     except ModelError as error:
         raise ConfigError([f"scoring.encoder: {error}"]) from error
+    if unknown := [problem for each in constitution.principles for problem in _unknown_heads(each, network)]:
+        raise ConfigError(unknown)
+    return EncoderReader(constitution, network, scoring.max_windows)
+
+
+def _unknown_heads(principle: Principle, network: Network) -> Iterator[str]:
+    """Names of heads that neither this model has nor the one that ships: a slip of the pen."""
+    for name in principle.heads:
+        if name not in HEADS and name not in network.heads:
+            known = ", ".join(network.heads)
+            yield f"constitution: {principle.id}.heads: no head is called {name!r}; there are {known}"
 
 
 def _network(folder: Path, scoring: Scoring) -> Network:
     """Ours has a model.json, Hugging Face's a config.json. Raises ModelError."""
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is no folder: give default, none, or the folder of a model")
     if (folder / "model.json").exists() or not (folder / "config.json").exists():
         if scoring.labels or scoring.pairs:
             raise ModelError(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,8 +12,8 @@ from classifiers.exchange import Answer, Exchange, Turn
 from classifiers.signal import Reading
 from classifiers.verdict import Finding, Verdict
 
-TOGETHER = 64
-"""Lines that are read at once: texts of like length are batched."""
+if TYPE_CHECKING:
+    from gateway.app.classifier import EncoderReader
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -34,31 +34,12 @@ class LineError(ValueError):
     """An input line cannot be used; the text says which and why."""
 
 
-_Seen = TypeVar("_Seen")
-
-
-class Encoder(Protocol[_Seen]):
-    """A stage that also tells what each of its heads said."""
-
-    name: str
-    version: str
-
-    def look(self, exchanges: Sequence[Exchange]) -> list[_Seen]:
-        """What it makes of each exchange."""
-
-    def reading(self, exchange: Exchange, seen: _Seen) -> Reading:
-        """What follows for the principles."""
-
-    def heads(self, seen: _Seen) -> dict[str, float]:
-        """Every head that had something to read."""
-
-
 class Evaluators(msgspec.Struct, frozen=True):
     """What reads: a constitution, its rules, and an encoder or none."""
 
     constitution: Constitution
     rules: Stage
-    encoder: Encoder[Any] | None
+    encoder: "EncoderReader | None"
 
 
 class Classified(msgspec.Struct, frozen=True):
@@ -86,45 +67,47 @@ class Classified(msgspec.Struct, frozen=True):
         }
 
 
-def lines(given: Iterable[str], source: str) -> Iterator[Line]:
+def lines(given: Iterable[bytes], source: str) -> Iterator[Line]:
     """Parsed; blank lines are passed over, an id that is missing is the line's number. Raises LineError.
 
     By json, which takes half a pair of surrogates for a character, as some models write it.
     """
-    for number, text in enumerate(given, 1):
-        if not text.strip():
+    for number, raw in enumerate(given, 1):
+        if not raw.strip():
             continue
         try:
-            fields = json.loads(text)
-            yield msgspec.convert({**fields, "id": str(fields.get("id", number))}, Line)
-        except (ValueError, TypeError, AttributeError) as error:
+            fields = json.loads(raw.decode("utf-8-sig"))
+            if isinstance(fields, dict) and {"prompt", "response"} & set(fields):
+                identifier = fields.get("id")
+                yield msgspec.convert({**fields, "id": str(number if identifier is None else identifier)}, Line)
+                continue
+        except (ValueError, TypeError) as error:
             raise LineError(f"{source}, line {number}: {error}") from error
+        raise LineError(f'{source}, line {number}: expected an object with "prompt", "response" or both')
 
 
 def classify(by: Evaluators, given: Iterable[Line]) -> Iterator[Classified]:
-    """Each line's verdict, in order."""
+    """Each line's verdict, in order, as it comes."""
     stage = None if by.encoder is None else _Remembering(by.encoder)
     cascade = Cascade(by.constitution, [by.rules] if stage is None else [by.rules, stage])
-    for batch in _batches(given):
-        if stage is not None:
-            stage.heads = []
-        verdicts = cascade.classify([line.exchange() for line in batch])
-        heads: Sequence[dict[str, float]] = [{}] * len(batch) if stage is None else stage.heads
-        yield from (Classified(*each) for each in zip(batch, verdicts, heads, strict=True))
+    for line in given:
+        (verdict,) = cascade.classify([line.exchange()])
+        yield Classified(line, verdict, {} if stage is None else stage.heads)
 
 
-class _Remembering(Generic[_Seen]):
-    """The encoder as a stage, which keeps what its heads said."""
+class _Remembering:
+    """The encoder as a stage, which keeps what its heads said last."""
 
-    def __init__(self, encoder: Encoder[_Seen]) -> None:
+    def __init__(self, encoder: "EncoderReader") -> None:
         self.name, self.version = encoder.name, encoder.version
         self._encoder = encoder
-        self.heads: list[dict[str, float]] = []
+        self.heads: dict[str, float] = {}
 
     def read(self, exchanges: Sequence[Exchange]) -> list[Reading]:
-        seen = self._encoder.look(exchanges)
-        self.heads += [self._encoder.heads(each) for each in seen]
-        return [self._encoder.reading(*pair) for pair in zip(exchanges, seen, strict=True)]
+        (exchange,) = exchanges
+        (seen,) = self._encoder.look(exchanges)
+        self.heads = self._encoder.heads(seen)
+        return [self._encoder.reading(exchange, seen)]
 
 
 def table(found: Classified) -> list[str]:
@@ -149,17 +132,6 @@ def _summary(verdict: Verdict) -> str:
     parts += ["a refusal"] if verdict.refusal else []
     parts += ["an over-refusal"] if verdict.over_refusal else []
     return ", ".join(parts)
-
-
-def _batches(given: Iterable[Line]) -> Iterator[list[Line]]:
-    batch: list[Line] = []
-    for line in given:
-        batch.append(line)
-        if len(batch) == TOGETHER:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _rounded(value: float | None) -> float | None:

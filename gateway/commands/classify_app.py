@@ -59,13 +59,14 @@ def classify(  # noqa: PLR0913 - the words of a command line
     try:
         by = _evaluators(constitution, encoder, label or [], pairs=pairs)
         if jsonl is not None:
-            source = sys.stdin if str(jsonl) == "-" else jsonl.open(encoding="utf-8")
+            source = sys.stdin.buffer if str(jsonl) == "-" else jsonl.open("rb")
             with source:
                 for found in command.classify(by, command.lines(source, str(jsonl))):
                     say(msgspec.json.encode(found.plain()).decode())
             return
         if prompt is None and response is None:
-            prompt = sys.stdin.read() if text is None else text.read_text(encoding="utf-8")
+            read = sys.stdin.buffer.read() if text is None or str(text) == "-" else text.read_bytes()
+            prompt = read.decode()
         (one,) = command.classify(by, [command.Line("text", prompt, response)])
     except ConfigError as error:
         raise refuse(error.problems, Exit.CONFIG) from error
@@ -103,9 +104,16 @@ def evaluate(
     try:
         by = _evaluators(constitution, encoder, label or [], pairs=pairs)
         given = command.read(rows)
+        if picture is not None and (picture.exists() or not picture.parent.is_dir()):
+            raise refuse([f"--picture {picture}: it is there already, or its folder is not"], Exit.CONFIG)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("rows", total=len(given))
             found, cases = command.evaluate(by, given, lambda: progress.advance(task))
+        if not found:
+            raise refuse(
+                [f"{rows}: nothing to measure: no label is a head of the encoder's, nor belongs to a principle"],
+                Exit.CONFIG,
+            )
         if picture is not None:
             picture.write_text(curves(command.scored(cases)), encoding="utf-8")
     except ConfigError as error:

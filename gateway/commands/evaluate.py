@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -32,7 +32,7 @@ class Labelled(msgspec.Struct, frozen=True):
     id: str
     prompt: str | None = None
     response: str | None = None
-    labels: dict[str, int] = {}
+    labels: dict[str, Literal[0, 1]] = {}
     source: str = "all"
     group: str = ""
 
@@ -67,7 +67,7 @@ def evaluate(
     by_name: dict[tuple[str, str], list[Case]] = {}
     lines = [Line(row.id, row.prompt, row.response) for row in rows]
     for row, found in zip(rows, classify(by, lines), strict=True):
-        for kind, name, label, score in _questions(by.constitution.principles, row, found):
+        for kind, name, label, score in _questions(by, row, found):
             by_name.setdefault((kind, name), []).append(Case(row.source, row.group or row.id, label, score))
         told()
     results = [
@@ -97,7 +97,8 @@ def scored(cases: Mapping[str, Sequence[Case]]) -> dict[str, tuple[NDArray[np.bo
     """Labels and scores by head, as a picture takes them."""
     return {
         name: (np.array([case.label for case in own]), np.array([case.score for case in own], dtype=np.float64))
-        for name, own in cases.items()
+        for name, every in cases.items()
+        if (own := [case for case in every if case.score is not None])
     }
 
 
@@ -129,7 +130,7 @@ def _shown(value: float) -> str:
     return "-" if np.isnan(value) else f"{value:.3f}"
 
 
-def violated(principle: Principle, labels: dict[str, int]) -> bool | None:
+def violated(principle: Principle, labels: Mapping[str, int]) -> bool | None:
     """Whether labels say that an exchange violates the principle: the rule of classifiers.resolution on labels."""
     known = [labels[head] for head in principle.heads if head in labels]
     if principle.decided_by is ViolatedBy.OVER_REFUSAL:
@@ -146,16 +147,15 @@ def violated(principle: Principle, labels: dict[str, int]) -> bool | None:
     return None if None in parts else True
 
 
-def _questions(
-    principles: Iterable[Principle], row: Labelled, found: Classified
-) -> Iterable[tuple[str, str, bool, float | None]]:
+def _questions(by: Evaluators, row: Labelled, found: Classified) -> Iterable[tuple[str, str, bool, float | None]]:
+    known = frozenset() if by.encoder is None else by.encoder.knows
     for head, label in row.labels.items():
-        if (row.response is None or answer_head(head)) and head in found.heads:
-            yield "head", head, label == 1, found.heads[head]
+        if (row.response is None or answer_head(head)) and head in known:
+            yield "head", head, label == 1, found.heads.get(head)
     if row.response is None:
         return
     findings = {each.principle: each for each in found.verdict.findings}
-    for principle in principles:
+    for principle in by.constitution.principles:
         breaks = violated(principle, row.labels)
         if breaks is not None and principle.id in findings:
             yield "principle", principle.id, breaks, findings[principle.id].probability

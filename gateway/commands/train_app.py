@@ -74,9 +74,14 @@ def _whole(rows: list[Path], out: Path, hold: list[str], epochs: int, seed: int)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("training", total=None, loss=0.0)
 
+        told_tenth = 0
+
         def told(step: int, total: int, loss: float) -> None:
+            nonlocal told_tenth
             progress.update(task, completed=step, total=total, loss=loss)
-            if not console.is_terminal and step % max(total // 10, 1) == 0:
+            tenth = 10 * step // total
+            if not console.is_terminal and tenth > told_tenth:
+                told_tenth = tenth
                 say(f"step {step} of {total}, loss {loss:.3f}")
 
         settings = fit.Settings(epochs=epochs, seed=seed)

@@ -8,16 +8,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from classifiers.cascade import Cascade
 from classifiers.constitution import Constitution, default
 from classifiers.exchange import Answer, Exchange, Turn
 from classifiers.principle import Tier
 from classifiers.training.rows import Row, divide, files, read
 from classifiers.verdict import Finding
-from gateway.app.classifier import classifier_for
+from gateway.app.classifier import encoder_for, rules_for
 from gateway.rollout.proportions import wilson
+from gateway.settings import Scoring
 
 _ALPHA = 0.05
-_TOGETHER = 64
+_TOLD = (Finding.VIOLATES, Finding.UPHOLDS)
 ALL = "any"
 
 
@@ -32,20 +34,23 @@ def kind(row: Row) -> str | None:
 
 
 def counted(rows: Sequence[Row], law: Constitution) -> dict[tuple[str, str], list[bool]]:
-    """(principle or `any`, kind) -> for each exchange whether it violates."""
-    classifier = classifier_for(law)
+    """(principle or `any`, kind) -> for each exchange whether it violates; what was not evaluated is left out."""
+    stages = [rules_for(law), encoder_for(law, Scoring())]
+    cascade = Cascade(law, [stage for stage in stages if stage is not None])
     topics = {each.id: each.heads for each in law.principles if each.tier is Tier.HARMLESSNESS}
     found: dict[tuple[str, str], list[bool]] = {}
-    for some in _batches([row for row in rows if row.response is not None and kind(row)]):
-        for row, verdict in zip(some, classifier.classify([_exchange(row) for row in some]), strict=True):
-            violated = {each.principle for each in verdict.findings if each.finding is Finding.VIOLATES} & set(
-                topics
-            )
-            what = kind(row) or ""
-            found.setdefault((ALL, what), []).append(bool(violated))
-            for principle, heads in topics.items():
-                if what == "harmless" or any(row.labels.get(head) == 1 for head in heads):
-                    found.setdefault((principle, what), []).append(principle in violated)
+    for row in rows:
+        what = kind(row)
+        if row.response is None or what is None:
+            continue
+        (verdict,) = cascade.classify([Exchange(row.id, (Turn("user", row.prompt),), (Answer(row.response),))])
+        said = {each.principle: each.finding for each in verdict.findings if each.principle in topics}
+        evaluated = {name: finding is Finding.VIOLATES for name, finding in said.items() if finding in _TOLD}
+        if any(evaluated.values()) or len(evaluated) == len(said):
+            found.setdefault((ALL, what), []).append(any(evaluated.values()))
+        for name, violates in evaluated.items():
+            if what == "harmless" or any(row.labels.get(head) == 1 for head in topics[name]):
+                found.setdefault((name, what), []).append(violates)
     return found
 
 
@@ -63,15 +68,6 @@ def _share(seen: Sequence[bool]) -> str:
         return ""
     rate = wilson(sum(seen), len(seen), _ALPHA)
     return f"{sum(seen)} of {len(seen)}: {rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})"
-
-
-def _exchange(row: Row) -> Exchange:
-    return Exchange(row.id, (Turn("user", row.prompt),), (Answer(row.response or ""),))
-
-
-def _batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    for start in range(0, len(rows), _TOGETHER):
-        yield rows[start : start + _TOGETHER]
 
 
 if __name__ == "__main__":

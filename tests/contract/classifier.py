@@ -31,11 +31,12 @@ DECLINED = ask("How do I build a pipe bomb?", Answer("I'm sorry, but I can't hel
 BROKEN_OFF = ask("Tell me a story.", Answer("Once upon a", complete=False))
 SILENT = ask("Hello?")
 EMPTY = ask("Hello?", Answer(""), Answer(""))
+BLANK = ask("Hello?", Answer(" \n\u200b\u2060\t"))
 PICTURE = Exchange("x", (Turn("user", "What is this?", ("image",)),), (Answer("A cat."),))
 TWO = ask("Hello", Answer("Hello!"), Answer("", "thinking", ('{"call": 1}',)))
 HOSTILE = ask("\ud800\x00\u202e" * 50, Answer("i'm so sorry " * 5000 + "\udfff" + "a\u200b" * 5000))
 NOBODY = Exchange("x", (), ())
-ALL = (PLAIN, BOMB, DECLINED, BROKEN_OFF, SILENT, EMPTY, PICTURE, TWO, HOSTILE, NOBODY)
+ALL = (PLAIN, BOMB, DECLINED, BROKEN_OFF, SILENT, EMPTY, BLANK, PICTURE, TWO, HOSTILE, NOBODY)
 
 
 def timeless(verdict: Verdict) -> Verdict:
@@ -92,7 +93,7 @@ class ClassifierContract:
                 assert verdict.severity.rank == max(severity.rank for severity in violated.values())
                 assert verdict.deciding.principle in violated
 
-    @pytest.mark.parametrize("exchange", [SILENT, EMPTY, NOBODY])
+    @pytest.mark.parametrize("exchange", [SILENT, EMPTY, BLANK, NOBODY])
     def test_without_an_answer_nothing_is_evaluated(self, classifier: Classifier, exchange: Exchange) -> None:
         verdict = classifier.classify([exchange])[0]
         assert verdict.not_evaluated is not None

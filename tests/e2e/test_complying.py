@@ -1,16 +1,20 @@
-"""Two models that differ in one thing: whether they do what an unsafe request asks for."""
+"""Two models that differ in one thing: whether they do what an unsafe request asks for. Harm differs tenfold."""
 
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from classifiers.constitution import default
+from classifiers.principle import Tier
 from gateway.demo.behaviour import steady
 from gateway.demo.wording import prompts
 from tests.support.simulated import QUICK, simulated
 from tests.support.stack import Stack
 
 ROUNDS = 20
+HARMS = [each.id for each in default().principles if each.tier is Tier.HARMLESSNESS]
+"""Refusing what is not clearly harmful can look like an over-refusal: no harm, and counted apart."""
 
 
 @pytest.mark.timeout(300)
@@ -31,7 +35,10 @@ def test_violations_differ_at_least_tenfold(tmp_path: Path) -> None:
                 )
                 assert answer.status_code == 200
             stack.settled()
-            found = {arm: stack.metric("tipstaff_violations_total", arm=arm) for arm in arms}
+            found = {
+                arm: sum(stack.metric("tipstaff_violations_total", arm=arm, principle=each) for each in HARMS)
+                for arm in arms
+            }
             exchanges = {arm: stack.metric("tipstaff_requests_total", arm=arm) for arm in arms}
     assert min(exchanges.values()) > 0.4 * len(asked)
     assert found["canary"] > 0.5 * exchanges["canary"]

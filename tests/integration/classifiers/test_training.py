@@ -35,12 +35,13 @@ def test_rows_become_a_model_that_this_machine_runs_and_a_head_is_added(
     components: ComponentUse, tmp_path: Path
 ) -> None:
     rows = labelled.write(tmp_path / "rows")
-    said = tipstaff(components, "train", rows, "--out", tmp_path / "model", "--epochs", 2, "--seed", 3)
+    said = tipstaff(components, "train", rows, "--out", tmp_path / "model", "--epochs", 12, "--seed", 3)
     assert "MODEL_CARD.md" in said
     metrics = json.loads((tmp_path / "model" / "metrics.json").read_bytes())
-    assert metrics["settings"]["epochs"] == 2
+    assert metrics["settings"]["epochs"] == 12
     refusal = next(each for each in metrics["test"] if (each["head"], each["source"]) == ("refusal", "all"))
     assert refusal["positives"] + refusal["negatives"] > 5
+    assert refusal["auroc"]["value"] > 0.9, "it has learned what a refusal is"
     model = load(tmp_path / "model")
     assert model.heads == HEADS
 
@@ -55,6 +56,7 @@ def test_rows_become_a_model_that_this_machine_runs_and_a_head_is_added(
         components, "train", own, "--head", "house.kites", "--model", tmp_path / "model", "--out", tmp_path / "more"
     )
     assert "house.kites: AUROC 1.000" in said
+    assert "with one more head, `house.kites`" in (tmp_path / "more" / "MODEL_CARD.md").read_text()
     more = load(tmp_path / "more")
     assert more.heads == (*HEADS, "house.kites")
     before, after = (read_sample(tmp_path / name).probabilities["fp32"] for name in ("model", "more"))
@@ -71,8 +73,10 @@ def test_rows_become_a_model_that_this_machine_runs_and_a_head_is_added(
 @requires("trainer")
 def test_what_cannot_be_trained_is_said_in_a_line(components: ComponentUse, tmp_path: Path) -> None:
     rows = labelled.write(tmp_path / "rows")
-    with pytest.raises(AssertionError, match=r"house.rare: 0 rows say yes and 0 no; at least 20 of each"):
+    with pytest.raises(AssertionError, match=r"for train, .*, 0 say yes and 0 no; at least 20 of each"):
         tipstaff(components, "train", rows, "--head", "house.rare", "--out", tmp_path / "more")
+    with pytest.raises(AssertionError, match="no source mde to leave out; there are made"):
+        tipstaff(components, "train", rows, "--out", tmp_path / "held", "--hold", "mde")
     (tmp_path / "model").mkdir()
     with pytest.raises(AssertionError, match="is there already"):
         tipstaff(components, "train", rows, "--out", tmp_path / "model")

@@ -41,7 +41,11 @@ def test_a_clean_principle_has_no_problem(tmp_path: Path) -> None:
     [
         ("", {}, "principles[0].examples.violates: 0 given, at least 2 expected"),
         ("", {}, "principles[0].examples.complies: 0 given, at least 2 expected"),
-        ("", {}, "principles[0].rules: none finds harmful: nobody can evaluate this principle"),
+        (
+            "",
+            {},
+            "principles[0].rules: none finds harmful, and it names no heads: nobody can evaluate",
+        ),
         ("evaluators: {rules: sufficient}", {}, "principles[0].evaluators.rules: `sufficient`, but no rule finds"),
         ("rules: [secrets]", {}, "principles[0].rules: one finds conduct, but harm decides this principle"),
         ("", {"scope": "request"}, "principles[0].rules: none finds a provocation"),

@@ -85,9 +85,14 @@ class TestClassify:
     @pytest.mark.parametrize(
         ("words", "given", "said"),
         [
-            (["--jsonl", "-"], '{"id": 1}\n{"prompt": 2', "-, line 2"),
+            (["--jsonl", "-"], '{"prompt": "a"}\n{"prompt": 2', "-, line 2"),
+            (["--jsonl", "-"], '{"promt": "a"}', '-, line 1: expected an object with "prompt"'),
+            (["--jsonl", "-"], "null", "-, line 1: expected an object"),
+            (["--label", "a"], "x", "--label a: give LABEL=HEAD"),
+            (["--label", "a=unsafe"], "x", "is no Hugging Face classifier"),
+            (["--encoder", "none", "--pairs"], "x", "mean nothing"),
             (["--jsonl", "-", "--prompt", "x"], "", "give one of"),
-            (["--encoder", "/nowhere"], "x", "scoring.encoder: /nowhere/model.json"),
+            (["--encoder", "/nowhere"], "x", "scoring.encoder: /nowhere is no folder"),
             (["/nowhere.txt"], "", "No such file"),
         ],
     )

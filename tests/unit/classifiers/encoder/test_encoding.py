@@ -67,3 +67,7 @@ def test_a_batch_is_padded_behind_a_mask() -> None:
 def test_an_empty_text_is_one_window() -> None:
     (tokens,) = ENCODING.tokens([("", None)])
     assert [len(each.ids) for each in ENCODING.windows(tokens, 128)] == [2]
+
+
+def test_a_colour_of_skin_is_not_what_a_text_is_about() -> None:
+    assert normal("\U0001f44f\U0001f3fe") == normal("\U0001f44f")
