@@ -6,6 +6,7 @@
 
 import os
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,11 @@ def parse(raw: dict[str, Any], folder: Path, environment: dict[str, str]) -> Set
     except ValidationError as error:
         raise ConfigError([_line(problem) for problem in error.errors()]) from error
     return _absolute(settings, folder.resolve())
+
+
+def digest(settings: Settings) -> str:
+    """Of all values, those of the environment too: two that are alike are the same configuration."""
+    return sha256(settings.model_dump_json().encode()).hexdigest()
 
 
 def _overridden(raw: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
@@ -117,6 +123,9 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
         )
         for name, model in settings.models.items()
     }
+    tokens = tuple(
+        each.model_copy(update={"file": folder / each.file.expanduser()}) for each in settings.admin_tokens
+    )
     notify = tuple(
         each.model_copy(update={"url_file": folder / each.url_file.expanduser()}) for each in settings.notify
     )
@@ -126,6 +135,7 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
             "models": models,
             "tls": tls,
             "notify": notify,
+            "admin_tokens": tokens,
             "data": folder / settings.data.expanduser(),
             "constitution": under(settings.constitution),
             "admin_token_file": under(settings.admin_token_file),

@@ -1,11 +1,12 @@
 """Secrets in files: the key that hides who a unit is, and one-word secrets such as an arm's API key."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gateway import atomicfile
-from gateway.settings import ConfigError
+from gateway.core.identity import NAMELESS, Identity, Tokens, digest
+from gateway.settings import ConfigError, Settings
 
 _FEWEST, _MOST = 16, 64
 _MADE = 32
@@ -46,6 +47,34 @@ def _link(own: Path, path: Path) -> None:
     except FileExistsError:
         return
     atomicfile.sync_folder(path.parent)
+
+
+def load_tokens(settings: Settings) -> Tokens:
+    """All tokens of the admin port. Raises ConfigError."""
+    known: dict[bytes, Identity] = {}
+    problems: list[str] = []
+    for key, path, identity in _given(settings):
+        try:
+            found = digest(read_secret(key, path))
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        except ValueError as error:
+            problems.append(f"{key}: {path}: {error}")
+            continue
+        if found in known:
+            problems.append(f"{key}: {path} is the token of {known[found].name!r} too: give each its own")
+        known[found] = identity
+    if problems:
+        raise ConfigError(problems)
+    return Tokens(known)
+
+
+def _given(settings: Settings) -> Iterator[tuple[str, Path, Identity]]:
+    if settings.admin_token_file is not None:
+        yield "admin_token_file", settings.admin_token_file, NAMELESS
+    for number, each in enumerate(settings.admin_tokens):
+        yield f"admin_tokens.{number}.file", each.file, Identity(each.name, each.role)
 
 
 def read_secret(key: str, path: Path) -> str:

@@ -1,6 +1,7 @@
 """Every key of the configuration, its default and what it is for. `gateway.configfile` reads it."""
 
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from gateway.core.evidence import DecisionKind
+from gateway.core.identity import RESERVED, Role
 
 _UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGT]iB|B)?\s*$", re.IGNORECASE)
@@ -54,6 +56,12 @@ def _public_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _encoder(value: object) -> object:
+    if not isinstance(value, str | Path) or not str(value):
+        raise ValueError("expected default, none, or the folder of a model")
+    return value
+
+
 def _some(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value:
         raise ValueError("expected at least one URL like http://127.0.0.1:8000")
@@ -83,6 +91,33 @@ def _unit_source(value: str) -> str:
             f"{name!r} is no {kind} name: letters, digits, dash, underscore; body keys have dots between"
         )
     return f"header:{name.lower()}" if kind == "header" else value
+
+
+def _person(value: str) -> str:
+    _check_name("person's", value)
+    if value in RESERVED:
+        raise ValueError(f"{value!r} is what decisions call somebody else: take another name")
+    return value
+
+
+def _network(value: object) -> object:
+    try:
+        return ip_network(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise ValueError(f"expected addresses like 10.1.0.0/16: {error}") from error
+
+
+def _header_name(value: str) -> str:
+    if not _HEADER.match(value):
+        raise ValueError(f"{value!r} is no header name: letters, digits, dash, underscore")
+    return value.lower()
+
+
+def _named_once(value: "tuple[NamedToken, ...]") -> "tuple[NamedToken, ...]":
+    names = [each.name for each in value]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{', '.join(twice)}: named more than once")
+    return value
 
 
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
@@ -246,6 +281,35 @@ class Retention(_Part):
     """Size over which the oldest goes."""
 
 
+Name = Annotated[str, AfterValidator(_person)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_listed), Field(min_length=1)]
+
+
+class NamedToken(_Part):
+    """Somebody's token on the admin port."""
+
+    name: Name
+    """As decisions and the audit stream name them."""
+    role: Role
+    """viewer, auditor or operator."""
+    file: Path
+    """A file with the token, or with sha256:HEX of it, as `tipstaff token` prints it."""
+
+
+class UserHeader(_Part):
+    """A proxy in front of the admin port that signs people in and says who they are."""
+
+    header: Annotated[str, AfterValidator(_header_name)] = "x-forwarded-user"
+    """The header with the user's name; the proxy must drop what clients send under it."""
+    trusted: Networks
+    """Addresses of the proxy: from anywhere else the header means nothing."""
+    roles: Annotated[dict[Name, Role], Field(min_length=1)]
+    """User -> role."""
+    others: Role | None = None
+    """The role of users that are not in `roles`; None: they may not ask."""
+
+
 class Proxy(_Part):
     """The data plane's processes."""
 
@@ -258,7 +322,7 @@ class Scoring(_Part):
 
     sample: Annotated[float, Field(gt=0, le=1, strict=True)] = 1.0
     """Share of units whose exchanges are scored, the same on every arm."""
-    encoder: Literal["default", "none"] | Path = "default"
+    encoder: Annotated[Literal["default", "none"] | Path, BeforeValidator(_encoder)] = "default"
     """The encoder that reads besides the rules: the one that ships, none, a model folder from `tipstaff train`, or
     the folder of a Hugging Face sequence classifier.
     """
@@ -308,7 +372,7 @@ class Settings(_Part):
     listen: Address = "127.0.0.1:8080"
     """The data port, host:port."""
     admin: Address = "127.0.0.1:9191"
-    """The admin port; beyond loopback it needs `admin_token_file`."""
+    """The admin port; beyond loopback it needs `admin_tokens`, `admin_users` or `admin_token_file`."""
     data: Path = Path("data")
     """The folder for everything that is kept."""
     constitution: Path | None = None
@@ -320,7 +384,11 @@ class Settings(_Part):
     expose_arm: bool = False
     """True: answers carry x-tipstaff-arm."""
     admin_token_file: Path | None = None
-    """The admin token; None: loopback clients need none."""
+    """The admin token, of an operator without a name; with no token of any kind, loopback clients need none."""
+    admin_tokens: Annotated[tuple[NamedToken, ...], BeforeValidator(_listed), AfterValidator(_named_once)] = ()
+    """Tokens of people and programs, each with a name and a role."""
+    admin_users: UserHeader | None = None
+    """Who signs in at a proxy in front of the admin port."""
     unit_key_file: Path | None = None
     """None: a key is made in the data folder."""
     deadlines: Deadlines = Deadlines()
@@ -361,8 +429,9 @@ class Settings(_Part):
     @model_validator(mode="after")
     def _admin_is_guarded(self) -> Self:
         host = self.admin.rpartition(":")[0].strip("[]")
-        if self.admin_token_file is None and host not in ("localhost", "::1") and not host.startswith("127."):
-            raise ValueError(f"admin: {self.admin} is open to others: set admin_token_file, or listen on 127.0.0.1")
+        guarded = self.admin_token_file or self.admin_tokens or self.admin_users
+        if not guarded and host not in ("localhost", "::1") and not host.startswith("127."):
+            raise ValueError(f"admin: {self.admin} is open to others: set admin_tokens, or listen on 127.0.0.1")
         return self
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from gateway import __version__
 from gateway.app.classifier import make_classifier
 from gateway.app.common import CONSUMERS, CONTROLLER, Process, exit_code, part_died, running_process
-from gateway.controller.access import AdminToken
+from gateway.configfile import digest
+from gateway.controller.access import Access, Asked, Refusal
 from gateway.controller.api import create_app
 from gateway.controller.database import opening
 from gateway.controller.feedback import FeedbackReader
@@ -38,13 +39,14 @@ from gateway.controller.statuses import Statuses
 from gateway.controller.surroundings import Surroundings
 from gateway.controller.tables import RoutingTables, wishes
 from gateway.controller.traffic import TrafficReader
+from gateway.controller.trail import AuditTrail
 from gateway.controller.verdicts import VerdictReader
 from gateway.controller.waiting import Front, waiting_app
 from gateway.curation.store import LabelStore
 from gateway.events import ledger
 from gateway.events.ledger import Ledger
 from gateway.events.schema import Stream
-from gateway.keys import read_secret
+from gateway.keys import load_tokens
 from gateway.layout import DataFolder
 from gateway.ports import LogFull, StateStore
 from gateway.process import Exit, Parent, inherited, listen, run_async
@@ -98,9 +100,11 @@ class _Start:
         self._why = ""
         self._started = False
         self._patience = Patience("starting", process.clock)
-        data, token = process.data, _admin_token(process.settings)
+        data, access = process.data, _access(process.settings)
         exposition = Exposition(data.counters)
-        self.front = Front(waiting_app(lambda: self._why, exposition, _ledgers(data), token, process.meters))
+        self.front = Front(
+            waiting_app(lambda: self._why, exposition, _ledgers(data), access, process.meters, _unheard)
+        )
 
     def attempt(self) -> bool:
         """Whether it has started. Raises what no waiting mends."""
@@ -150,6 +154,8 @@ def _controller(
     stack.callback(labels.close)
     events = process.event_log()
     stack.callback(events.close)
+    trail = AuditTrail(events, clock, process.meters)
+    trail.note("config", "config.loaded", digest(settings), f"tipstaff {__version__}")
     folder = FolderWatch(data)
     reader = VerdictReader(events, index, process.meters)
     feedback_reader = FeedbackReader(events, feedback, index, process.meters)
@@ -177,6 +183,7 @@ def _controller(
             said.look,
             rollouts.forget_some,
             tables.publish,
+            trail.step,
         ),
         (index, feedback, labels),
         folder=folder,
@@ -206,7 +213,8 @@ def _controller(
         exposition=Exposition(data.counters, series),
         healthy=lambda: [] if loop.alive else ["the controller's loop has ended"],
         folder=folder,
-        token=_admin_token(settings),
+        access=_access(settings),
+        trail=trail,
         meters=process.meters,
         clock=clock,
     )
@@ -225,9 +233,12 @@ def _ledgers(data: DataFolder) -> Callable[[], Mapping[Stream, Ledger]]:
     return partial(ledger.read, data.log, data.counters, CONSUMERS)
 
 
-def _admin_token(settings: Settings) -> AdminToken | None:
-    path = settings.admin_token_file
-    return None if path is None else AdminToken(read_secret("admin_token_file", path))
+def _access(settings: Settings) -> Access:
+    return Access(load_tokens(settings), settings.admin_users)
+
+
+def _unheard(_asked: Asked, _refusal: Refusal) -> None:
+    """While storage cannot be used, nobody can write down who was refused; it is counted."""
 
 
 def _in_loop(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Callable[[BaseException], None]:

@@ -90,5 +90,5 @@ def _taken_back(rollouts: Rollouts, model: str, reason: str) -> str:
                 raise
         else:
             return f"rollout {kept.state.rollout} is {kept.state.status.replace('_', ' ')}"
-    rollouts.set_weights(model, {}, reason)
+    rollouts.set_weights(model, {}, reason, _ACTOR)
     return "no rollout runs: the weights were set"

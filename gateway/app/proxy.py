@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Self
 
 from gateway.app.common import FLUSH_SECONDS, Process, address_of, exit_code, part_died, proxy_name, running_process
-from gateway.keys import ensure_unit_key, load_unit_key, read_secret
+from gateway.events.schema import Stream
+from gateway.keys import ensure_unit_key, load_tokens, load_unit_key
 from gateway.ports import EventLog
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.proxy.arms import Arms, build_arms
@@ -26,11 +27,11 @@ from gateway.proxy.recorder import Recorder
 from gateway.proxy.status import StatusFile, last_status
 from gateway.proxy.table import TableWatch
 from gateway.proxy.tls import ServerTls
-from gateway.settings import ConfigError, Settings
+from gateway.settings import ConfigError
 from gateway.tasks import Tasks
 from gateway.telemetry.metrics import Meters
 
-_FEEDBACK_QUEUE_BYTES = 8 << 20
+_SMALL_QUEUE_BYTES = 8 << 20
 _COLLECT_EVERY = 20_000
 """Objects made and not let go: a collection of so many takes a millisecond."""
 
@@ -89,12 +90,15 @@ async def _serve_clients(
         events, process.meters, process.settings.audit, process.settings.limits.queue_bytes, process.clock
     )
     recorder.start()
-    feedback = _feedback_recorder(process, events)
+    feedback = _small_recorder(process, events, "feedback")
     feedback.start()
+    audit = _small_recorder(process, events, "audit")
+    audit.start()
     upstream = await _Upstream.found(process)
     tls = None if process.settings.tls is None else ServerTls(process.settings.tls)
-    plane = _plane(process, upstream.arms, table, (recorder, feedback), pins, tasks)
-    status = _status(process, listener, upstream, table, plane, (recorder, feedback), tls)
+    recorders = (recorder, feedback, audit)
+    plane = _plane(process, upstream.arms, table, recorders, pins, tasks)
+    status = _status(process, listener, upstream, table, plane, recorders, tls)
     await plane.start(listener, None if tls is None else tls.context)
     if isinstance(pins, SharedPins):
         asyncio.get_running_loop().add_reader(pins.inbox, pins.hear)
@@ -109,15 +113,15 @@ async def _serve_clients(
     await plane.drain(process.settings.deadlines.drain)
     status.write()
     await tasks.close()
-    await asyncio.gather(recorder.close(FLUSH_SECONDS), feedback.close(FLUSH_SECONDS))
+    await asyncio.gather(*(each.close(FLUSH_SECONDS) for each in recorders))
     events.close()
 
 
-def _feedback_recorder(process: Process, events: EventLog) -> Recorder:
+def _small_recorder(process: Process, events: EventLog, stream: Stream) -> Recorder:
     """`strict` whatever `audit` says: a client that is refused sends again, so nothing that was taken is dropped
     because a disk is full.
     """
-    return Recorder(events, process.meters, "strict", _FEEDBACK_QUEUE_BYTES, process.clock, stream="feedback")
+    return Recorder(events, process.meters, "strict", _SMALL_QUEUE_BYTES, process.clock, stream=stream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ def _plane(
     process: Process,
     arms: Arms,
     table: TableWatch,
-    recorders: tuple[Recorder, Recorder],
+    recorders: tuple[Recorder, Recorder, Recorder],
     pins: Pins,
     tasks: Tasks,
 ) -> DataPlane:
@@ -156,13 +160,14 @@ def _plane(
         table=table,
         recorder=recorders[0],
         feedback=recorders[1],
+        audit=recorders[2],
         pins=pins,
         models=ModelList(settings.models, arms, clock.now_us() // 1_000_000),
         meters=process.meters,
         clock=clock,
         tasks=tasks,
         unit_key=_unit_key(process),
-        admin_token=_admin_token(settings),
+        tokens=load_tokens(settings),
         ready=lambda: table.loaded,
     )
 
@@ -173,7 +178,7 @@ def _status(
     upstream: _Upstream,
     table: TableWatch,
     plane: DataPlane,
-    recorders: tuple[Recorder, Recorder],
+    recorders: tuple[Recorder, Recorder, Recorder],
     tls: ServerTls | None,
 ) -> StatusFile:
     return StatusFile(
@@ -195,11 +200,6 @@ def _status(
 def _unit_key(process: Process) -> bytes:
     own = process.settings.unit_key_file
     return ensure_unit_key(process.data.unit_key) if own is None else load_unit_key(own)
-
-
-def _admin_token(settings: Settings) -> bytes | None:
-    path = settings.admin_token_file
-    return None if path is None else read_secret("admin_token_file", path).encode()
 
 
 def _tune_collector() -> None:

@@ -1,10 +1,13 @@
 """A small client of the admin API, for the command line and the demo."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
 import httpx
+
+_PAGE = 500
 
 
 class AdminError(Exception):
@@ -37,6 +40,17 @@ class AdminClient:
     def get(self, path: str, **parameters: str | int) -> dict[str, Any]:
         """Any other read under /api/v1."""
         return self._call("GET", path, parameters=parameters)
+
+    def pages(self, path: str, name: str, most: int, **parameters: str | int) -> Iterator[dict[str, Any]]:
+        """At most `most` of a list that comes in pages; `name`: the list's key in each."""
+        left, cursor = most, None
+        while left > 0:
+            page = {**parameters, "limit": min(left, _PAGE)} | ({} if cursor is None else {"cursor": cursor})
+            got = self.get(path, **page)
+            yield from got[name]
+            left, cursor = left - len(got[name]), got["next"]
+            if cursor is None:
+                return
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Any other change under /api/v1."""

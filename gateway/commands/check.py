@@ -87,7 +87,7 @@ def _keys(part: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Ite
     for name, spec in part["properties"].items():
         inner, placeholder = _target(spec, definitions)
         key = f"{prefix}{name}{placeholder}"
-        if inner is None:
+        if inner is None or "properties" not in inner:
             default = "" if "default" not in spec else f" (default: {spec['default']})"
             yield f"{key}{default}: {spec.get('description', '')}".rstrip(": ")
         else:

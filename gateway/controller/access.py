@@ -1,19 +1,20 @@
-"""Who may use the admin port: whoever has the token or, where there is none, this machine.
+"""Who may use the admin port, and as whom: whoever has a token, or was signed in by a trusted proxy; where there is
+neither, this machine.
 
 "This machine" means a loopback peer, a Host header that names loopback (a page that rebinds its name to
 127.0.0.1 sends its own name), and no sign of a proxy in between.
 """
 
-import hmac
-from collections.abc import Iterable
-from hashlib import sha256
-from ipaddress import ip_address
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 import msgspec
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.controller.problems import Problem
+from gateway.core.identity import NAMELESS, Identity, Right, Role, Tokens
+from gateway.settings import UserHeader
 from gateway.telemetry.metrics import SIGN_IN_FAILURES, Meters
 
 _OPEN = frozenset({"/livez", "/readyz"})
@@ -22,17 +23,23 @@ _LOCAL_WITHOUT_TOKEN = frozenset({"/metrics"})
 """What a loopback peer reads without a token even where there is one: a scraper on the same machine."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+_AUDIT = "/api/v1/audit"
+_FORESEES = "/rollout/plan"
+"""A POST that changes nothing."""
+ANYBODY = Identity("anybody", Role.VIEWER)
+"""Who reads what is open to all."""
 
 
-class AdminToken:
-    """The admin token; only its hash is kept."""
+class Access(msgspec.Struct, frozen=True):
+    """Ways to say who one is; with none of them, this machine may do everything."""
 
-    def __init__(self, token: str) -> None:
-        self._digest = sha256(token.encode()).digest()
+    tokens: Tokens
+    users: UserHeader | None = None
 
-    def matches(self, given: str) -> bool:
-        """In constant time."""
-        return hmac.compare_digest(sha256(given.encode("utf-8", "surrogateescape")).digest(), self._digest)
+    @property
+    def guarded(self) -> bool:
+        """Whether there is any."""
+        return bool(self.tokens) or self.users is not None
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -56,39 +63,82 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why a request does not pass. `reason` is the counter's label."""
+    """Why a request does not pass. `reason` is the counter's label. `name`: who it was, where that is known."""
 
     reason: str
     problem: Problem
+    name: str = ""
 
 
-def check(asked: Asked, token: AdminToken | None) -> Refusal | None:
-    """None: it may pass."""
+def check(asked: Asked, access: Access) -> Identity | Refusal:
+    """Who asks, when they may."""
     if asked.path in _OPEN:
-        return None
-    refusal = _without_token(asked) if token is None else _with_token(asked, token)
-    return refusal or (None if asked.method in _SAFE else _cross_site(asked))
+        return ANYBODY
+    who = _signed_in(asked, access) if access.guarded else _here(asked)
+    if isinstance(who, Refusal):
+        return who
+    right = needed(asked.method, asked.path)
+    if not who.may(right):
+        detail = f"{who.name!r} is {_article(who.role)}, and this needs the right to {right}"
+        return Refusal("role", Problem(403, "role", "Not for this role", detail), who.name)
+    return (None if asked.method in _SAFE else _cross_site(asked)) or who
 
 
-def _without_token(asked: Asked) -> Refusal | None:
+def needed(method: str, path: str) -> Right:
+    """What a request needs: to read, unless it changes something or reads the audit stream."""
+    if path == _AUDIT:
+        return Right.AUDIT
+    if method in _SAFE or (method == "POST" and path.endswith(_FORESEES)):
+        return Right.READ
+    return Right.CHANGE
+
+
+def _article(role: Role) -> str:
+    return f"{'a' if role is Role.VIEWER else 'an'} {role}"
+
+
+def _here(asked: Asked) -> Identity | Refusal:
     if asked.local:
-        return None
+        return NAMELESS
     detail = (
-        "No admin_token_file is configured, so only this machine may ask, by a loopback address: "
-        "use http://127.0.0.1, or set admin_token_file"
+        "Nothing is configured that says who asks, so only this machine may, by a loopback address: "
+        "use http://127.0.0.1, or set admin_tokens"
     )
     return Refusal("not_local", Problem(403, "forbidden", "Not from here", detail))
 
 
-def _with_token(asked: Asked, token: AdminToken) -> Refusal | None:
+def _signed_in(asked: Asked, access: Access) -> Identity | Refusal:
     scheme, _, given = asked.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.matches(given.strip()):
-        return None
+    if scheme.lower() == "bearer" and (who := access.tokens.of(given.strip().encode("utf-8", "surrogateescape"))):
+        return who
+    if access.users is not None and not given and (told := _told(asked, access.users)):
+        return told
     if asked.path in _LOCAL_WITHOUT_TOKEN and asked.local:
-        return None
+        return ANYBODY
+    detail = "Send `Authorization: Bearer TOKEN`, with a token of admin_tokens or of admin_token_file"
     reason = "wrong_token" if given else "no_token"
-    detail = "Send `Authorization: Bearer TOKEN` with the content of admin_token_file"
     return Refusal(reason, Problem(401, "unauthorized", "The admin token is missing or wrong", detail))
+
+
+def _told(asked: Asked, users: UserHeader) -> Identity | Refusal | None:
+    """Whom a trusted proxy names; None: it names nobody, or it isn't the proxy who asks."""
+    name = asked.headers.get(users.header, "")
+    if not name or not any(_within(asked.peer, network) for network in users.trusted):
+        return None
+    role = users.roles.get(name, users.others)
+    if role is None:
+        detail = f"The proxy says that you are {name!r}, and admin_users has no role for that name"
+        return Refusal("unknown_user", Problem(403, "role", "No role for this user", detail), name)
+    return Identity(name, role)
+
+
+def _within(peer: str | None, network: IPv4Network | IPv6Network) -> bool:
+    try:
+        address = ip_address(peer or "")
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address) in network
 
 
 def _cross_site(asked: Asked) -> Refusal | None:
@@ -120,13 +170,21 @@ def _loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-class Guard:
-    """ASGI middleware: refuses what may not pass, counts it, and puts the headers on what does."""
+Refused = Callable[[Asked, Refusal], None]
+"""Is told of every request that did not pass; must not wait."""
 
-    def __init__(self, app: ASGIApp, token: AdminToken | None, meters: Meters) -> None:
+
+class Guard:
+    """ASGI middleware: refuses what may not pass, counts it, and puts the headers on what does.
+
+    Behind it `scope["state"]["identity"]` says who asks.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, meters: Meters, refused: Refused) -> None:
         self._app = app
-        self._token = token
+        self._access = access
         self._meters = meters
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Only HTTP has a place here; a WebSocket is never accepted."""
@@ -134,13 +192,15 @@ class Guard:
             return
         peer = scope["client"][0] if scope.get("client") else None
         asked = Asked(scope["method"], scope["path"], peer, Headers(scope=scope))
-        refusal = check(asked, self._token)
-        if refusal is None:
+        found = check(asked, self._access)
+        if isinstance(found, Identity):
+            scope.setdefault("state", {})["identity"] = found
             await self._app(scope, receive, _with_headers(send))
             return
-        self._meters.counter(SIGN_IN_FAILURES, refusal.reason).inc()
-        answer = refusal.problem.response()
-        if refusal.problem.status == 401:
+        self._meters.counter(SIGN_IN_FAILURES, found.reason).inc()
+        self._refused(asked, found)
+        answer = found.problem.response()
+        if found.problem.status == 401:
             answer.headers["www-authenticate"] = 'Bearer realm="tipstaff"'
         await answer(scope, receive, _with_headers(send))
 

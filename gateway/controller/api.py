@@ -6,6 +6,8 @@ from gateway.controller import problems
 from gateway.controller.access import Guard
 from gateway.controller.body_limit import BodyLimit
 from gateway.controller.parts import ControllerParts
+from gateway.controller.refusals import refusals
+from gateway.controller.routers.audit import audit_router
 from gateway.controller.routers.bundles import bundles_router
 from gateway.controller.routers.constitution import constitution_router
 from gateway.controller.routers.decisions import decisions_router
@@ -23,7 +25,8 @@ from gateway.controller.routers.values import problems as problems_of
 from gateway.controller.routers.weights import weights_router
 
 _DESCRIPTION = """The admin API. Additive only; errors are problem details (RFC 9457).
-With a token configured, send `Authorization: Bearer TOKEN`; without one, only this machine may ask."""
+With tokens configured, send `Authorization: Bearer TOKEN`; without any, only this machine may ask. Roles: a viewer
+reads, an auditor also reads texts and the audit stream, an operator also changes things."""
 
 
 def create_app(parts: ControllerParts) -> FastAPI:
@@ -49,15 +52,16 @@ def create_app(parts: ControllerParts) -> FastAPI:
         metrics_router(parts.exposition),
         weights_router(parts.tables, parts.rollouts),
         rates_router(parts.tables, parts.index),
-        exchanges_router(parts.index, parts.texts, parts.feedback),
+        exchanges_router(parts.index, parts.texts, parts.feedback, parts.trail),
         labels_router(parts),
         ledger_router(parts.ledgers),
         decisions_router(parts.store, parts.rollouts),
         rollouts_router(parts),
         levels_router(parts.levels),
-        bundles_router(parts.folder, parts.version),
+        bundles_router(parts.folder, parts.version, parts.trail),
+        audit_router(parts.trail),
     ):  # what they would say of a data folder that is gone is wrong
         app.include_router(router, dependencies=[Depends(parts.folder.check)], responses=problems_of(503))
     app.add_middleware(BodyLimit)
-    app.add_middleware(Guard, token=parts.token, meters=parts.meters)
+    app.add_middleware(Guard, access=parts.access, meters=parts.meters, refused=refusals(parts.trail))
     return app

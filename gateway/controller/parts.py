@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from classifiers.constitution import Constitution
-from gateway.controller.access import AdminToken
+from gateway.controller.access import Access
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.index import ExchangeIndex
@@ -16,6 +16,7 @@ from gateway.controller.orders import Orders
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables
+from gateway.controller.trail import AuditTrail
 from gateway.curation.store import LabelStore
 from gateway.events.ledger import Ledger
 from gateway.events.schema import Stream
@@ -33,7 +34,7 @@ class Texts(Protocol):
 
 
 class ControllerParts(msgspec.Struct, frozen=True):
-    """Everything explicit. `token` None: only this machine may ask. `ledgers` and `healthy` are asked each time.
+    """Everything explicit. `access`: who may ask. `ledgers` and `healthy` are asked each time.
 
     `healthy`: an empty list, or what is wrong with the controller itself, a sentence each.
     """
@@ -56,6 +57,7 @@ class ControllerParts(msgspec.Struct, frozen=True):
     exposition: Exposition
     healthy: Callable[[], list[str]]
     folder: FolderWatch
-    token: AdminToken | None
+    access: Access
+    trail: AuditTrail
     meters: Meters
     clock: Clock

@@ -14,7 +14,7 @@ from gateway.controller.levels import UnknownAlarm
 from gateway.controller.rollouts import UnknownRollout
 from gateway.controller.sqlite_file import QueryTooSlow
 from gateway.controller.tables import Conflict, UnknownModel
-from gateway.ports import StaleHead
+from gateway.ports import LogFull, StaleHead
 from gateway.rollout.commands import Refused
 
 log = structlog.get_logger(__name__)
@@ -58,6 +58,7 @@ _KNOWN: dict[type[Exception], tuple[int, str, str]] = {
     StaleHead: (409, "conflict", "Another controller moved the state"),
     QueryTooSlow: (503, "too-slow", "The query took too long"),
     DataFolderGone: (503, "storage", "The data folder is gone"),
+    LogFull: (503, "storage", "The audit stream takes no more, so this cannot be done"),
     sqlite3.OperationalError: (503, "storage", "The controller's storage cannot be used now"),
     OSError: (503, "storage", "The controller's storage cannot be used now"),
 }

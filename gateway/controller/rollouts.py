@@ -266,13 +266,13 @@ class Rollouts:
         return f"a {what} of {model} is {status}: use tipstaff rollout ({words})"
 
     def set_weights(
-        self, model: str, shares: Mapping[str, float], reason: str, expected_version: int | None = None
+        self, model: str, shares: Mapping[str, float], reason: str, actor: str, expected_version: int | None = None
     ) -> RoutingTable:
         """An operator's weights, where no rollout has the word. Raises Refused, and what RoutingTables does."""
         with self._lock:
             if words := self.reserved(model):
                 raise Refused(words)
-            return self._tables.set_weights(model, shares, reason, expected_version=expected_version)
+            return self._tables.set_weights(model, shares, reason, actor, expected_version)
 
     def _now(self, running: Running) -> int:
         """How far it has read: an input comes after those verdicts, and before all others, also in a replay."""

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.controller import problems
-from gateway.controller.access import AdminToken, Guard
+from gateway.controller.access import Access, Guard, Refused
 from gateway.controller.body_limit import BodyLimit
 from gateway.controller.problems import Problem
 from gateway.controller.routers.health import Alive
@@ -24,8 +24,9 @@ def waiting_app(
     why: Callable[[], str],
     exposition: Exposition,
     ledgers: Callable[[], Mapping[Stream, Ledger]],
-    token: AdminToken | None,
+    access: Access,
     meters: Meters,
+    refused: Refused,
 ) -> FastAPI:
     """`/livez`, `/metrics` of what the processes count, the ledger; all else is 503 with `why`."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
@@ -42,7 +43,7 @@ def waiting_app(
         raise Problem(503, "storage", "The controller waits for its storage", f"/{path}: {why()}")
 
     app.add_middleware(BodyLimit)
-    app.add_middleware(Guard, token=token, meters=meters)
+    app.add_middleware(Guard, access=access, meters=meters, refused=refused)
     return app
 
 

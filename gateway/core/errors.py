@@ -257,9 +257,20 @@ def bad_admin_token() -> GatewayError:
     return GatewayError(
         403,
         "bad_admin_token",
-        "The admin token given is not this gateway's.",
-        f"Send the content of admin_token_file, or leave {FORCE_ARM} out.",
+        "The admin token given is not an operator's of this gateway.",
+        f"Send a token of admin_tokens with the role operator, or leave {FORCE_ARM} out.",
         param=ADMIN_TOKEN,
+    )
+
+
+def no_audit() -> GatewayError:
+    """503: an arm was to be forced, and nobody can write it down."""
+    return GatewayError(
+        503,
+        "no_audit",
+        "No arm may be forced now: the audit stream takes no more (disk full?).",
+        f"Leave {FORCE_ARM} out, or try again later.",
+        param=FORCE_ARM,
     )
 
 

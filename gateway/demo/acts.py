@@ -170,7 +170,7 @@ class Acts:
     async def _recall(self) -> None:
         """The models are simulated, so what was wrong with each answer is known: how much of it was found?"""
         said = [(each.exchange, each.fault) for each in self._users.asked if each.status == 200]
-        told = recall(said, await asyncio.to_thread(violations, self._admin, MODEL))
+        told = recall(said, await asyncio.to_thread(violations, self._admin, MODEL, len(said)))
         self._teller.say("what the models did, and what of it was found (hard twins, that no training ever saw):")
         for line in told.told():
             self._teller.say(f"    {line}")

@@ -10,7 +10,6 @@ from gateway.commands.words import time_of
 from gateway.rollout.proportions import wilson
 
 _ALPHA = 0.05
-_PAGE = 500
 _ENOUGH = 30
 """Evaluated exchanges per arm from which rates are compared."""
 _MOSTLY = 0.5
@@ -115,16 +114,12 @@ def observe(admin: AdminClient, model: str, started: str = "") -> Observation:
     )
 
 
-def violations(admin: AdminClient, model: str) -> dict[str, list[str]]:
-    """Exchange -> the principles that it violates, of all that violate one. Blocking; raises AdminError."""
-    found: dict[str, list[str]] = {}
-    page: dict[str, str | int] = {"model": model, "finding": "violates", "limit": _PAGE}
-    while True:
-        got = admin.get("exchanges", **page)
-        found |= {each["id"]: each["violated"] for each in got["exchanges"]}
-        if got["next"] is None:
-            return found
-        page["cursor"] = got["next"]
+def violations(admin: AdminClient, model: str, most: int) -> dict[str, list[str]]:
+    """Exchange -> the principles that it violates, of the newest `most` that violate any. Blocking; raises
+    AdminError.
+    """
+    found = admin.pages("exchanges", "exchanges", most, model=model, finding="violates")
+    return {each["id"]: each["violated"] for each in found}
 
 
 def _arm(seen: dict[str, Any]) -> ArmSeen:

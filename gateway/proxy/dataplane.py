@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping
 
 from gateway.core import errors
 from gateway.core.envelope import EnvelopeReader
+from gateway.core.identity import Tokens
 from gateway.ports import Clock
 from gateway.proxy.arms import Arms
 from gateway.proxy.dispatch import Dispatcher
 from gateway.proxy.feedback import FeedbackDesk, FeedbackRecords
+from gateway.proxy.forcing import AuditRecords, Forcing
+from gateway.proxy.ids import Ids
 from gateway.proxy.instruments import Instruments
 from gateway.proxy.models import ModelList
 from gateway.proxy.pins import Pins
@@ -31,8 +34,8 @@ _ABORT_SECONDS = 1.0
 class DataPlane:
     """Listens for clients and serves them until it is drained.
 
-    `unit_key` hides who a unit is (at most 64 bytes); `admin_token` lets an operator force an arm, None lets
-    nobody; `ready` is what /readyz says; `tasks` reports what dies.
+    `unit_key` hides who a unit is (at most 64 bytes); `tokens`: of operators, who may force an arm, which goes to
+    `audit`; `ready` is what /readyz says; `tasks` reports what dies.
     """
 
     def __init__(  # noqa: PLR0913 - the data plane's collaborators, once each
@@ -43,13 +46,14 @@ class DataPlane:
         table: TableWatch,
         recorder: Records,
         feedback: FeedbackRecords,
+        audit: AuditRecords,
         pins: Pins,
         models: ModelList,
         meters: Meters,
         clock: Clock,
         tasks: Tasks,
         unit_key: bytes,
-        admin_token: bytes | None,
+        tokens: Tokens,
         ready: Callable[[], bool],
     ) -> None:
         self._services = Services(
@@ -57,7 +61,7 @@ class DataPlane:
             deadlines=settings.deadlines,
             limits=settings.limits,
             expose_arm=settings.expose_arm,
-            steering=Steering(settings.models, arms, table, pins, unit_key, admin_token),
+            steering=Steering(settings.models, arms, table, pins, unit_key, Forcing(tokens, audit, clock, Ids())),
             envelopes=EnvelopeReader(body_keys(settings.models)),
             recorder=recorder,
             keeps_text=frozenset(name for name, model in settings.models.items() if model.record == "full"),

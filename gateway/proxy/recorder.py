@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from gateway.events.schema import ExchangeV1, FeedbackV1, Stream
+from gateway.events.counted import DISK_FULL, LOG_FAILED, QUEUE_FULL, SHUTDOWN, Correction, Ledger
+from gateway.events.schema import AuditV1, ExchangeV1, FeedbackV1, Stream
 from gateway.ports import Clock, EventLog, LogFull
-from gateway.proxy.ledger import DISK_FULL, LOG_FAILED, QUEUE_FULL, SHUTDOWN, Correction, Ledger
 from gateway.telemetry.metrics import Meters
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ Policy = Literal["batched", "strict"]
 _REFUSED: dict[Stream, str] = {
     "exchanges": "new requests are refused",
     "feedback": "new feedback is refused",
+    "audit": "nobody may force an arm",
 }
-Recorded = ExchangeV1 | FeedbackV1
+Recorded = ExchangeV1 | FeedbackV1 | AuditV1
 
 
 class Recorder:
@@ -106,7 +107,7 @@ class Recorder:
             return
         self._put(exchange, size)
 
-    def offer(self, events: Sequence[FeedbackV1]) -> bool:
+    def offer(self, events: Sequence[FeedbackV1] | Sequence[AuditV1]) -> bool:
         """Begin and take all of them, or none: False when there is no room, or `strict` and the log is full."""
         size = len(events) * RECORD_OVERHEAD
         full = self._strict and self._full

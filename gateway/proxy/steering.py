@@ -1,6 +1,5 @@
 """Where a request goes: who its unit is, which arm that unit was assigned, and which arm serves it."""
 
-import hmac
 from collections.abc import Mapping
 from hashlib import blake2b
 
@@ -15,13 +14,11 @@ from gateway.core.routing import RoutingTable
 from gateway.events.schema import Assignment
 from gateway.proxy.arms import Arms
 from gateway.proxy.endpoints import ArmEndpoints, Endpoint
+from gateway.proxy.forcing import FORCE_ARM, Forcing
 from gateway.proxy.instruments import NO_UNIT
 from gateway.proxy.pins import Pins
 from gateway.proxy.table import TableWatch
 from gateway.settings import Model
-
-FORCE_ARM = b"x-tipstaff-force-arm"
-ADMIN_TOKEN = b"x-tipstaff-admin-token"
 
 _REMEMBERED_UNITS = 4096
 _REMEMBERED_BYTES = 256
@@ -52,7 +49,7 @@ class Asked(msgspec.Struct):
 
 
 class Steering:
-    """Decides courses. `unit_key` hides who a unit is; `admin_token` lets an operator force an arm."""
+    """Decides courses. `unit_key` hides who a unit is; `forcing`: who may choose an arm."""
 
     def __init__(
         self,
@@ -61,13 +58,13 @@ class Steering:
         table: TableWatch,
         pins: Pins,
         unit_key: bytes,
-        admin_token: bytes | None,
+        forcing: Forcing,
     ) -> None:
         self._arms = arms
         self._table = table
         self._pins = pins
         self._key = unit_key
-        self._token = admin_token
+        self._forcing = forcing
         self._assigning: RoutingTable | None = None
         self._assignments: dict[tuple[str, str, bytes], Assignment] = {}
         """By (model, source, value): what `_assigning` says of units that were seen."""
@@ -142,17 +139,11 @@ class Steering:
         return "request", NO_UNIT, asked.exchange_id.encode()
 
     def _forced(self, asked: Asked) -> str:
-        name = asked.fields.get(FORCE_ARM)
-        if name is None:
-            return ""
-        token = asked.fields.get(ADMIN_TOKEN)
-        if not token:
-            raise errors.missing_admin_token()
-        if self._token is None or not hmac.compare_digest(token, self._token):
-            raise errors.bad_admin_token()
-        arm = name.decode("latin-1")
+        arm = asked.fields[FORCE_ARM].decode("latin-1")
+        who = self._forcing.operator(asked.fields)
         if (asked.model, arm) not in self._arms:
             raise errors.unknown_arm(arm, self._names[asked.model])
+        self._forcing.note(who, asked.exchange_id, arm)
         return arm
 
     def _pinned(self, model: str, response_id: str) -> tuple[ArmEndpoints, Endpoint]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.clock import SystemClock
 from gateway.configfile import parse
+from gateway.core.identity import Identity, Role, Tokens, digest
 from gateway.core.routing import ModelRoute, RoutingTable, split
-from gateway.events.schema import ExchangeV1, FeedbackV1
+from gateway.events.schema import AuditV1, ExchangeV1, FeedbackV1
 from gateway.ports import Clock
 from gateway.proxy.arms import build_arms
 from gateway.proxy.dataplane import DataPlane
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 
 UNIT_KEY = b"unit key of the tests"
 ADMIN_TOKEN = b"admin token of the tests"
+VIEWER_TOKEN = b"viewer token of the tests"
+TOKENS = Tokens(
+    {
+        digest(ADMIN_TOKEN.decode()): Identity("ada", Role.OPERATOR),
+        digest(VIEWER_TOKEN.decode()): Identity("vic", Role.VIEWER),
+    }
+)
 
 
 class KeptRecords:
@@ -34,6 +42,7 @@ class KeptRecords:
     def __init__(self) -> None:
         self.records: list[ExchangeV1] = []
         self.feedback: list[FeedbackV1] = []
+        self.audit: list[AuditV1] = []
         self.begun = 0
         self.full = False
         self._more = asyncio.Event()
@@ -51,10 +60,11 @@ class KeptRecords:
         self.records.append(exchange)
         self._more.set()
 
-    def offer(self, events: Sequence[FeedbackV1]) -> bool:
-        """See FeedbackRecords."""
+    def offer(self, events: Sequence[FeedbackV1] | Sequence[AuditV1]) -> bool:
+        """See FeedbackRecords, AuditRecords."""
         if not self.full:
-            self.feedback += events
+            self.feedback += [event for event in events if isinstance(event, FeedbackV1)]
+            self.audit += [event for event in events if isinstance(event, AuditV1)]
         return not self.full
 
     async def until(self, count: int, seconds: float = 5.0) -> list[ExchangeV1]:
@@ -93,7 +103,8 @@ class Bench:
             clock=self.clock,
             tasks=self.tasks,
             unit_key=UNIT_KEY,
-            admin_token=ADMIN_TOKEN,
+            tokens=TOKENS,
+            audit=self.records,
             ready=lambda: self.ready,
         )
         self.port = 0

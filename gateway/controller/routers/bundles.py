@@ -12,6 +12,9 @@ from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.problems import not_found
 from gateway.controller.record import NoRecord, read_record
 from gateway.controller.routers.values import problems
+from gateway.controller.routers.who import Who
+from gateway.controller.trail import AuditTrail
+from gateway.core.identity import Identity
 
 _ZIP: dict[int | str, dict[str, Any]] = {
     200: {
@@ -21,15 +24,16 @@ _ZIP: dict[int | str, dict[str, Any]] = {
 }
 
 
-def bundles_router(folder: FolderWatch, version: str) -> APIRouter:
+def bundles_router(folder: FolderWatch, version: str, trail: AuditTrail) -> APIRouter:
     """Of `folder`; `version`: tipstaff's, which stands in the file."""
     router = APIRouter(prefix="/api/v1/rollouts", tags=["rollouts"])
 
-    def answer(wanted: str) -> StreamingResponse:
+    def answer(wanted: str, who: Identity) -> StreamingResponse:
         try:
             record = read_record(folder.data, wanted)
         except NoRecord as error:
             raise not_found("rollout", str(error)) from error
+        trail.tell(who.name, "bundle.exported", record.kept.state.rollout)
         pieces = bundle(folder.data, record, version)
         name = f"{record.kept.state.rollout}.zip"
         return StreamingResponse(
@@ -44,9 +48,9 @@ def bundles_router(folder: FolderWatch, version: str) -> APIRouter:
         response_class=StreamingResponse,
         responses={**_ZIP, **problems(404)},
     )
-    def newest() -> StreamingResponse:
+    def newest(who: Who) -> StreamingResponse:
         """As the one of one rollout."""
-        return answer("")
+        return answer("", who)
 
     @router.get(
         "/{rollout:path}/bundle",
@@ -54,11 +58,11 @@ def bundles_router(folder: FolderWatch, version: str) -> APIRouter:
         response_class=StreamingResponse,
         responses={**_ZIP, **problems(404)},
     )
-    def one(rollout: str) -> StreamingResponse:
+    def one(rollout: str, who: Who) -> StreamingResponse:
         """A zip with its plan, constitution, verdicts without text, labels, inputs and all decisions, for
         `tipstaff rollout verify`. `rollout`: its id, or a model for its newest. One that is cut off is no zip.
         """
-        return answer(rollout)
+        return answer(rollout, who)
 
     return router
 

@@ -109,7 +109,9 @@ class Text(Answer):
 
 
 class ExchangeDetail(Answer):
-    """Everything that is kept of one exchange. `text` is null where none is kept, or none any more."""
+    """Everything that is kept of one exchange. `text` is null where none is kept, or none any more, or where it is
+    `withheld`: kept, and not for this role.
+    """
 
     model_config = example(
         id="019cab1f3c6a7f4b8d2e6a90c1b2d3e4",
@@ -188,6 +190,7 @@ class ExchangeDetail(Answer):
             ],
             "cut": False,
         },
+        withheld=False,
     )
 
     id: str
@@ -207,9 +210,12 @@ class ExchangeDetail(Answer):
     verdict: Found
     feedback: list[Said]
     text: Text | None
+    withheld: bool
 
 
-def detail(event: VerdictV1, text: KeptText | None, feedback: Iterable[Feedback]) -> ExchangeDetail:
+def detail(
+    event: VerdictV1, text: KeptText | None, feedback: Iterable[Feedback], *, withheld: bool
+) -> ExchangeDetail:
     """The answer for one exchange."""
     return ExchangeDetail(
         id=event.exchange_id,
@@ -229,6 +235,7 @@ def detail(event: VerdictV1, text: KeptText | None, feedback: Iterable[Feedback]
         verdict=_found(event.verdict),
         feedback=[_said(one) for one in feedback],
         text=None if text is None else Text.model_validate(text),
+        withheld=withheld,
     )
 
 

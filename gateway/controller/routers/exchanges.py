@@ -1,6 +1,5 @@
 """Exchanges: listed without text, and one whole, with its text redacted."""
 
-import re
 from datetime import datetime
 from typing import Annotated
 
@@ -14,9 +13,11 @@ from gateway.controller.index import ExchangeIndex
 from gateway.controller.parts import Texts
 from gateway.controller.problems import Problem, not_found
 from gateway.controller.routers.exchange_detail import ExchangeDetail, detail
+from gateway.controller.routers.paging import after
 from gateway.controller.routers.values import Answer, example, microseconds, moment, problems
-
-_CURSOR = re.compile(r"^(\d{1,17})-([0-9a-f]{32})$")
+from gateway.controller.routers.who import Who
+from gateway.controller.trail import AuditTrail
+from gateway.core.identity import Right
 
 _LISTED = {
     "id": "019cab1f3c6a7f4b8d2e6a90c1b2d3e4",
@@ -103,26 +104,33 @@ class Wanted(BaseModel):
     cursor: str | None = Field(default=None, description="`next` of the page before")
 
 
-def exchanges_router(index: ExchangeIndex, texts: Texts, feedback: FeedbackIndex) -> APIRouter:
+def exchanges_router(index: ExchangeIndex, texts: Texts, feedback: FeedbackIndex, trail: AuditTrail) -> APIRouter:
     """List, filter, page, and look at one."""
     router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"])
 
     @router.get("", summary="List exchanges", responses=problems(422, 503))
     def find(wanted: Annotated[Wanted, Query()]) -> ExchangePage:
         """The newest first. Example: ?model=assistant&arm=canary&principle=honesty&severity=high"""
-        rows = index.find(_filter(wanted), wanted.limit + 1, _cursor(wanted.cursor))
+        place = after(wanted.cursor)
+        rows = index.find(_filter(wanted), wanted.limit + 1, None if place is None else Cursor(*place))
         shown = rows[: wanted.limit]
         more = f"{shown[-1].time_us}-{shown[-1].id}" if len(rows) > wanted.limit else None
         return ExchangePage(exchanges=[_listed(row) for row in shown], next=more)
 
-    @router.get("/{exchange_id}", summary="One exchange", responses=problems(404, 422))
-    def one(exchange_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> ExchangeDetail:
-        """Everything that was found, what was said of it, and the redacted text while it is kept."""
+    @router.get("/{exchange_id}", summary="One exchange", responses=problems(404, 422, 503))
+    def one(exchange_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")], who: Who) -> ExchangeDetail:
+        """Everything that was found, what was said of it, and the redacted text while it is kept: not for viewers;
+        whoever sees it stands in the audit stream.
+        """
         event = index.verdict(exchange_id)
         if event is None:
             reason = "none with this id has been scored here; the newest may still be on their way"
             raise not_found("exchange", f"{exchange_id}: {reason}")
-        return detail(event, texts.get(exchange_id), feedback.of(exchange_id))
+        text = texts.get(exchange_id)
+        withheld = text is not None and not who.may(Right.TEXT)
+        if text is not None and not withheld:
+            trail.tell(who.name, "text.read", exchange_id)
+        return detail(event, None if withheld else text, feedback.of(exchange_id), withheld=withheld)
 
     return router
 
@@ -145,15 +153,6 @@ def _filter(wanted: Wanted) -> ExchangeFilter:
         since_us=None if wanted.since is None else microseconds(wanted.since),
         until_us=None if wanted.until is None else microseconds(wanted.until),
     )
-
-
-def _cursor(text: str | None) -> Cursor | None:
-    if text is None:
-        return None
-    match = _CURSOR.match(text)
-    if match is None:
-        raise Problem(422, "cursor", "No such cursor", "Give the `next` of the page before, as it is")
-    return Cursor(int(match[1]), match[2])
 
 
 def _listed(row: ExchangeRow) -> ExchangeListed:

@@ -1,6 +1,6 @@
 """What people say of exchanges: a sample to be labelled, labels handed in, and what they add up to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -21,7 +21,9 @@ from gateway.controller.routers.label_values import (
     summary_shown,
 )
 from gateway.controller.routers.values import microseconds, problems
+from gateway.controller.routers.who import Who
 from gateway.controller.tables import RoutingTables, UnknownModel
+from gateway.core.identity import Identity
 from gateway.curation.label_file import LabelFileError, Line, read
 from gateway.curation.labelling import Labelling, NotLabelled
 from gateway.curation.labels import Said
@@ -36,10 +38,15 @@ def labels_router(parts: ControllerParts) -> APIRouter:
     store = parts.labels
     labelling = Labelling(store, parts.index, parts.constitution, parts.clock)
 
+    def added(model: str, actor: str, lines: Sequence[Line], place: str, who: Identity) -> LabelsTaken:
+        taken = labelling.add(model, actor, lines, place)
+        parts.trail.tell(who.name, "labels.added", model, f"{taken} of {actor}")
+        return LabelsTaken(taken=taken)
+
     @router.post(
         "/{model:path}/labels/sample", summary="Draw exchanges to label", responses=problems(404, 422, 503)
     )
-    def sample(model: str, wanted: SampleWanted) -> SampleShown:
+    def sample(model: str, wanted: SampleWanted, who: Who) -> SampleShown:
         """A random sample, the same number from each arm and from flagged and unflagged; it is kept."""
         _check(parts.tables, model)
         now_us = parts.clock.now_us()
@@ -48,6 +55,7 @@ def labels_router(parts: ControllerParts) -> APIRouter:
         with _told():
             frame = Frame(model, wanted.principle, since_us, until_us)
             draw, exchanges = labelling.sample(frame, wanted.size, wanted.seed, wanted.actor)
+        parts.trail.tell(who.name, "labels.sampled", model, f"{len(exchanges)} exchanges for {wanted.actor}")
         return sample_shown(draw, store.summary(draw), exchanges)
 
     @router.get("/{model:path}/labels/summary", summary="What labels add up to", responses=problems(404, 422, 503))
@@ -64,15 +72,15 @@ def labels_router(parts: ControllerParts) -> APIRouter:
         return summary_shown(found, store.summary(found))
 
     @router.post("/{model:path}/labels/import", summary="Import labels", responses=problems(404, 422, 503))
-    def take_file(model: str, given: FileGiven) -> LabelsTaken:
+    def take_file(model: str, given: FileGiven, who: Who) -> LabelsTaken:
         """A file of labels, whole or not at all; what is wrong is said with line and column."""
         _check(parts.tables, model)
         with _told():
             lines = read(given.text, given.format)
-            return LabelsTaken(taken=labelling.add(model, given.actor, lines, "line "))
+            return added(model, given.actor, lines, "line ", who)
 
     @router.post("/{model:path}/labels", summary="Label exchanges", responses=problems(404, 422, 503))
-    def take(model: str, given: LabelsGiven) -> LabelsTaken:
+    def take(model: str, given: LabelsGiven, who: Who) -> LabelsTaken:
         """One label or many, whole or not at all."""
         _check(parts.tables, model)
         lines = [
@@ -80,7 +88,7 @@ def labels_router(parts: ControllerParts) -> APIRouter:
             for place, label in enumerate(given.labels)
         ]
         with _told():
-            return LabelsTaken(taken=labelling.add(model, given.actor, lines, "#/body/labels/"))
+            return added(model, given.actor, lines, "#/body/labels/", who)
 
     @router.get("/{model:path}/labels", summary="List labels", responses=problems(404, 422, 503))
     def listed(

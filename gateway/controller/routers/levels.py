@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.controller.levels import Levels, Shown
 from gateway.controller.routers.values import Answer, example, moment, problems
 from gateway.controller.routers.weights import Reason
+from gateway.controller.routers.who import Who
 
 log = structlog.get_logger(__name__)
 
@@ -75,11 +76,16 @@ def levels_router(levels: Levels) -> APIRouter:
         summary="Acknowledge a level alarm",
         responses=problems(404, 422, 503),
     )
-    def acknowledge(model: str, given: Acknowledged) -> LevelsShown:
+    def acknowledge(model: str, given: Acknowledged, who: Who) -> LevelsShown:
         """It begins anew. 404 where it is not raised."""
         levels.acknowledge(model, given.arm, given.principle)
         log.info(
-            "level alarm acknowledged", model=model, arm=given.arm, principle=given.principle, reason=given.reason
+            "level alarm acknowledged",
+            model=model,
+            arm=given.arm,
+            principle=given.principle,
+            actor=who.name,
+            reason=given.reason,
         )
         return read()
 

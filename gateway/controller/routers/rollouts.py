@@ -23,10 +23,9 @@ from gateway.controller.routers.rollout_values import (
     WordGiven,
 )
 from gateway.controller.routers.values import problems
+from gateway.controller.routers.who import Who
 from gateway.rollout.outlook import outlook
 from gateway.rollout.plan import PlanError
-
-_OPERATOR = "operator"
 
 
 def rollouts_router(parts: ControllerParts) -> APIRouter:
@@ -88,14 +87,14 @@ def _add_plan_and_start(router: APIRouter, parts: ControllerParts) -> None:
         return plan_shown(model, checked, outlook(checked, known.traffic, known.rates))
 
     @router.post("/{model:path}/rollout", summary="Start a rollout", responses=problems(404, 409, 422, 503))
-    def start(model: str, wanted: RolloutWanted) -> RolloutShown:
+    def start(model: str, wanted: RolloutWanted, who: Who) -> RolloutShown:
         """Gives the canary its first stage, under a new salt. 409 with what is in the way."""
         order = Wanted(
             model=model,
             to=wanted.to,
             start=wanted.start,
             plan=wanted.plan,
-            actor=_OPERATOR,
+            actor=who.name,
             reason=wanted.reason,
             drill=wanted.drill or 0.0,
         )
@@ -108,14 +107,14 @@ def _add_words(router: APIRouter, parts: ControllerParts) -> None:
     @router.post(
         "/{model:path}/rollout/{word}", summary="Say a word to a rollout", responses=problems(404, 409, 422, 503)
     )
-    def say(model: str, word: Word, given: WordGiven) -> RolloutShown:
+    def say(model: str, word: Word, given: WordGiven, who: Who) -> RolloutShown:
         """A decision under the operator's name, in force when the answer comes. 409 where it can do nothing."""
         parts.orders.model(model)
         if word == "retry":
             with _told():
-                parts.orders.retry(model, _OPERATOR, given.reason)
+                parts.orders.retry(model, who.name, given.reason)
         else:
-            parts.rollouts.command(model, word, _OPERATOR, given.reason)
+            parts.rollouts.command(model, word, who.name, given.reason)
         return _shown(parts, model)
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from gateway.controller.problems import Problem, not_found
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.routers.values import Answer, example, moment, percent, problems
+from gateway.controller.routers.who import Who
 from gateway.controller.tables import RoutingTables
 from gateway.core.routing import DecidedBy, RoutingTable
 
@@ -65,14 +66,14 @@ def weights_router(tables: RoutingTables, rollouts: Rollouts) -> APIRouter:
         return _weights(tables.current(), model)
 
     @router.put("/{model:path}/weights", summary="Set a model's weights", responses=problems(404, 409, 422))
-    def write(model: str, wanted: WeightsWanted) -> Weights:
+    def write(model: str, wanted: WeightsWanted, who: Who) -> Weights:
         """Set the weights as the operator. Every proxy acts on it within a second; it outlives restarts.
 
         409 while a rollout of the model runs: its weights are the rollout's, and it has words of its own.
         """
         shares = {arm: value / 100 for arm, value in wanted.weights.items()}
         try:
-            table = rollouts.set_weights(model, shares, wanted.reason, wanted.expected_version)
+            table = rollouts.set_weights(model, shares, wanted.reason, who.name, wanted.expected_version)
         except ValueError as error:
             raise Problem(422, "weights", "These weights cannot be", str(error)) from error
         return _weights(table, model)

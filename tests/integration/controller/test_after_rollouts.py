@@ -207,6 +207,6 @@ class TestWhatWentBack:
 
     def test_an_operator_can_bring_it_back(self, back: Site) -> None:
         restart(back, AS_IT_WAS)
-        back.rollouts.set_weights(MODEL, {"canary": 0.1}, "it was the network")
+        back.rollouts.set_weights(MODEL, {"canary": 0.1}, "it was the network", "ada")
         restart(back, AS_IT_WAS)
         assert shares(back) == {"stable": 0.9, "canary": 0.1}

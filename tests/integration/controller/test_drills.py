@@ -112,7 +112,7 @@ def test_drills_are_numbered_by_themselves_and_retry_means_the_real_one(site: Si
     for _ in range(2):
         drill(site, 0.5)
         with pytest.raises(Refused, match="a drill of assistant is running"):
-            site.rollouts.set_weights(MODEL, {"canary": 0.5}, "by hand")
+            site.rollouts.set_weights(MODEL, {"canary": 0.5}, "by hand", "ada")
         site.rollouts.command(MODEL, "rollback", "ann", "seen enough")
     again = site.controller.parts.orders.retry(MODEL, "ann", "mended")
     names = [each.rollout for each in site.controller.store.rollouts()]

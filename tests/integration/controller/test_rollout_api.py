@@ -121,7 +121,7 @@ class TestAWord:
         start(site)
         post(site, f"{ROLLOUT}/promote", {"reason": "so"})
         with pytest.raises(Refused, match="finish or undo"):
-            site.rollouts.set_weights(MODEL, {"canary": 0.5}, "half of it")
+            site.rollouts.set_weights(MODEL, {"canary": 0.5}, "half of it", "ada")
 
     def test_what_was_promoted_and_finished_is_not_tried_again(self, site: Site) -> None:
         start(site)

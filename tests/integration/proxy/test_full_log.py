@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import SystemClock
+from gateway.events.counted import DISK_FULL
 from gateway.events.policy import StreamPolicy, policies
 from gateway.events.sqlite import SqliteEventLog
-from gateway.proxy.ledger import DISK_FULL
 from gateway.proxy.recorder import Policy, Recorder
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters

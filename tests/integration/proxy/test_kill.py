@@ -6,9 +6,9 @@ from pathlib import Path
 
 from gateway.clock import SystemClock
 from gateway.events import ledger
+from gateway.events.counted import CRASH, Ledger
 from gateway.events.sqlite import SqliteEventLog
 from gateway.layout import DataFolder
-from gateway.proxy.ledger import CRASH, Ledger
 from gateway.proxy.recorder import Recorder
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.proxy.ledger import correction
+from gateway.events.counted import correction
 from gateway.proxy.recorder import Policy, Recorder
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters

@@ -12,7 +12,7 @@ import pytest
 
 from classifiers import constitution
 from classifiers.exchange import Answer, Turn
-from gateway.controller.access import AdminToken
+from gateway.controller.access import Access
 from gateway.controller.api import create_app
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
@@ -28,11 +28,14 @@ from gateway.controller.series import ControllerSeries
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables
 from gateway.controller.traffic import TrafficReader
+from gateway.controller.trail import AuditTrail
 from gateway.controller.weights import Wish
+from gateway.core.identity import NAMELESS, Identity, Role, Tokens, digest
 from gateway.curation.store import LabelStore
 from gateway.datafolder import prepare
 from gateway.events import ledger
 from gateway.events.schema import Stream
+from gateway.events.sqlite import SqliteEventLog
 from gateway.layout import DataFolder
 from gateway.scoring.texts import KeptText, KeptTexts
 from gateway.settings import Arm, Model
@@ -44,6 +47,11 @@ from tests.unit.controller.support import START
 
 if TYPE_CHECKING:
     from gateway.controller.notification import LevelAlarm
+
+
+TOKENS = Tokens(
+    {digest("s3cret"): NAMELESS} | {digest(f"token-of-{role}"): Identity(f"{role}-1", role) for role in Role}
+)
 
 
 @cache
@@ -59,7 +67,7 @@ def _model(*arms: str) -> Model:
 class Controller:
     """Real parts on a folder, without the loop; `call` asks the application."""
 
-    def __init__(self, root: Path, token: AdminToken | None = None) -> None:
+    def __init__(self, root: Path, access: Access | None = None) -> None:
         self.data = DataFolder(root / "data")
         prepare(self.data)
         self.clock = ManualClock(START)
@@ -81,6 +89,8 @@ class Controller:
         )
         self.exposition = Exposition(self.data.counters, series)
         self.folder = FolderWatch(self.data)
+        self.events = SqliteEventLog(self.data.log, "controller", self.clock)
+        self.trail = AuditTrail(self.events, self.clock, self.meters)
         self.rollouts = Rollouts(self.store, self.tables, self.index, models, rules, self.clock)
         statuses = Statuses(self.data.root / "status", self.clock)
         self.parts = ControllerParts(
@@ -102,7 +112,8 @@ class Controller:
             exposition=self.exposition,
             healthy=lambda: self.troubles,
             folder=self.folder,
-            token=token,
+            access=access or Access(Tokens({})),
+            trail=self.trail,
             meters=self.meters,
             clock=self.clock,
         )
@@ -130,6 +141,7 @@ class Controller:
 
     def close(self) -> None:
         self.texts.close()
+        self.events.close()
         self.index.close()
         self.feedback.close()
         self.labels.close()
@@ -157,8 +169,8 @@ def controller(tmp_path: Path) -> Iterator[Controller]:
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Controller]:
-    """One with a token."""
-    controller = Controller(tmp_path, AdminToken("s3cret"))
+    """One with a token for each role, and the one of nobody by name."""
+    controller = Controller(tmp_path, Access(TOKENS))
     controller.start()
     yield controller
     controller.close()

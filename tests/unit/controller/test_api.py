@@ -426,7 +426,7 @@ class TestTheGuard:
         assert 'tipstaff_sign_in_failures_total{reason="wrong_token"} 1.0' in guarded.call("GET", "/metrics").text
 
     def test_another_machine_needs_a_token_there_is_none_to_give(self, controller: Controller) -> None:
-        assert "admin_token_file" in problem(controller, 403, "GET", "/metrics", peer="10.0.0.5")["detail"]
+        assert "admin_tokens" in problem(controller, 403, "GET", "/metrics", peer="10.0.0.5")["detail"]
         assert controller.call("GET", "/livez", peer="10.0.0.5").status_code == 200
 
     def test_another_sites_page_cannot_change_weights(self, controller: Controller) -> None:

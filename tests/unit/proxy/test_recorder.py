@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.events.counted import DISK_FULL, LOG_FAILED, QUEUE_FULL, SHUTDOWN
 from gateway.proxy import recorder
-from gateway.proxy.ledger import DISK_FULL, LOG_FAILED, QUEUE_FULL, SHUTDOWN
 from gateway.proxy.recorder import RECORD_OVERHEAD, Policy, Recorder
 from gateway.telemetry.metrics import DROPPED, PRODUCED, STARTED, Meters
 from tests.support.events import exchange

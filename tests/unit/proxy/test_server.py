@@ -10,7 +10,7 @@ from gateway.core import errors
 from gateway.core.exchange import Reason, Route
 from gateway.proxy.http1 import HeaderLines, read_answer, read_request
 from gateway.proxy.pins import Pin
-from tests.support.dataplane import ADMIN_TOKEN
+from tests.support.dataplane import ADMIN_TOKEN, VIEWER_TOKEN
 from tests.support.plainplane import PlainPlane, answer, request
 
 BODY = b'{"model":"assistant","messages":[{"role":"user","content":"hi"}]}'
@@ -741,11 +741,26 @@ class TestSteering:
         plane.reply(answer(), "canary")
         assignment = plane.bench.records.records[0].assignment
         assert (assignment.assigned, assignment.served, assignment.forced) == ("stable", "canary", True)
+        (told,) = plane.bench.records.audit
+        exchange = plane.bench.records.records[0].id
+        assert (told.actor, told.action, told.subject, told.outcome) == ("ada", "arm.forced", exchange, "canary")
+
+    def test_what_nobody_can_write_down_is_not_forced(self, plane: PlainPlane) -> None:
+        plane.bench.records.full = True
+        headers = f"x-tipstaff-force-arm: canary\r\nx-tipstaff-admin-token: {ADMIN_TOKEN.decode()}\r\n"
+        plane.send(request(headers=headers))
+        assert status_of(plane.answer()) == 503
+        assert plane.untouched()
 
     @pytest.mark.parametrize(
         ("headers", "status", "code"),
         [
             ("x-tipstaff-force-arm: canary\r\n", 401, "missing_admin_token"),
+            (
+                f"x-tipstaff-force-arm: canary\r\nx-tipstaff-admin-token: {VIEWER_TOKEN.decode()}\r\n",
+                403,
+                "bad_admin_token",
+            ),
             ("x-tipstaff-force-arm: canary\r\nx-tipstaff-admin-token: wrong\r\n", 403, "bad_admin_token"),
             (
                 f"x-tipstaff-force-arm: other\r\nx-tipstaff-admin-token: {ADMIN_TOKEN.decode()}\r\n",
