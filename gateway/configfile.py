@@ -126,6 +126,7 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
     tokens = tuple(
         each.model_copy(update={"file": folder / each.file.expanduser()}) for each in settings.admin_tokens
     )
+    keys = tuple(each.model_copy(update={"file": folder / each.file.expanduser()}) for each in settings.client_keys)
     notify = tuple(
         each.model_copy(update={"url_file": folder / each.url_file.expanduser()}) for each in settings.notify
     )
@@ -136,6 +137,7 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
             "tls": tls,
             "notify": notify,
             "admin_tokens": tokens,
+            "client_keys": keys,
             "data": folder / settings.data.expanduser(),
             "constitution": under(settings.constitution),
             "admin_token_file": under(settings.admin_token_file),

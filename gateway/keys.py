@@ -1,10 +1,12 @@
 """Secrets in files: the key that hides who a unit is, and one-word secrets such as an arm's API key."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from gateway import atomicfile
+from gateway.core.clientkeys import ClientKey, ClientKeys
 from gateway.core.identity import NAMELESS, Identity, Tokens, digest
 from gateway.settings import ConfigError, Settings
 
@@ -50,10 +52,32 @@ def _link(own: Path, path: Path) -> None:
 
 
 def load_tokens(settings: Settings) -> Tokens:
-    """All tokens of the admin port. Raises ConfigError."""
-    known: dict[bytes, Identity] = {}
+    """All tokens of the admin port. Raises ConfigError, with every problem."""
+    named = [
+        (f"admin_tokens.{number}.file", each.file, Identity(each.name, each.role))
+        for number, each in enumerate(settings.admin_tokens)
+    ]
+    one = settings.admin_token_file
+    return Tokens(_digests([*named, *([] if one is None else [("admin_token_file", one, NAMELESS)])]))
+
+
+def load_client_keys(settings: Settings) -> ClientKeys | None:
+    """The keys of the data port; None: it asks for none. Raises ConfigError, with every problem."""
+    given = [
+        (f"client_keys.{number}.file", each.file, ClientKey(each.name, frozenset(each.models)))
+        for number, each in enumerate(settings.client_keys)
+    ]
+    return ClientKeys(_digests(given)) if given else None
+
+
+_Owner = TypeVar("_Owner", Identity, ClientKey)
+
+
+def _digests(given: Iterable[tuple[str, Path, _Owner]]) -> dict[bytes, _Owner]:
+    """Digest -> owner, of (configuration key, file, owner)."""
+    known: dict[bytes, _Owner] = {}
     problems: list[str] = []
-    for key, path, identity in _given(settings):
+    for key, path, owner in given:
         try:
             found = digest(read_secret(key, path))
         except ConfigError as error:
@@ -63,18 +87,11 @@ def load_tokens(settings: Settings) -> Tokens:
             problems.append(f"{key}: {path}: {error}")
             continue
         if found in known:
-            problems.append(f"{key}: {path} is the token of {known[found].name!r} too: give each its own")
-        known[found] = identity
+            problems.append(f"{key}: {path} is that of {known[found].name} too: give each its own")
+        known[found] = owner
     if problems:
         raise ConfigError(problems)
-    return Tokens(known)
-
-
-def _given(settings: Settings) -> Iterator[tuple[str, Path, Identity]]:
-    if settings.admin_token_file is not None:
-        yield "admin_token_file", settings.admin_token_file, NAMELESS
-    for number, each in enumerate(settings.admin_tokens):
-        yield f"admin_tokens.{number}.file", each.file, Identity(each.name, each.role)
+    return known
 
 
 def read_secret(key: str, path: Path) -> str:

@@ -3,7 +3,7 @@
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -113,13 +113,14 @@ def _header_name(value: str) -> str:
     return value.lower()
 
 
-def _named_once(value: "tuple[NamedToken, ...]") -> "tuple[NamedToken, ...]":
+def _named_once(value: "tuple[_Named, ...]") -> "tuple[_Named, ...]":
     names = [each.name for each in value]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"{', '.join(twice)}: named more than once")
     return value
 
 
+_Named = TypeVar("_Named", "NamedToken", "NamedKey")
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 Address = Annotated[str, AfterValidator(_address)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
@@ -297,6 +298,17 @@ class NamedToken(_Part):
     """A file with the token, or with sha256:HEX of it, as `tipstaff token` prints it."""
 
 
+class NamedKey(_Part):
+    """A client's key on the data port."""
+
+    name: Name
+    """Whose it is."""
+    file: Path
+    """A file with the key, or with sha256:HEX of it, as `tipstaff token --client` prints it."""
+    models: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """The models that it opens; none given: all."""
+
+
 class UserHeader(_Part):
     """A proxy in front of the admin port that signs people in and says who they are."""
 
@@ -389,6 +401,8 @@ class Settings(_Part):
     """Tokens of people and programs, each with a name and a role."""
     admin_users: UserHeader | None = None
     """Who signs in at a proxy in front of the admin port."""
+    client_keys: Annotated[tuple[NamedKey, ...], BeforeValidator(_listed), AfterValidator(_named_once)] = ()
+    """Keys that clients need on the data port; none: whoever reaches it may ask, and Authorization is passed on."""
     unit_key_file: Path | None = None
     """None: a key is made in the data folder."""
     deadlines: Deadlines = Deadlines()
@@ -417,6 +431,13 @@ class Settings(_Part):
             if not name or len(name) > 256 or any(ord(char) < 33 or char in '"\\' for char in name):
                 raise ValueError(f"{name!r} is no model name: 1 to 256 visible characters without quotes")
         return models
+
+    @model_validator(mode="after")
+    def _keys_fit(self) -> Self:
+        for each in self.client_keys:
+            if unknown := sorted(set(each.models) - set(self.models)):
+                raise ValueError(f"client_keys: {each.name!r} opens {', '.join(unknown)}: there is no such model")
+        return self
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway.controller.notify import receiver
-from gateway.keys import load_tokens, load_unit_key, read_secret
+from gateway.keys import load_client_keys, load_tokens, load_unit_key, read_secret
 from gateway.proxy.tls import ServerTls, client_context
 from gateway.rollout.plan import PlanError, parse
 from gateway.settings import ConfigError, Settings
@@ -32,6 +32,7 @@ def _failures(check: Callable[[], object]) -> list[str]:
 
 def _checks(settings: Settings) -> Iterator[Callable[[], object]]:
     yield lambda: load_tokens(settings)
+    yield lambda: load_client_keys(settings)
     unit_key, tls = settings.unit_key_file, settings.tls
     if unit_key is not None:
         yield lambda: load_unit_key(unit_key)

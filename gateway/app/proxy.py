@@ -12,7 +12,7 @@ from typing import Self
 
 from gateway.app.common import FLUSH_SECONDS, Process, address_of, exit_code, part_died, proxy_name, running_process
 from gateway.events.schema import Stream
-from gateway.keys import ensure_unit_key, load_tokens, load_unit_key
+from gateway.keys import ensure_unit_key, load_client_keys, load_tokens, load_unit_key
 from gateway.ports import EventLog
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.proxy.arms import Arms, build_arms
@@ -168,6 +168,7 @@ def _plane(
         tasks=tasks,
         unit_key=_unit_key(process),
         tokens=load_tokens(settings),
+        keys=load_client_keys(settings),
         ready=lambda: table.loaded,
     )
 

@@ -20,12 +20,13 @@ def add_identity(app: typer.Typer) -> None:
 def token(
     name: Annotated[str, typer.Argument(help="Whose: as decisions and the audit stream will name them.")],
     *,
-    role: Annotated[str, typer.Option(help="viewer, auditor or operator.")] = "viewer",
+    role: Annotated[str, typer.Option(help="On the admin port: viewer, auditor or operator.")] = "viewer",
+    client: Annotated[bool, typer.Option("--client", help="A client's key for the data port instead.")] = False,
     hash_file: Annotated[
-        Path | None, typer.Option(help="Write the token's hash here, for `admin_tokens`; must not be there yet.")
+        Path | None, typer.Option(help="Write its hash here, for the configuration; must not be there yet.")
     ] = None,
 ) -> None:
-    """Make an admin token. It is shown once; the gateway only ever needs its hash."""
+    """Make an admin token, or a client's key. It is shown once; the gateway only ever needs its hash."""
     import secrets
 
     from pydantic import ValidationError
@@ -48,8 +49,9 @@ def token(
             out.write(f"{hashed(made)}\n")
     except OSError as error:
         raise refuse([f"{file}: {error.strerror}"], Exit.CONFIG) from error
-    typer.echo(f"the token of {name}, shown this once; its hash is in {file}. In the configuration:", err=True)
-    typer.echo(f"admin_tokens: [{{name: {name}, role: {role}, file: {file}}}]", err=True)
+    what, key, more = ("key", "client_keys", "") if client else ("token", "admin_tokens", f"role: {role}, ")
+    typer.echo(f"the {what} of {name}, shown this once; its hash is in {file}. In the configuration:", err=True)
+    typer.echo(f"{key}: [{{name: {name}, {more}file: {file}}}]", err=True)
     say(made)
 
 

@@ -14,6 +14,7 @@ Headers = tuple[tuple[str, str], ...]
 _NO_RETRY: Headers = (("x-should-retry", "false"),)
 """The official clients retry every 5xx unless they are told that it is pointless."""
 
+_CHALLENGE: Headers = (("www-authenticate", 'Bearer realm="tipstaff"'),)
 FORCE_ARM = "x-tipstaff-force-arm"
 ADMIN_TOKEN = "x-tipstaff-admin-token"  # noqa: S105 - the header's name
 """With these an operator chooses the arm; both are stripped before the request goes on."""
@@ -238,6 +239,28 @@ def unknown_response(response_id: str) -> GatewayError:
         f"No response {shown(response_id)} is known: it was not made here, or the gateway restarted since.",
         "Send the conversation in full instead of its id.",
         param="previous_response_id",
+    )
+
+
+def missing_key() -> GatewayError:
+    """401: this gateway has keys of its own, and none was sent."""
+    return GatewayError(
+        401,
+        "missing_api_key",
+        "This gateway asks for an API key and none was given.",
+        "Send yours as `Authorization: Bearer KEY` or `x-api-key: KEY`.",
+        headers=_CHALLENGE,
+    )
+
+
+def wrong_key() -> GatewayError:
+    """401: a key that is not one of this gateway's."""
+    return GatewayError(
+        401,
+        "invalid_api_key",
+        "The API key given is not one of this gateway's.",
+        "Ask whoever runs it for a key; keys for the model's own server are not used here.",
+        headers=_CHALLENGE,
     )
 
 

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Mapping
 
 from gateway.core import errors
+from gateway.core.clientkeys import ClientKeys
 from gateway.core.envelope import EnvelopeReader
 from gateway.core.identity import Tokens
 from gateway.ports import Clock
@@ -35,7 +36,7 @@ class DataPlane:
     """Listens for clients and serves them until it is drained.
 
     `unit_key` hides who a unit is (at most 64 bytes); `tokens`: of operators, who may force an arm, which goes to
-    `audit`; `ready` is what /readyz says; `tasks` reports what dies.
+    `audit`; `keys`: that clients need, None asks for none; `ready` is what /readyz says; `tasks` reports what dies.
     """
 
     def __init__(  # noqa: PLR0913 - the data plane's collaborators, once each
@@ -54,6 +55,7 @@ class DataPlane:
         tasks: Tasks,
         unit_key: bytes,
         tokens: Tokens,
+        keys: ClientKeys | None,
         ready: Callable[[], bool],
     ) -> None:
         self._services = Services(
@@ -70,6 +72,7 @@ class DataPlane:
             instruments=Instruments(meters),
             tasks=tasks,
             ready=ready,
+            keys=keys,
         )
         desk = FeedbackDesk(feedback, settings.feedback.per_minute, clock, self._services.ids)
         self._dispatcher = Dispatcher(self._services, desk)

@@ -1,6 +1,9 @@
 """Takes a whole request and sets it on its way: an answer of our own, or an arm's."""
 
+from collections.abc import Iterable
+
 from gateway.core import errors
+from gateway.core.clientkeys import ClientKey
 from gateway.core.envelope import Envelope
 from gateway.core.errors import GatewayError
 from gateway.core.paths import Resolved, Serves, resolve
@@ -35,6 +38,14 @@ class Dispatcher:
             self._resolved[head.method, head.target] = found
         return found
 
+    def admitted(self, head: RequestHead, resolved: Resolved) -> ClientKey | None:
+        """Whose key a request carries; None: none is asked for. Called before the body is read.
+
+        Raises GatewayError.
+        """
+        keys = self._services.keys
+        return None if keys is None or resolved.serves in _KEYLESS else keys.of(head.fields)
+
     def dispatch(self, exchange: Exchange, head: RequestHead, resolved: Resolved) -> None:
         """Answer, or begin to deliver, a request whose body is all there."""
         try:
@@ -61,6 +72,8 @@ class Dispatcher:
             model, response_id = steering.pinned_model(resolved.subject), resolved.subject
         else:
             model, response_id = steering.models[0], ""
+        if exchange.key is not None and not exchange.key.opens(model):
+            raise _closed(exchange.key, model, response_id, steering.models)
         course = steering.course(
             Asked(exchange.id, model, route, head.fields, exchange.body, envelope, response_id)
         )
@@ -89,13 +102,13 @@ class Dispatcher:
 
     def _answer(self, exchange: Exchange, resolved: Resolved) -> None:
         services = self._services
+        models = services.steering.models if exchange.key is None else exchange.key.opened(services.steering.models)
         if resolved.serves is Serves.MODELS:
-            exchange.answer(200, messages.JSON, services.models.all())
+            exchange.answer(200, messages.JSON, services.models.all(models))
         elif resolved.serves is Serves.MODEL_CARD:
-            card = services.models.one(resolved.subject)
-            if card is None:
-                raise errors.unknown_model(resolved.subject, services.steering.models)
-            exchange.answer(200, messages.JSON, card)
+            if resolved.subject not in models:
+                raise errors.unknown_model(resolved.subject, models)
+            exchange.answer(200, messages.JSON, services.models.one(resolved.subject))
         elif resolved.serves is Serves.READYZ and services.draining:
             raise errors.draining()
         elif resolved.serves is Serves.READYZ and not services.ready():
@@ -104,4 +117,11 @@ class Dispatcher:
             exchange.answer(200, messages.JSON, _OK)
 
 
+def _closed(key: ClientKey, model: str, response_id: str, models: Iterable[str]) -> GatewayError:
+    """A model that a key does not open is one that isn't there, as far as this client is told."""
+    return errors.unknown_response(response_id) if response_id else errors.unknown_model(model, key.opened(models))
+
+
 _FORWARDED = (Serves.MODEL, Serves.RESPONSE, Serves.ANY)
+_KEYLESS = (Serves.ANY, Serves.LIVEZ, Serves.READYZ, Serves.HEALTH)
+"""Preflights carry no key, by their standard; probes say nothing but yes or no."""

@@ -13,6 +13,7 @@ from gateway.proxy.http1 import RequestHead, ResponseHead
 from gateway.proxy.tap import Tap
 
 if TYPE_CHECKING:
+    from gateway.core.clientkeys import ClientKey
     from gateway.core.envelope import Envelope
     from gateway.core.paths import Resolved
     from gateway.proxy.instruments import Series
@@ -86,6 +87,8 @@ class Exchange(msgspec.Struct, eq=False):
     resolved: "Resolved | None" = None
     route: Route = Route.OTHER
     """What was asked for; OTHER while that is not known."""
+    key: "ClientKey | None" = None
+    """The client's, where the gateway has keys of its own: it goes no further."""
     content_type: str = ""
     """Of the request's body."""
     envelope: "Envelope | None" = None

@@ -31,8 +31,9 @@ def request_head(exchange: "Exchange", connection: "UpstreamConnection", length:
     fields, lines = head.fields, head.lines
     made = [b"%b %b HTTP/1.1\r\nhost: %b" % (head.method, head.target, connection.authority)]
     authorization = connection.endpoint.authorization
-    if authorization is not None:
+    if authorization is not None or exchange.key is not None:
         lines = without(lines, _CREDENTIALS)
+    if authorization is not None:
         made.append(b"authorization: " + authorization)
     if exchange.route is Route.RESPONSES and b"accept-encoding" in fields:
         lines = without(lines, (b"accept-encoding",))  # the response's id must be readable, to pin what follows it

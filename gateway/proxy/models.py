@@ -21,14 +21,14 @@ class ModelList:
         }
         self._created = created
 
-    def all(self) -> bytes:
-        """The body of GET /v1/models."""
-        data = [self._object(model) for model in self._arms]
+    def all(self, models: Iterable[str]) -> bytes:
+        """The body of GET /v1/models, for somebody who may know of these."""
+        data = [self._object(model) for model in models]
         return msgspec.json.encode({"object": "list", "data": data})
 
-    def one(self, model: str) -> bytes | None:
-        """The body of GET /v1/models/{model}; None when there is no such model."""
-        return msgspec.json.encode(self._object(model)) if model in self._arms else None
+    def one(self, model: str) -> bytes:
+        """The body of GET /v1/models/{model}, for a model that there is."""
+        return msgspec.json.encode(self._object(model))
 
     def _object(self, model: str) -> dict[str, object]:
         described = [found for arm in self._arms[model] if (found := _described(arm)) is not None]

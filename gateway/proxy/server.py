@@ -290,6 +290,7 @@ class ClientConnection(asyncio.Protocol):
         try:
             exchange.resolved = resolved = self._dispatcher.resolve(head)
             exchange.route = resolved.route
+            exchange.key = self._dispatcher.admitted(head, resolved)
             if length > limits.body_bytes or length > resolved.body_bytes:
                 raise resolved.too_large(limits.body_bytes)
             if head.chunked or length > len(held):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from gateway.core.clientkeys import ClientKeys
 from gateway.core.envelope import EnvelopeReader
 from gateway.events.schema import ExchangeV1
 from gateway.ports import Clock
@@ -60,6 +61,7 @@ class Services:
         instruments: Instruments,
         tasks: Tasks,
         ready: Callable[[], bool],
+        keys: ClientKeys | None,
     ) -> None:
         self.clock = clock
         self.interval = interval = sweep_interval(deadlines)
@@ -78,6 +80,8 @@ class Services:
         self.instruments = instruments
         self.tasks = tasks
         self.ready = ready
+        self.keys = keys
+        """Those that clients need; None: none is asked for."""
         self.draining = False
         self.emptied = asyncio.Event()
         """Set when, in a drain, the last client connection has ended."""

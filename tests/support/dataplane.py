@@ -12,6 +12,7 @@ from gateway.configfile import parse
 from gateway.core.identity import Identity, Role, Tokens, digest
 from gateway.core.routing import ModelRoute, RoutingTable, split
 from gateway.events.schema import AuditV1, ExchangeV1, FeedbackV1
+from gateway.keys import load_client_keys
 from gateway.ports import Clock
 from gateway.proxy.arms import build_arms
 from gateway.proxy.dataplane import DataPlane
@@ -104,6 +105,7 @@ class Bench:
             tasks=self.tasks,
             unit_key=UNIT_KEY,
             tokens=TOKENS,
+            keys=load_client_keys(self.settings),
             audit=self.records,
             ready=lambda: self.ready,
         )
