@@ -10,6 +10,7 @@ import typer
 
 from gateway import __version__
 from gateway.commands.audit_app import add_audit
+from gateway.commands.backup_app import add_backup
 from gateway.commands.classify_app import add_classify
 from gateway.commands.identity_app import add_identity
 from gateway.commands.review_app import review_app
@@ -29,6 +30,7 @@ app.add_typer(constitution_app, name="constitution")
 app.add_typer(review_app, name="review")
 app.add_typer(rollout_app, name="rollout")
 add_audit(rollout_app, app)
+add_backup(app)
 add_classify(app)
 add_identity(app)
 add_simulate(app)
