@@ -97,6 +97,8 @@ def _invalid(_request: Request, error: Exception) -> JSONResponse:
 def _http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = f"{request.method} {request.url.path}: the API is under /api/v1, described in /api/v1/openapi.json"
+    if status == HTTPStatus.BAD_REQUEST:
+        detail = "The body cannot be read: send JSON in UTF-8"
     answer = Problem(status, "http", HTTPStatus(status).phrase, detail).response()
     answer.headers.update((error.headers or {}) if isinstance(error, HTTPException) else {})
     return answer

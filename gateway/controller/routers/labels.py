@@ -20,7 +20,7 @@ from gateway.controller.routers.label_values import (
     sample_shown,
     summary_shown,
 )
-from gateway.controller.routers.values import microseconds, problems
+from gateway.controller.routers.values import microseconds, problems, refusals
 from gateway.controller.routers.who import Who
 from gateway.controller.tables import RoutingTables, UnknownModel
 from gateway.core.identity import Identity
@@ -43,9 +43,7 @@ def labels_router(parts: ControllerParts) -> APIRouter:
         parts.trail.tell(who.name, "labels.added", model, f"{taken} of {actor}")
         return LabelsTaken(taken=taken)
 
-    @router.post(
-        "/{model:path}/labels/sample", summary="Draw exchanges to label", responses=problems(404, 422, 503)
-    )
+    @router.post("/{model:path}/labels/sample", summary="Draw exchanges to label", responses=refusals(404, 503))
     def sample(model: str, wanted: SampleWanted, who: Who) -> SampleShown:
         """A random sample, the same number from each arm and from flagged and unflagged; it is kept."""
         _check(parts.tables, model)
@@ -71,7 +69,7 @@ def labels_router(parts: ControllerParts) -> APIRouter:
             raise not_found("sample", f"of {model!r} and {principle!r}: draw one, POST .../labels/sample")
         return summary_shown(found, store.summary(found))
 
-    @router.post("/{model:path}/labels/import", summary="Import labels", responses=problems(404, 422, 503))
+    @router.post("/{model:path}/labels/import", summary="Import labels", responses=refusals(404, 503))
     def take_file(model: str, given: FileGiven, who: Who) -> LabelsTaken:
         """A file of labels, whole or not at all; what is wrong is said with line and column."""
         _check(parts.tables, model)
@@ -79,7 +77,7 @@ def labels_router(parts: ControllerParts) -> APIRouter:
             lines = read(given.text, given.format)
             return added(model, given.actor, lines, "line ", who)
 
-    @router.post("/{model:path}/labels", summary="Label exchanges", responses=problems(404, 422, 503))
+    @router.post("/{model:path}/labels", summary="Label exchanges", responses=refusals(404, 503))
     def take(model: str, given: LabelsGiven, who: Who) -> LabelsTaken:
         """One label or many, whole or not at all."""
         _check(parts.tables, model)

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.controller.levels import Levels, Shown
-from gateway.controller.routers.values import Answer, example, moment, problems
+from gateway.controller.routers.values import Answer, example, moment, problems, refusals
 from gateway.controller.routers.weights import Reason
 from gateway.controller.routers.who import Who
 
@@ -74,7 +74,7 @@ def levels_router(levels: Levels) -> APIRouter:
     @router.post(
         "/models/{model:path}/levels/acknowledge",
         summary="Acknowledge a level alarm",
-        responses=problems(404, 422, 503),
+        responses=refusals(404, 503),
     )
     def acknowledge(model: str, given: Acknowledged, who: Who) -> LevelsShown:
         """It begins anew. 404 where it is not raised."""

@@ -22,7 +22,7 @@ from gateway.controller.routers.rollout_values import (
     Word,
     WordGiven,
 )
-from gateway.controller.routers.values import problems
+from gateway.controller.routers.values import problems, refusals
 from gateway.controller.routers.who import Who
 from gateway.rollout.outlook import outlook
 from gateway.rollout.plan import PlanError
@@ -77,7 +77,7 @@ def _add_reads(router: APIRouter, parts: ControllerParts) -> None:
 def _add_plan_and_start(router: APIRouter, parts: ControllerParts) -> None:
     orders = parts.orders
 
-    @router.post("/{model:path}/rollout/plan", summary="What a plan would take", responses=problems(404, 422, 503))
+    @router.post("/{model:path}/rollout/plan", summary="What a plan would take", responses=refusals(404, 503))
     def plan(model: str, wanted: PlanWanted) -> PlanForeseen:
         """Nothing is started. For a canary that is as good as stable, at the traffic of the last week."""
         orders.model(model)
@@ -86,7 +86,7 @@ def _add_plan_and_start(router: APIRouter, parts: ControllerParts) -> None:
         known = orders.known(model)
         return plan_shown(model, checked, outlook(checked, known.traffic, known.rates))
 
-    @router.post("/{model:path}/rollout", summary="Start a rollout", responses=problems(404, 409, 422, 503))
+    @router.post("/{model:path}/rollout", summary="Start a rollout", responses=refusals(404, 409, 503))
     def start(model: str, wanted: RolloutWanted, who: Who) -> RolloutShown:
         """Gives the canary its first stage, under a new salt. 409 with what is in the way."""
         order = Wanted(
@@ -105,7 +105,7 @@ def _add_plan_and_start(router: APIRouter, parts: ControllerParts) -> None:
 
 def _add_words(router: APIRouter, parts: ControllerParts) -> None:
     @router.post(
-        "/{model:path}/rollout/{word}", summary="Say a word to a rollout", responses=problems(404, 409, 422, 503)
+        "/{model:path}/rollout/{word}", summary="Say a word to a rollout", responses=refusals(404, 409, 503)
     )
     def say(model: str, word: Word, given: WordGiven, who: Who) -> RolloutShown:
         """A decision under the operator's name, in force when the answer comes. 409 where it can do nothing."""

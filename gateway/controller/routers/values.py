@@ -34,6 +34,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": "A problem", "content": content} for status in (401, 403, *statuses)}
 
 
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The same for an operation that takes a body: no JSON at all (400), too much (413), not called JSON (415)."""
+    return problems(400, 413, 415, 422, *statuses)
+
+
 def moment(time_us: int) -> datetime:
     """Microseconds since the epoch as a time, UTC; nothing is rounded."""
     return _EPOCH + timedelta(microseconds=time_us)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.controller.problems import Problem, not_found
 from gateway.controller.rollouts import Rollouts
-from gateway.controller.routers.values import Answer, example, moment, percent, problems
+from gateway.controller.routers.values import Answer, example, moment, percent, problems, refusals
 from gateway.controller.routers.who import Who
 from gateway.controller.tables import RoutingTables
 from gateway.core.routing import DecidedBy, RoutingTable
@@ -65,7 +65,7 @@ def weights_router(tables: RoutingTables, rollouts: Rollouts) -> APIRouter:
         """The weights in force, who decided them and why."""
         return _weights(tables.current(), model)
 
-    @router.put("/{model:path}/weights", summary="Set a model's weights", responses=problems(404, 409, 422))
+    @router.put("/{model:path}/weights", summary="Set a model's weights", responses=refusals(404, 409))
     def write(model: str, wanted: WeightsWanted, who: Who) -> Weights:
         """Set the weights as the operator. Every proxy acts on it within a second; it outlives restarts.
 

@@ -471,3 +471,13 @@ class TestTheDescription:
 def test_moments_go_both_ways() -> None:
     assert moment(START + 1) == datetime(2025, 10, 9, 8, 0, 0, 1, UTC)
     assert microseconds(moment(START + 999_999)) == START + 999_999
+
+
+def test_what_every_body_may_be_refused_for_is_described(controller: Controller) -> None:
+    described = controller.get("/api/v1/openapi.json")["paths"]
+    taking = [each for methods in described.values() for each in methods.values() if "requestBody" in each]
+    assert len(taking) >= 8
+    for each in taking:
+        assert {"400", "401", "403", "413", "415", "422"} <= set(each["responses"]), each["summary"]
+    broken = controller.call("PUT", WEIGHTS, content=b"\xff", headers={"content-type": "application/json"})
+    assert (broken.status_code, broken.json()["detail"]) == (400, "The body cannot be read: send JSON in UTF-8")
