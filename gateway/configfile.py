@@ -6,7 +6,6 @@
 
 import os
 import re
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +44,6 @@ def parse(raw: dict[str, Any], folder: Path, environment: dict[str, str]) -> Set
     except ValidationError as error:
         raise ConfigError([_line(problem) for problem in error.errors()]) from error
     return _absolute(settings, folder.resolve())
-
-
-def digest(settings: Settings) -> str:
-    """Of all values, those of the environment too: two that are alike are the same configuration."""
-    return sha256(settings.model_dump_json().encode()).hexdigest()
 
 
 def _overridden(raw: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -68,6 +69,15 @@ def load_client_keys(settings: Settings) -> ClientKeys | None:
         for number, each in enumerate(settings.client_keys)
     ]
     return ClientKeys(_digests(given)) if given else None
+
+
+def fingerprint(settings: Settings) -> str:
+    """SHA-256 of the configuration, those of the environment too, and of what its files of tokens and keys hold."""
+    whole = sha256(settings.model_dump_json().encode())
+    files = [*(each.file for each in settings.admin_tokens), *(each.file for each in settings.client_keys)]
+    for path in files:
+        whole.update(path.read_bytes())
+    return whole.hexdigest()
 
 
 _Owner = TypeVar("_Owner", Identity, ClientKey)

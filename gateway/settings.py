@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from gateway.core.evidence import DecisionKind
-from gateway.core.identity import RESERVED, Role
+from gateway.core.identity import RESERVED, Role, is_name
 
 _UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGT]iB|B)?\s*$", re.IGNORECASE)
@@ -94,23 +94,34 @@ def _unit_source(value: str) -> str:
 
 
 def _person(value: str) -> str:
-    _check_name("person's", value)
-    if value in RESERVED:
+    if value.lower() in RESERVED:
         raise ValueError(f"{value!r} is what decisions call somebody else: take another name")
+    if not is_name(value):
+        raise ValueError(f"{value!r} is no person's name: letters, digits and . _ @ + -, at most 128")
     return value
 
 
 def _network(value: object) -> object:
     try:
-        return ip_network(value if isinstance(value, str) else "")
+        found = ip_network(str(value))
     except ValueError as error:
         raise ValueError(f"expected addresses like 10.1.0.0/16: {error}") from error
+    if not found.prefixlen:
+        raise ValueError(f"{value} is everybody: name the proxy's own addresses")
+    return found
 
 
 def _header_name(value: str) -> str:
     if not _HEADER.match(value):
         raise ValueError(f"{value!r} is no header name: letters, digits, dash, underscore")
+    if value.lower() in _TAKEN_HEADERS:
+        raise ValueError(f"{value!r} means something else already: take a header of the proxy's own")
     return value.lower()
+
+
+_TAKEN_HEADERS = frozenset(
+    {"host", "authorization", "cookie", "origin", "connection", "content-type", "content-length"}
+)
 
 
 def _named_once(value: "tuple[_Named, ...]") -> "tuple[_Named, ...]":
@@ -305,8 +316,8 @@ class NamedKey(_Part):
     """Whose it is."""
     file: Path
     """A file with the key, or with sha256:HEX of it, as `tipstaff token --client` prints it."""
-    models: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
-    """The models that it opens; none given: all."""
+    models: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = ()
+    """The models that it opens; left out: all."""
 
 
 class UserHeader(_Part):

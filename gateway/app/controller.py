@@ -12,7 +12,6 @@ from pathlib import Path
 from gateway import __version__
 from gateway.app.classifier import make_classifier
 from gateway.app.common import CONSUMERS, CONTROLLER, Process, exit_code, part_died, running_process
-from gateway.configfile import digest
 from gateway.controller.access import Access, Asked, Refusal
 from gateway.controller.api import create_app
 from gateway.controller.database import opening
@@ -46,7 +45,7 @@ from gateway.curation.store import LabelStore
 from gateway.events import ledger
 from gateway.events.ledger import Ledger
 from gateway.events.schema import Stream
-from gateway.keys import load_tokens
+from gateway.keys import fingerprint, load_tokens
 from gateway.layout import DataFolder
 from gateway.ports import LogFull, StateStore
 from gateway.process import Exit, Parent, inherited, listen, run_async
@@ -155,7 +154,7 @@ def _controller(
     events = process.event_log()
     stack.callback(events.close)
     trail = AuditTrail(events, clock, process.meters)
-    trail.note("config", "config.loaded", digest(settings), f"tipstaff {__version__}")
+    trail.note("config", "config.loaded", fingerprint(settings), f"controller, tipstaff {__version__}")
     folder = FolderWatch(data)
     reader = VerdictReader(events, index, process.meters)
     feedback_reader = FeedbackReader(events, feedback, index, process.meters)

@@ -10,15 +10,17 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from gateway import __version__
 from gateway.app.common import FLUSH_SECONDS, Process, address_of, exit_code, part_died, proxy_name, running_process
-from gateway.events.schema import Stream
-from gateway.keys import ensure_unit_key, load_client_keys, load_tokens, load_unit_key
+from gateway.events.schema import AuditV1, Stream
+from gateway.keys import ensure_unit_key, fingerprint, load_client_keys, load_tokens, load_unit_key
 from gateway.ports import EventLog
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.proxy.arms import Arms, build_arms
 from gateway.proxy.dataplane import DataPlane
 from gateway.proxy.discovery import Discovery
 from gateway.proxy.fetch import HttpFetch
+from gateway.proxy.ids import Ids
 from gateway.proxy.models import ModelList
 from gateway.proxy.pins import Pins
 from gateway.proxy.pinshare import SharedPins
@@ -94,6 +96,7 @@ async def _serve_clients(
     feedback.start()
     audit = _small_recorder(process, events, "audit")
     audit.start()
+    audit.offer([_loaded(process)])
     upstream = await _Upstream.found(process)
     tls = None if process.settings.tls is None else ServerTls(process.settings.tls)
     recorders = (recorder, feedback, audit)
@@ -115,6 +118,12 @@ async def _serve_clients(
     await tasks.close()
     await asyncio.gather(*(each.close(FLUSH_SECONDS) for each in recorders))
     events.close()
+
+
+def _loaded(process: Process) -> AuditV1:
+    now_us = process.clock.now_us()
+    said = f"{process.name}, tipstaff {__version__}"
+    return AuditV1(Ids().new(now_us), now_us, "config", "config.loaded", fingerprint(process.settings), said)
 
 
 def _small_recorder(process: Process, events: EventLog, stream: Stream) -> Recorder:

@@ -51,7 +51,7 @@ def token(
         raise refuse([f"{file}: {error.strerror}"], Exit.CONFIG) from error
     what, key, more = ("key", "client_keys", "") if client else ("token", "admin_tokens", f"role: {role}, ")
     typer.echo(f"the {what} of {name}, shown this once; its hash is in {file}. In the configuration:", err=True)
-    typer.echo(f"{key}: [{{name: {name}, {more}file: {file}}}]", err=True)
+    typer.echo(f"{key}: [{{name: {json.dumps(name)}, {more}file: {json.dumps(str(file))}}}]", err=True)
     say(made)
 
 

@@ -5,6 +5,7 @@ neither, this machine.
 127.0.0.1 sends its own name), and no sign of a proxy in between.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
@@ -13,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.controller.problems import Problem
-from gateway.core.identity import NAMELESS, Identity, Right, Role, Tokens
+from gateway.core.identity import NAMELESS, Identity, Right, Role, Tokens, is_name
 from gateway.settings import UserHeader
 from gateway.telemetry.metrics import SIGN_IN_FAILURES, Meters
 
@@ -24,6 +25,8 @@ _LOCAL_WITHOUT_TOKEN = frozenset({"/metrics"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _AUDIT = "/api/v1/audit"
+_SHOWN = 128
+_HOST = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^\[\]:@]+))(?::\d+)?")
 _FORESEES = "/rollout/plan"
 """A POST that changes nothing."""
 ANYBODY = Identity("anybody", Role.VIEWER)
@@ -108,8 +111,13 @@ def _here(asked: Asked) -> Identity | Refusal:
 
 
 def _signed_in(asked: Asked, access: Access) -> Identity | Refusal:
+    says = ("authorization",) if access.users is None else ("authorization", access.users.header)
+    if any(len(asked.headers.getlist(name)) > 1 for name in says):
+        detail = f"One of {', '.join(says)} came more than once: who asks must be said once"
+        return Refusal("repeated", Problem(400, "repeated", "Two answers to who asks", detail))
     scheme, _, given = asked.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and (who := access.tokens.of(given.strip().encode("utf-8", "surrogateescape"))):
+    given = given.strip() if scheme.lower() == "bearer" else ""
+    if given and (who := access.tokens.of(given.encode("utf-8", "surrogateescape"))):
         return who
     if access.users is not None and not given and (told := _told(asked, access.users)):
         return told
@@ -125,10 +133,10 @@ def _told(asked: Asked, users: UserHeader) -> Identity | Refusal | None:
     name = asked.headers.get(users.header, "")
     if not name or not any(_within(asked.peer, network) for network in users.trusted):
         return None
-    role = users.roles.get(name, users.others)
+    role = users.roles.get(name, users.others) if is_name(name) else None
     if role is None:
-        detail = f"The proxy says that you are {name!r}, and admin_users has no role for that name"
-        return Refusal("unknown_user", Problem(403, "role", "No role for this user", detail), name)
+        detail = f"The proxy says that you are {name[:_SHOWN]!r}, and admin_users has no role for that name"
+        return Refusal("unknown_user", Problem(403, "role", "No role for this user", detail), name[:_SHOWN])
     return Identity(name, role)
 
 
@@ -154,9 +162,9 @@ def _cross_site(asked: Asked) -> Refusal | None:
 
 
 def _hostname(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+    """Empty for what is none."""
+    found = _HOST.fullmatch(host)
+    return "" if found is None else found["bracketed"] or found["plain"]
 
 
 def _loopback(host: str) -> bool:

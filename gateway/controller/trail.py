@@ -25,9 +25,9 @@ Action = Literal[
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 _PER_MINUTE = 60
-"""Refused requests that are written one by one; of more in a minute only the number is."""
+"""Refused requests of strangers, and of the known, that are written one by one; of more only the number."""
 _MINUTE = 60.0
-_SUBJECT = 200
+_LONGEST = 200
 _BATCH = 1000
 
 
@@ -52,7 +52,7 @@ class AuditTrail:
         self._writing = Lock()
         self._waiting: list[AuditV1] = []
         self._minute = float("-inf")
-        self._noted = 0
+        self._noted = {False: 0, True: 0}
 
     def tell(self, actor: str, action: Action, subject: str, outcome: str = "done") -> None:
         """Raises LogFull: then whatever it was must not happen."""
@@ -62,8 +62,8 @@ class AuditTrail:
         """For what somebody else can cause at will: bounded, and never waits."""
         with self._lock:
             self._turn_minute()
-            self._noted += 1
-            if self._noted <= _PER_MINUTE:
+            self._noted[bool(actor)] += 1
+            if self._noted[bool(actor)] <= _PER_MINUTE:
                 self._waiting.append(self._event(actor, action, subject, outcome))
 
     def step(self) -> None:
@@ -104,14 +104,20 @@ class AuditTrail:
         now = self._clock.monotonic()
         if now - self._minute < _MINUTE:
             return
-        left_out = self._noted - _PER_MINUTE
-        if left_out > 0:
+        left_out = sum(max(noted - _PER_MINUTE, 0) for noted in self._noted.values())
+        if left_out:
             self._waiting.append(self._event("", "sign_in.failed", f"{left_out} more requests", "not written"))
-        self._minute, self._noted = now, 0
+        self._minute, self._noted = now, {False: 0, True: 0}
 
     def _event(self, actor: str, action: Action, subject: str, outcome: str) -> AuditV1:
         now_us = self._clock.now_us()
-        return AuditV1(exchange_id(now_us, os.urandom(8)), now_us, actor, action, subject[:_SUBJECT], outcome)
+        said = (actor, action, subject, outcome)
+        return AuditV1(exchange_id(now_us, os.urandom(8)), now_us, *map(_plain, said))
+
+
+def _plain(text: str) -> str:
+    """What strangers can put into it must not look like another line, nor command a terminal."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text[:_LONGEST])
 
 
 def _fits(event: AuditV1, wanted: AuditFilter) -> bool:

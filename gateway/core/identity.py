@@ -5,6 +5,7 @@ text of exchanges and the audit stream; an operator also changes things. Tokens 
 is all that is kept, and all that is compared: who guesses part of one gets a digest that has nothing in common.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import sha256
@@ -12,7 +13,7 @@ from hashlib import sha256
 import msgspec
 
 _HASHED = "sha256:"
-_HEX_DIGITS = 64
+_HEX = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class Right(StrEnum):
@@ -42,8 +43,14 @@ _RIGHTS = {
     Role.AUDITOR: frozenset({Right.READ, Right.TEXT, Right.AUDIT}),
     Role.OPERATOR: frozenset(Right),
 }
-RESERVED = frozenset({"tipstaff", "config", "replay", "operator"})
+RESERVED = frozenset({"tipstaff", "config", "replay", "operator", "anybody"})
 """Names that decisions carry already: of the rules, of the configuration, and of who has no name."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
+
+
+def is_name(name: str) -> bool:
+    """Whether somebody may be called so: a word or an address that is nobody else's, in whatever case."""
+    return _NAME.fullmatch(name) is not None and name.lower() not in RESERVED
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -66,11 +73,13 @@ def digest(held: str) -> bytes:
 
     Raises ValueError for a hash that is none.
     """
-    if not held.startswith(_HASHED):
+    if not held.lower().startswith(_HASHED):
         return sha256(held.encode()).digest()
-    written = held.removeprefix(_HASHED)
-    if len(written) != _HEX_DIGITS:
-        raise ValueError(f"expected {_HASHED} and {_HEX_DIGITS} hex digits, as `tipstaff token` prints them")
+    written = held[len(_HASHED) :]
+    if not _HEX.fullmatch(written):
+        raise ValueError(f"expected {_HASHED} and 64 hex digits, as `tipstaff token` writes them")
+    if bytes.fromhex(written) == sha256().digest():
+        raise ValueError("it is the hash of nothing: the token was empty when it was made")
     return bytes.fromhex(written)
 
 

@@ -1,7 +1,5 @@
 """Takes a whole request and sets it on its way: an answer of our own, or an arm's."""
 
-from collections.abc import Iterable
-
 from gateway.core import errors
 from gateway.core.clientkeys import ClientKey
 from gateway.core.envelope import Envelope
@@ -44,7 +42,8 @@ class Dispatcher:
         Raises GatewayError.
         """
         keys = self._services.keys
-        return None if keys is None or resolved.serves in _KEYLESS else keys.of(head.fields)
+        open_to_all = resolved.serves in _KEYLESS or (resolved.serves is Serves.ANY and _is_preflight(head))
+        return None if keys is None or open_to_all else keys.of(head.fields)
 
     def dispatch(self, exchange: Exchange, head: RequestHead, resolved: Resolved) -> None:
         """Answer, or begin to deliver, a request whose body is all there."""
@@ -52,7 +51,9 @@ class Dispatcher:
             if resolved.serves in _FORWARDED:
                 self._forward(exchange, head, resolved)
             elif resolved.serves is Serves.FEEDBACK:
-                body = self._feedback.take(exchange.body, head.fields, exchange.client.peer)
+                known = exchange.key is not None
+                client = exchange.key.name.encode() if exchange.key is not None else exchange.client.peer
+                body = self._feedback.take(exchange.body, head.fields, client, known=known)
                 exchange.answer(202, messages.JSON, body)
             else:
                 self._answer(exchange, resolved)
@@ -66,14 +67,18 @@ class Dispatcher:
         if recorded and not recorder.accepts():
             raise errors.log_full()
         exchange.envelope = envelope = self._envelope(exchange, head, resolved)
+        opened = steering.models if exchange.key is None else exchange.key.opened(steering.models)
+        response_id = ""
         if envelope is not None:
-            model, response_id = steering.model(envelope.model), envelope.previous_response_id
+            model, response_id = envelope.model, envelope.previous_response_id
+            if model not in opened:
+                raise errors.unknown_model(model, opened)
         elif resolved.serves is Serves.RESPONSE:
             model, response_id = steering.pinned_model(resolved.subject), resolved.subject
+            if model not in opened:
+                raise errors.unknown_response(response_id)
         else:
-            model, response_id = steering.models[0], ""
-        if exchange.key is not None and not exchange.key.opens(model):
-            raise _closed(exchange.key, model, response_id, steering.models)
+            model = opened[0]
         course = steering.course(
             Asked(exchange.id, model, route, head.fields, exchange.body, envelope, response_id)
         )
@@ -117,11 +122,12 @@ class Dispatcher:
             exchange.answer(200, messages.JSON, _OK)
 
 
-def _closed(key: ClientKey, model: str, response_id: str, models: Iterable[str]) -> GatewayError:
-    """A model that a key does not open is one that isn't there, as far as this client is told."""
-    return errors.unknown_response(response_id) if response_id else errors.unknown_model(model, key.opened(models))
-
-
 _FORWARDED = (Serves.MODEL, Serves.RESPONSE, Serves.ANY)
-_KEYLESS = (Serves.ANY, Serves.LIVEZ, Serves.READYZ, Serves.HEALTH)
-"""Preflights carry no key, by their standard; probes say nothing but yes or no."""
+_KEYLESS = (Serves.LIVEZ, Serves.READYZ, Serves.HEALTH)
+"""Probes say nothing but yes or no."""
+
+
+def _is_preflight(head: RequestHead) -> bool:
+    """What a browser asks before a request of a page: by its standard it has no body, and carries no key."""
+    names = (b"origin", b"access-control-request-method")
+    return not head.length and not head.chunked and all(name in head.fields for name in names)

@@ -88,7 +88,7 @@ class Exchange(msgspec.Struct, eq=False):
     route: Route = Route.OTHER
     """What was asked for; OTHER while that is not known."""
     key: "ClientKey | None" = None
-    """The client's, where the gateway has keys of its own: it goes no further."""
+    """The client's, where the gateway has keys of its own and the route asks for one."""
     content_type: str = ""
     """Of the request's body."""
     envelope: "Envelope | None" = None

@@ -33,15 +33,18 @@ class FeedbackDesk:
         self._clock = clock
         self._ids = ids
 
-    def take(self, body: bytes, fields: dict[bytes, bytes], peer: bytes) -> bytes:
-        """All that the request says, or nothing; returns the answer's JSON. Raises GatewayError."""
+    def take(self, body: bytes, fields: dict[bytes, bytes], client: bytes, *, known: bool = False) -> bytes:
+        """All that the request says, or nothing; returns the answer's JSON. Raises GatewayError.
+
+        client: an address, or (`known`) the name of the client's key.
+        """
         coding = fields.get(b"content-encoding", b"identity")
         if coding.lower() != b"identity":
             raise encoded_body(coding.decode("latin-1"))
         now_us = self._clock.now_us()
         key = fields.get(b"idempotency-key")
         given = read(body, None if key is None else key.decode("latin-1"), now_us)
-        wait = self._limit.take(_client(fields, peer), len(given), self._clock.monotonic())
+        wait = self._limit.take(client if known else _client(fields, client), len(given), self._clock.monotonic())
         if wait:
             raise too_much(ceil(wait))
         events = [self._event(one, now_us) for one in given]

@@ -31,7 +31,7 @@ def request_head(exchange: "Exchange", connection: "UpstreamConnection", length:
     fields, lines = head.fields, head.lines
     made = [b"%b %b HTTP/1.1\r\nhost: %b" % (head.method, head.target, connection.authority)]
     authorization = connection.endpoint.authorization
-    if authorization is not None or exchange.key is not None:
+    if authorization is not None or exchange.services.keys is not None:
         lines = without(lines, _CREDENTIALS)
     if authorization is not None:
         made.append(b"authorization: " + authorization)

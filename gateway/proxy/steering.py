@@ -76,12 +76,6 @@ class Steering:
         """The models there are, in the configuration's order."""
         return tuple(self._sources)
 
-    def model(self, name: str) -> str:
-        """`name` when it is configured. Raises GatewayError (404)."""
-        if name not in self._sources:
-            raise errors.unknown_model(name, self._sources)
-        return name
-
     def pinned_model(self, response_id: str) -> str:
         """The model that made a response. Raises GatewayError (404)."""
         pin = self._pins.get(response_id)
@@ -92,11 +86,14 @@ class Steering:
     def course(self, asked: Asked) -> Course:
         """The course of a request for a configured model. Raises GatewayError."""
         assignment = self._assignment(asked.model, *self._unit(asked))
-        forced = self._forced(asked) if FORCE_ARM in asked.fields else ""
+        who = self._forcing.operator(asked.fields) if FORCE_ARM in asked.fields else None
+        forced = self._forced(asked) if who is not None else ""
         arm = self._arms[asked.model, forced or assignment.assigned]
         endpoint = None
         if asked.response_id:
             arm, endpoint = self._pinned(asked.model, asked.response_id)
+        if who is not None:
+            self._forcing.note(who, asked.exchange_id, arm.arm)
         if forced or arm.arm != assignment.assigned:
             assignment = msgspec.structs.replace(assignment, served=arm.arm, forced=bool(forced))
         affinity = _affinity(asked, assignment) if len(arm.endpoints) > 1 else None
@@ -140,10 +137,8 @@ class Steering:
 
     def _forced(self, asked: Asked) -> str:
         arm = asked.fields[FORCE_ARM].decode("latin-1")
-        who = self._forcing.operator(asked.fields)
         if (asked.model, arm) not in self._arms:
             raise errors.unknown_arm(arm, self._names[asked.model])
-        self._forcing.note(who, asked.exchange_id, arm)
         return arm
 
     def _pinned(self, model: str, response_id: str) -> tuple[ArmEndpoints, Endpoint]:

@@ -17,7 +17,7 @@ _TOKEN = re.compile(
         | (?:AKIA|ASIA)[A-Z0-9]{16,}
         | AIza[A-Za-z0-9_-]{35,}
         | hf_[A-Za-z0-9]{20,}
-        | glpat-[A-Za-z0-9_-]{16,}
+        | glpat-[A-Za-z0-9_-]{16,} | tipstaff-[A-Za-z0-9_-]{30,}
         | npm_[A-Za-z0-9]{30,}
         | pypi-[A-Za-z0-9_-]{30,}
         | [prs]k_(?:live|test)_[A-Za-z0-9]{10,}

@@ -101,6 +101,13 @@ def test_an_environment_variable_that_is_no_key_is_refused() -> None:
         ("admin_tokens", [{"name": "ada", "role": "root", "file": "t"}], "'viewer', 'auditor' or 'operator'"),
         ("admin_tokens", [{"name": "ada", "role": "viewer", "file": f} for f in "ab"], "ada: named more than once"),
         ("admin_users", {"trusted": ["10.0.0.1/8"], "roles": {"ada": "viewer"}}, "host bits"),
+        ("admin_users", {"trusted": ["0.0.0.0/0"], "roles": {"ada": "viewer"}}, "is everybody"),
+        (
+            "admin_users",
+            {"header": "Host", "trusted": ["10.0.0.1"], "roles": {"ada": "viewer"}},
+            "means something else already",
+        ),
+        ("client_keys", [{"name": "shop", "file": "f", "models": []}], "at least 1"),
         ("admin_users", {"trusted": [], "roles": {"ada": "viewer"}}, "at least 1"),
         ("scoring", {"encoder": False}, "default, none, or the folder of a model"),
         ("audit", "never", "'batched' or 'strict'"),

@@ -75,7 +75,7 @@ class TestTheCommand:
 
     def test_it_makes_a_clients_key_too(self, tmp_path: Path) -> None:
         made = self.run("shop", "--client", "--hash-file", tmp_path / "shop")
-        assert "client_keys: [{name: shop, file: " in made.output
+        assert 'client_keys: [{name: "shop", file: ' in made.output
         keys = load_client_keys(settings(tmp_path, client_keys=[{"name": "shop", "file": "shop"}]))
         assert keys is not None
         assert keys.of({b"x-api-key": made.stdout.strip().splitlines()[-1].encode()}).name == "shop"

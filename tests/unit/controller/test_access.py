@@ -39,7 +39,17 @@ def test_without_a_token_nobody_else_may(peer: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:9191", "", "[::2]", "0.0.0.0"]
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "evil.example:9191",
+        "",
+        "[::2]",
+        "0.0.0.0",
+        "[127.0.0.1]evil.example",
+        "localhost:80@evil.example",
+    ],
 )
 def test_a_name_rebound_to_loopback_is_refused(host: str) -> None:
     assert reason(asked(host=host)) == "not_local"
@@ -53,7 +63,8 @@ def test_what_came_through_a_proxy_is_not_local(name: str) -> None:
 def test_with_a_token_it_is_the_token_that_counts() -> None:
     assert reason(asked(), TOKEN) == "no_token"
     assert reason(asked(authorization="Bearer wrong"), TOKEN) == "wrong_token"
-    assert reason(asked(authorization="Basic s3cret"), TOKEN) == "wrong_token"
+    assert reason(asked(authorization="Basic s3cret"), TOKEN) == "no_token"
+    assert reason(asked(authorization="Bearer"), TOKEN) == "no_token"
     assert reason(asked(authorization="Bearer s3cret"), TOKEN) is None
     assert reason(asked(authorization="bearer  s3cret "), TOKEN) is None
     assert reason(asked(peer="10.0.0.5", host="gateway.example", authorization="Bearer s3cret"), TOKEN) is None
@@ -131,6 +142,23 @@ class TestATrustedProxy:
         assert PROXY.users is not None
         open_to_all = Access(Tokens({}), PROXY.users.model_copy(update={"others": Role.VIEWER}))
         assert check(asked(peer="10.1.2.3", x_forwarded_user="eve"), open_to_all) == Identity("eve", Role.VIEWER)
+
+    @pytest.mark.parametrize("name", ["tipstaff", "Config", "operator", "a b", "a\x1b[2K", "x" * 200, "<b>"])
+    def test_nobody_is_called_like_another_or_like_a_line(self, name: str) -> None:
+        assert PROXY.users is not None
+        open_to_all = Access(Tokens({}), PROXY.users.model_copy(update={"others": Role.OPERATOR}))
+        assert reason(asked(peer="10.1.2.3", x_forwarded_user=name), open_to_all) == "unknown_user"
+        address = asked(peer="10.1.2.3", x_forwarded_user="ada+x@example.org")
+        assert check(address, open_to_all) == Identity("ada+x@example.org", Role.OPERATOR)
+
+    @pytest.mark.parametrize("name", ["x-forwarded-user", "authorization"])
+    def test_who_asks_is_said_once(self, name: str) -> None:
+        both = Headers(raw=[(b"host", b"h"), (name.encode(), b"ada"), (name.encode(), b"aud")])
+        assert reason(Asked("GET", "/x", "10.1.2.3", both), PROXY) == "repeated"
+
+    def test_what_the_proxy_itself_was_sent_does_not_matter(self) -> None:
+        basic = asked(peer="10.1.2.3", x_forwarded_user="ada", authorization="Basic YWRhOnB3")
+        assert check(basic, PROXY) == Identity("ada", Role.OPERATOR)
 
     @pytest.mark.parametrize("peer", ["10.2.2.3", "127.0.0.1", "::1", None, "nonsense"])
     def test_from_anywhere_else_the_header_means_nothing(self, peer: str | None) -> None:

@@ -68,6 +68,24 @@ def test_refused_requests_are_written_by_the_loop_with_who_and_from_where(guarde
     assert guarded.ledgers()["audit"].settled
 
 
+def test_what_strangers_write_is_one_line_and_commands_nothing(controller: Controller) -> None:
+    trail = controller.trail
+    trail.note(
+        "a\x1b[2K", "sign_in.failed", "GET /x\r\n2026  ada  text.read\u2028\x9b31m from 10.0.0.9", "no_token"
+    )
+    trail.step()
+    (found,) = trail.find(AuditFilter(), 1)
+    assert all(char.isprintable() for char in found.actor + found.subject)
+
+
+def test_strangers_do_not_crowd_out_the_known(controller: Controller) -> None:
+    for _ in range(300):
+        controller.trail.note("", "sign_in.failed", "GET / from 10.0.0.9", "no_token")
+    controller.trail.note("bob", "sign_in.failed", "GET /api/v1/audit from 10.0.0.9", "role")
+    controller.trail.step()
+    assert [each.actor for each in controller.trail.find(AuditFilter(actor="bob"), 9)] == ["bob"]
+
+
 def test_a_flood_of_wrong_tokens_is_counted_not_written(controller: Controller) -> None:
     trail: AuditTrail = controller.trail
     for _ in range(100):

@@ -29,6 +29,12 @@ def test_a_hash_that_is_none_is_refused(written: str) -> None:
         digest(written)
 
 
+def test_the_hash_of_nothing_opens_nothing() -> None:
+    with pytest.raises(ValueError, match="hash of nothing"):
+        digest(hashed(""))
+    assert digest(hashed(TOKEN).upper()) == digest(TOKEN)
+
+
 def test_each_role_may_all_that_the_one_before_it_may() -> None:
     viewer, auditor, operator = (Role(name).rights for name in ("viewer", "auditor", "operator"))
     assert viewer == {Right.READ}

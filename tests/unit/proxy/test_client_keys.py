@@ -92,7 +92,9 @@ def test_a_model_that_a_key_does_not_open_is_not_there(keyed: PlainPlane) -> Non
     assert b"org/solo" in got
     assert keyed.untouched()
     keyed.send(request(CHAT % b"nonsense", headers="X-Api-Key: key-of-solo\r\n"))
-    assert code_of(keyed.answer()) == "model_not_found"
+    other = keyed.answer()
+    assert code_of(other) == "model_not_found"
+    assert b"assistant" not in other
 
 
 @pytest.mark.parametrize(
@@ -119,9 +121,21 @@ def test_a_response_of_another_model_is_not_there_either(keyed: PlainPlane) -> N
     assert b"GET /v1/responses/resp_1" in keyed.sent_on()
 
 
-def test_a_preflight_needs_none(keyed: PlainPlane) -> None:
-    keyed.send(bare("OPTIONS", "/v1/chat/completions", "Origin: https://shop.example\r\n"))
-    assert keyed.sent_on().startswith(b"OPTIONS ")
+PREFLIGHT = "Origin: https://shop.example\r\nAccess-Control-Request-Method: POST\r\n"
+
+
+def test_a_preflight_needs_none_and_takes_none_along(keyed: PlainPlane) -> None:
+    keyed.send(bare("OPTIONS", "/v1/chat/completions", PREFLIGHT + "Authorization: Bearer key-of-all\r\n"))
+    sent = keyed.sent_on()
+    assert sent.startswith(b"OPTIONS ")
+    assert b"key-of-all" not in sent
+
+
+@pytest.mark.parametrize("headers", ["", "Origin: https://shop.example\r\n", PREFLIGHT + "Content-Length: 2\r\n"])
+def test_what_is_no_preflight_needs_one(keyed: PlainPlane, headers: str) -> None:
+    keyed.send(bare("OPTIONS", "/v1/chat/completions", headers) + b"{}" * ("Length" in headers))
+    assert code_of(keyed.answer()) == "missing_api_key"
+    assert keyed.untouched()
 
 
 def test_where_there_are_no_keys_the_clients_own_passes(plane: PlainPlane) -> None:

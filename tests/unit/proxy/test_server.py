@@ -774,6 +774,9 @@ class TestSteering:
         got = plane.answer()
         assert (status_of(got), code_of(got)) == (status, code)
         assert plane.untouched()
+        told = [(each.actor, each.action) for each in plane.bench.records.audit]
+        known = {"vic" if VIEWER_TOKEN.decode() in headers else "": "sign_in.failed"}
+        assert told == (list(known.items()) if code == "bad_admin_token" else [])
 
     def test_a_response_is_pinned_as_soon_as_its_id_has_passed(self, plane: PlainPlane) -> None:
         plane.bench.weigh("assistant", {"canary": 1.0})
