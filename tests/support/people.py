@@ -51,7 +51,7 @@ class People:
 
 
 def question(model: str, **more: object) -> dict[str, Any]:
-    """The body of a chat request that a simulated model knows an answer to."""
+    """The body of a chat request."""
     return {"model": model, "messages": [{"role": "user", "content": "What does photosynthesis do?"}], **more}
 
 
