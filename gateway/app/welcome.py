@@ -28,13 +28,14 @@ def banner(settings: Settings, data_port: str, admin_port: str, table: RoutingTa
             )
             yield f"    {arm_name:<10} {weight:>6}  {' '.join(arm.endpoints)}{why}"
     yield "try it:"
-    yield f"  {sample(next(iter(settings.models)), scheme, data_port)}"
+    yield f"  {sample(next(iter(settings.models)), scheme, data_port, key=bool(settings.client_keys))}"
 
 
-def sample(model: str, scheme: str, address: str) -> str:
-    """A curl command that a shell takes as it is."""
+def sample(model: str, scheme: str, address: str, *, key: bool = False) -> str:
+    """A curl command that a shell takes as it is; `key`: once a client's key stands in $TIPSTAFF_KEY."""
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 32})
+    sent = ' -H "authorization: Bearer $TIPSTAFF_KEY"' if key else ""
     return (
         f"curl {scheme}://{address}/v1/chat/completions -H 'content-type: application/json'"
-        f" -H 'x-user-id: me' -d {shlex.quote(body)}"
+        f" -H 'x-user-id: me'{sent} -d {shlex.quote(body)}"
     )

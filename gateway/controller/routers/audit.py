@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.controller.routers.paging import after
-from gateway.controller.routers.values import Answer, example, microseconds, moment, problems
+from gateway.controller.routers.values import Answer, Time, example, microseconds, moment, problems
 from gateway.controller.trail import Action, AuditFilter, AuditTrail
 from gateway.events.schema import AuditV1
 
@@ -48,8 +48,8 @@ class AuditWanted(BaseModel):
 
     actor: str = ""
     action: Action | None = None
-    since: AwareDatetime | None = Field(default=None, description="RFC 3339, included")
-    until: AwareDatetime | None = Field(default=None, description="RFC 3339, not included")
+    since: Time | None = Field(default=None, description="RFC 3339, included")
+    until: Time | None = Field(default=None, description="RFC 3339, not included")
     limit: int = Field(default=50, ge=1, le=500)
     cursor: str | None = Field(default=None, description="`next` of the page before")
 

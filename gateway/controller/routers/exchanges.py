@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from classifiers.verdict import Severity
 from gateway.controller.exchange_query import Cursor, ExchangeFilter, ExchangeRow, Finding
@@ -14,7 +14,7 @@ from gateway.controller.parts import Texts
 from gateway.controller.problems import Problem, not_found
 from gateway.controller.routers.exchange_detail import ExchangeDetail, detail
 from gateway.controller.routers.paging import after
-from gateway.controller.routers.values import Answer, example, microseconds, moment, problems
+from gateway.controller.routers.values import Answer, Time, example, microseconds, moment, problems
 from gateway.controller.routers.who import Who
 from gateway.controller.trail import AuditTrail
 from gateway.core.identity import Right
@@ -98,8 +98,8 @@ class Wanted(BaseModel):
     not_evaluated: bool | None = Field(default=None, description="Nothing of the exchange was")
     status: int | None = Field(default=None, ge=100, le=999)
     forced: bool | None = None
-    since: AwareDatetime | None = Field(default=None, description="RFC 3339, included")
-    until: AwareDatetime | None = Field(default=None, description="RFC 3339, not included")
+    since: Time | None = Field(default=None, description="RFC 3339, included")
+    until: Time | None = Field(default=None, description="RFC 3339, not included")
     limit: int = Field(default=50, ge=1, le=500)
     cursor: str | None = Field(default=None, description="`next` of the page before")
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from gateway.controller.routers.values import Answer, example, moment
+from gateway.controller.routers.values import Answer, Time, example, moment
 from gateway.curation.label_file import MOST, NOTE_LENGTH, Format
 from gateway.curation.labels import Label, StratumCounts
 from gateway.curation.sampling import ANY
@@ -26,8 +26,8 @@ class SampleWanted(BaseModel):
     actor: Actor = Field(description="Who draws")
     size: int = Field(ge=1, le=5000)
     principle: Principle = ANY
-    since: AwareDatetime | None = Field(default=None, description="RFC 3339, included")
-    until: AwareDatetime | None = Field(default=None, description="RFC 3339, not included; by default now")
+    since: Time | None = Field(default=None, description="RFC 3339, included")
+    until: Time | None = Field(default=None, description="RFC 3339, not included; by default now")
     seed: int = Field(default=0, ge=0, lt=2**53, description="Another seed draws another sample")
 
 

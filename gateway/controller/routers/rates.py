@@ -4,11 +4,10 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.rates import ArmCounts, PrincipleCounts
-from gateway.controller.routers.values import Answer, example, microseconds, moment, problems
+from gateway.controller.routers.values import Answer, Time, example, microseconds, moment, problems
 from gateway.controller.tables import RoutingTables, UnknownModel
 
 
@@ -93,7 +92,7 @@ def rates_router(tables: RoutingTables, index: ExchangeIndex) -> APIRouter:
     @router.get("/{model:path}/rates", summary="Violations and refusals by arm", responses=problems(404, 422, 503))
     def read(
         model: str,
-        since: Annotated[AwareDatetime | None, Query(description="RFC 3339; by default, all that is kept")] = None,
+        since: Annotated[Time | None, Query(description="RFC 3339; by default, all that is kept")] = None,
     ) -> ModelRates:
         """Counts and ratios, no inference: whether an arm is worse is the rollout's to say."""
         if model not in tables.current().models:

@@ -1,9 +1,9 @@
 """What the API's answers have in common."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -37,6 +37,17 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The same for an operation that takes a body: no JSON at all (400), too much (413), not called JSON (415)."""
     return problems(400, 413, 415, 422, *statuses)
+
+
+def _written(value: object) -> object:
+    """Not a number, which would be taken for seconds: 2027 is a year to whoever writes it."""
+    if isinstance(value, str) and "-" not in value:
+        raise ValueError("expected a time like 2026-03-01T12:00:00Z")
+    return value
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_written)]
+"""RFC 3339 with its offset, as somebody writes it."""
 
 
 def moment(time_us: int) -> datetime:

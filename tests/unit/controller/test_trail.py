@@ -112,6 +112,7 @@ def test_it_is_paged_and_filtered_newest_first(controller: Controller) -> None:
         ("ada", "labels.added", "m1", "done")
     ]
     assert controller.call("GET", "/api/v1/audit", params={"cursor": "x"}).status_code == 422
+    assert controller.call("GET", "/api/v1/audit", params={"since": "2027"}).status_code == 422
 
 
 def test_what_an_operator_does_carries_the_name_of_the_token(guarded: Controller) -> None:
