@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -73,7 +74,9 @@ class Controller:
         self.clock = ManualClock(START)
         self.troubles: list[str] = []
         self.store = open_state(self.data, self.clock)
-        self.tables = RoutingTables(self.store, self.data, KnownStores(root / "state"), self.clock)
+        self.tables = RoutingTables(
+            self.store, self.data, KnownStores(root / "state"), self.clock, entropy=Random(1).randbytes
+        )  # a salt drawn anew would give the canary hardly any of a few users once in a while
         self.index = ExchangeIndex.open(self.data.index, self.clock)
         self.feedback = FeedbackIndex.open(self.data.feedback, self.clock)
         self.labels = LabelStore.open(self.data.labels, self.clock)
