@@ -19,7 +19,7 @@ def replace(path: Path, content: bytes, *, durable: bool) -> None:
         beside.unlink(missing_ok=True)
         raise
     if durable:
-        sync_folder(path.parent)
+        sync(path.parent)
 
 
 def write(path: Path, content: bytes, *, durable: bool) -> None:
@@ -32,9 +32,9 @@ def write(path: Path, content: bytes, *, durable: bool) -> None:
             os.fsync(descriptor)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make names just made or moved in `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Make a file's content, or the names just made or moved in a folder, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

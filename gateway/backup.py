@@ -6,7 +6,6 @@ of a log, which would pass over what is written there later. SQLite copies each 
 """
 
 import hashlib
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -22,7 +21,6 @@ MANIFEST = "backup.json"
 _SQLITE = ".sqlite"
 _STREAMS = ("positions", "audit", "decisions", "verdicts", "feedback", "exchanges")
 """Under the log: who has read what, then streams, each before those that its writer reads."""
-_CHUNK = 1 << 20
 
 Told = Callable[[int, str], None]
 """Files done, and the name of the last."""
@@ -124,7 +122,6 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _copy(source: Path, target: Path) -> bool:
     """False: the file has gone meanwhile, as segments do that everybody has read."""
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         if source.name.endswith(_SQLITE):
             _snapshot(source, target)
@@ -139,28 +136,21 @@ def _copy(source: Path, target: Path) -> bool:
 
 
 def _snapshot(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (
         closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as live,
         closing(sqlite3.connect(target)) as copy,
     ):
         live.backup(copy)
     target.chmod(0o600)
-    _sync(target)
+    atomicfile.sync(target)
 
 
 def _plain(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     shutil.copyfile(source, target)
     target.chmod(0o600)
-    _sync(target)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    atomicfile.sync(target)
 
 
 def _part(target: Path) -> Path:
@@ -175,9 +165,9 @@ def _part(target: Path) -> Path:
 def _appear(part: Path, target: Path) -> None:
     for folder in sorted({part, *(path for path in part.rglob("*") if path.is_dir())}, reverse=True):
         folder.chmod(0o700)
-        atomicfile.sync_folder(folder)
+        atomicfile.sync(folder)
     part.rename(target)
-    atomicfile.sync_folder(target.parent)
+    atomicfile.sync(target.parent)
 
 
 def _digest(path: Path) -> str:

@@ -49,7 +49,7 @@ def _link(own: Path, path: Path) -> None:
         path.hardlink_to(own)  # unlike a rename it fails when another process was first: its key is the key
     except FileExistsError:
         return
-    atomicfile.sync_folder(path.parent)
+    atomicfile.sync(path.parent)
 
 
 def load_tokens(settings: Settings) -> Tokens:

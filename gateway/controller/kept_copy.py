@@ -2,13 +2,12 @@
 
 import filecmp
 import itertools
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from gateway.atomicfile import sync_folder
+from gateway.atomicfile import sync
 
 
 def keep_copy(path: Path, name: str) -> Path:
@@ -22,8 +21,7 @@ def keep_copy(path: Path, name: str) -> Path:
     part.touch(mode=0o600)
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as copy:
         source.backup(copy)
-    with part.open("rb") as written:
-        os.fsync(written.fileno())
+    sync(part)
     for target in _names(path.with_name(name)):
         if not target.exists():
             part.rename(target)
@@ -31,7 +29,7 @@ def keep_copy(path: Path, name: str) -> Path:
         if filecmp.cmp(part, target, shallow=False):  # of an attempt that ended before it was done
             part.unlink()
             break
-    sync_folder(path.parent)
+    sync(path.parent)
     return target
 
 

@@ -4,7 +4,7 @@ import heapq
 import os
 from collections.abc import Iterator
 from threading import Lock
-from typing import Literal, get_args
+from typing import Literal
 
 import msgspec
 
@@ -23,7 +23,6 @@ Action = Literal[
     "arm.forced",
     "sign_in.failed",
 ]
-ACTIONS: tuple[Action, ...] = get_args(Action)
 _PER_MINUTE = 60
 """Refused requests of strangers, and of the known, that are written one by one; of more only the number."""
 _MINUTE = 60.0

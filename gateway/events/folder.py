@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from gateway.atomicfile import sync_folder
+from gateway.atomicfile import sync
 from gateway.events.schema import Stream
 
 _SUFFIX = ".sqlite"
@@ -27,7 +27,7 @@ class ProducerFolder:
             return
         self.path.mkdir(parents=True, mode=0o700, exist_ok=True)
         for parent in (self.path.parent, self.path.parent.parent):
-            sync_folder(parent)
+            sync(parent)
 
     def segment(self, first: int) -> Path:
         """The segment whose first event has that sequence."""

@@ -1,5 +1,7 @@
 """Takes a whole request and sets it on its way: an answer of our own, or an arm's."""
 
+from collections.abc import Sequence
+
 from gateway.core import errors
 from gateway.core.clientkeys import ClientKey
 from gateway.core.envelope import Envelope
@@ -67,7 +69,7 @@ class Dispatcher:
         if recorded and not recorder.accepts():
             raise errors.log_full()
         exchange.envelope = envelope = self._envelope(exchange, head, resolved)
-        opened = steering.models if exchange.key is None else exchange.key.opened(steering.models)
+        opened = self._opened(exchange)
         response_id = ""
         if envelope is not None:
             model, response_id = envelope.model, envelope.previous_response_id
@@ -95,6 +97,11 @@ class Dispatcher:
         services.exchanges.add(exchange)
         delivery.start()
 
+    def _opened(self, exchange: Exchange) -> Sequence[str]:
+        """The models that there are for this client."""
+        models = self._services.steering.models
+        return models if exchange.key is None else exchange.key.opened(models)
+
     def _envelope(self, exchange: Exchange, head: RequestHead, resolved: Resolved) -> Envelope | None:
         """What the body says; None where a body names no model (a response by its id, a preflight)."""
         if resolved.serves is not Serves.MODEL:
@@ -107,7 +114,7 @@ class Dispatcher:
 
     def _answer(self, exchange: Exchange, resolved: Resolved) -> None:
         services = self._services
-        models = services.steering.models if exchange.key is None else exchange.key.opened(services.steering.models)
+        models = self._opened(exchange)
         if resolved.serves is Serves.MODELS:
             exchange.answer(200, messages.JSON, services.models.all(models))
         elif resolved.serves is Serves.MODEL_CARD:

@@ -68,13 +68,10 @@ class Steering:
         self._assigning: RoutingTable | None = None
         self._assignments: dict[tuple[str, str, bytes], Assignment] = {}
         """By (model, source, value): what `_assigning` says of units that were seen."""
+        self.models = tuple(models)
+        """The models there are, in the configuration's order."""
         self._sources = {name: [_source(text) for text in model.unit] for name, model in models.items()}
         self._names = {name: tuple(model.arms) for name, model in models.items()}
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The models there are, in the configuration's order."""
-        return tuple(self._sources)
 
     def pinned_model(self, response_id: str) -> str:
         """The model that made a response. Raises GatewayError (404)."""

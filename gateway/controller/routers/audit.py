@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.controller.routers.paging import after
+from gateway.controller.routers.paging import after, page
 from gateway.controller.routers.values import Answer, Time, example, microseconds, moment, problems
 from gateway.controller.trail import Action, AuditFilter, AuditTrail
 from gateway.events.schema import AuditV1
@@ -62,8 +62,7 @@ def audit_router(trail: AuditTrail) -> APIRouter:
     def find(wanted: Annotated[AuditWanted, Query()]) -> AuditPage:
         """The newest first; decisions have a stream of their own."""
         found = trail.find(_filter(wanted), wanted.limit + 1, after(wanted.cursor))
-        shown = found[: wanted.limit]
-        more = f"{shown[-1].time_us}-{shown[-1].id}" if len(found) > wanted.limit else None
+        shown, more = page(found, wanted.limit)
         return AuditPage(entries=[_shown(event) for event in shown], next=more)
 
     return router

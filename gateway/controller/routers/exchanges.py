@@ -13,7 +13,7 @@ from gateway.controller.index import ExchangeIndex
 from gateway.controller.parts import Texts
 from gateway.controller.problems import Problem, not_found
 from gateway.controller.routers.exchange_detail import ExchangeDetail, detail
-from gateway.controller.routers.paging import after
+from gateway.controller.routers.paging import after, page
 from gateway.controller.routers.values import Answer, Time, example, microseconds, moment, problems
 from gateway.controller.routers.who import Who
 from gateway.controller.trail import AuditTrail
@@ -113,8 +113,7 @@ def exchanges_router(index: ExchangeIndex, texts: Texts, feedback: FeedbackIndex
         """The newest first. Example: ?model=assistant&arm=canary&principle=honesty&severity=high"""
         place = after(wanted.cursor)
         rows = index.find(_filter(wanted), wanted.limit + 1, None if place is None else Cursor(*place))
-        shown = rows[: wanted.limit]
-        more = f"{shown[-1].time_us}-{shown[-1].id}" if len(rows) > wanted.limit else None
+        shown, more = page(rows, wanted.limit)
         return ExchangePage(exchanges=[_listed(row) for row in shown], next=more)
 
     @router.get("/{exchange_id}", summary="One exchange", responses=problems(404, 422, 503))

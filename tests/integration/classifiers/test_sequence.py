@@ -1,16 +1,14 @@
 """A Hugging Face sequence classifier as the encoder: a tiny one, made and taught here, read by the real command."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.components import ComponentUse, requires
+from tests.support.trainer import TIPSTAFF, run
 
-ROOT = Path(__file__).parents[3]
-_DEADLINE = 240
 MAKE = """
 import sys, torch
 from tokenizers import Tokenizer, models, pre_tokenizers, normalizers
@@ -41,20 +39,7 @@ for _ in range(60):
         rate.zero_grad(); loss.backward(); rate.step()
 model.save_pretrained(sys.argv[1]); tokenizer.save_pretrained(sys.argv[1])
 """
-TIPSTAFF = "import sys; from gateway.cli import main; sys.argv[0] = 'tipstaff'; main()"
 LABELS = ("--label", "kites=harmful_response", "--label", "kites=answer.harm.cyber")
-
-
-def run(components: ComponentUse, code: str, *words: object) -> subprocess.CompletedProcess[str]:
-    """In the environment that has torch and transformers."""
-    return subprocess.run(
-        [components.path("trainer"), "-c", code, *map(str, words)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=_DEADLINE,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Training from rows to a model folder, and a head that is added to it: with real torch, on a small sample."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,22 +9,12 @@ from classifiers.encoder.heads import HEADS
 from classifiers.encoder.model import load, read_sample
 from tests.support import labelled
 from tests.support.components import ComponentUse, requires
-
-ROOT = Path(__file__).parents[3]
-_DEADLINE = 240
+from tests.support.trainer import TIPSTAFF, run
 
 
 def tipstaff(components: ComponentUse, *words: object) -> str:
     """A command in the environment that has torch."""
-    code = "import sys; from gateway.cli import main; sys.argv[0] = 'tipstaff'; main()"
-    done = subprocess.run(
-        [components.path("trainer"), "-c", code, *map(str, words)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=_DEADLINE,
-        check=False,
-    )
+    done = run(components, TIPSTAFF, *words)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
