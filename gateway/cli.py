@@ -13,6 +13,7 @@ from gateway.commands.audit_app import add_audit
 from gateway.commands.backup_app import add_backup
 from gateway.commands.classify_app import add_classify
 from gateway.commands.identity_app import add_identity
+from gateway.commands.reload_app import add_reload
 from gateway.commands.review_app import review_app
 from gateway.commands.rollout_app import rollout_app
 from gateway.commands.simulate_app import add_simulate
@@ -33,6 +34,7 @@ add_audit(rollout_app, app)
 add_backup(app)
 add_classify(app)
 add_identity(app)
+add_reload(app)
 add_simulate(app)
 add_train(app)
 

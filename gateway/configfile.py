@@ -7,14 +7,14 @@
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import ValidationError
 
-from gateway.settings import ConfigError, Settings, Tls
+from gateway.settings import ConfigError, Scoring, Settings, Tls
 
-_PREFIX = "TIPSTAFF__"
+PREFIX = "TIPSTAFF__"
 
 
 def load(path: Path, environment: dict[str, str] | None = None) -> Settings:
@@ -49,9 +49,9 @@ def parse(raw: dict[str, Any], folder: Path, environment: dict[str, str]) -> Set
 def _overridden(raw: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
     merged = dict(raw)
     for name, value in environment.items():
-        if not name.startswith(_PREFIX):
+        if not name.startswith(PREFIX):
             continue
-        *parents, last = name.removeprefix(_PREFIX).split("__")
+        *parents, last = name.removeprefix(PREFIX).split("__")
         level = merged
         for parent in parents:
             key = _key_for(parent, level)
@@ -134,7 +134,12 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
             "client_keys": keys,
             "data": folder / settings.data.expanduser(),
             "constitution": under(settings.constitution),
+            "scoring": settings.scoring.model_copy(update={"encoder": _encoder(settings.scoring, folder)}),
             "admin_token_file": under(settings.admin_token_file),
             "unit_key_file": under(settings.unit_key_file),
         }
     )
+
+
+def _encoder(scoring: Scoring, folder: Path) -> Literal["default", "none"] | Path:
+    return folder / scoring.encoder.expanduser() if isinstance(scoring.encoder, Path) else scoring.encoder

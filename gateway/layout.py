@@ -24,6 +24,11 @@ class DataFolder(msgspec.Struct, frozen=True):
         return self.root / "lock"
 
     @property
+    def configurations(self) -> Path:
+        """What every process that is supervised starts from (`gateway.configinforce`)."""
+        return self.root / "config"
+
+    @property
     def table(self) -> Path:
         """The routing table, JSON, replaced atomically by the controller, polled by the proxies."""
         return self.root / "table.json"

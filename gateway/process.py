@@ -4,13 +4,16 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
+from typing import NoReturn
 
 import uvloop
 
-READY = b"R"
+READY, RELOAD = b"R", b"L"
+"""What a child says to its supervisor: it works by the configuration in force; please take a new one."""
 
 
 class Exit(IntEnum):
@@ -36,10 +39,22 @@ class Parent:
     def __init__(self, descriptor: int | None) -> None:
         self._socket = None if descriptor is None else socket.socket(fileno=descriptor)
 
+    @property
+    def watches(self) -> bool:
+        """Whether there is a supervisor: then it is the one who looks at a configuration first."""
+        return self._socket is not None
+
     def ready(self) -> None:
-        """Tell the supervisor that this process does its work now."""
+        """Tell the supervisor that this process does its work now, by the configuration in force."""
         if self._socket is not None:
             self._socket.sendall(READY)
+
+    def ask_for_reload(self) -> None:
+        """Have the supervisor read the configuration again, as on SIGHUP. Without one: this process itself."""
+        if self._socket is None:
+            os.kill(os.getpid(), signal.SIGHUP)
+        else:
+            self._socket.sendall(RELOAD)
 
     def when_gone(self, act: Callable[[], object]) -> None:
         """Call `act`, from a thread of its own, when the supervisor is gone."""
@@ -73,6 +88,15 @@ def run_blocking(main: Callable[[threading.Event], None], parent: Parent) -> Non
         signal.signal(number, lambda _number, _frame: stop.set())
     parent.when_gone(stop.set)
     main(stop)
+
+
+class Again(Exception):
+    """The process has ended in order, to begin anew under another configuration."""
+
+
+def begin_anew() -> NoReturn:
+    """The same command again in the same process: the pid and the sockets from the supervisor stay."""
+    os.execv(sys.executable, [sys.executable, "-m", "gateway.cli", *sys.argv[1:]])  # noqa: S606 - no shell is meant
 
 
 class PortTaken(Exception):

@@ -1,20 +1,22 @@
 """`tipstaff serve`: starts proxies, scorer and controller, keeps them running, ends them in order.
 
-A child that dies is started again, after a pause that doubles from 0.5 to 10 seconds while it keeps dying.
+A child that dies is started again, after a pause that doubles from 0.5 to 10 seconds while it keeps dying. On
+SIGHUP, or when a child asks for it, another configuration is looked at, and each child is told to take it.
 At the end first the proxies drain, then the scorer stops, then the controller: each still takes what comes before.
 """
 
 import asyncio
+import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import structlog
 
-from gateway.process import READY, Exit
+from gateway.process import READY, RELOAD, Exit
 from gateway.tasks import Tasks
 from gateway.telemetry.metrics import RESTARTS, Meters
 
@@ -42,11 +44,23 @@ class Spec(msgspec.Struct, frozen=True):
 class Child:
     """Keeps one process running until told to stop."""
 
-    def __init__(self, spec: Spec, meters: Meters, on_fatal: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        meters: Meters,
+        on_fatal: Callable[[int], None],
+        on_reload: Callable[[], None],
+        environment: Mapping[str, str],
+    ) -> None:
         self.spec = spec
         self.ready = asyncio.Event()
+        """Once it has been, for good."""
+        self._current = asyncio.Event()
+        """Set while it works by the configuration in force."""
         self._restarts = meters.counter(RESTARTS, spec.name)
         self._on_fatal = on_fatal
+        self._on_reload = on_reload
+        self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
 
@@ -83,17 +97,38 @@ class Child:
                 str(theirs.fileno()),
                 pass_fds=(*self.spec.descriptors, theirs.fileno()),
                 process_group=0,
+                env=self._environment,
             )
             theirs.close()
-            await self._until_ready(ours)
+            await self._listen(ours)
             return await process.wait()
         finally:
             ours.close()
+            self._current.clear()
 
-    async def _until_ready(self, link: socket.socket) -> None:
-        said = await asyncio.get_running_loop().sock_recv(link, 1)
-        if said == READY:
-            self.ready.set()
+    async def _listen(self, link: socket.socket) -> None:
+        """Until it ends."""
+        while said := await asyncio.get_running_loop().sock_recv(link, 1):
+            if said == READY:
+                self.ready.set()
+                self._current.set()
+            elif said == RELOAD:
+                self._on_reload()
+
+    async def take_configuration(self) -> bool:
+        """Have it take the one in force; whether it did within its grace. One that does not run takes it when it is
+        started.
+        """
+        try:
+            async with asyncio.timeout(self.spec.grace):
+                await self._current.wait()  # before that it may not yet handle the signal
+                self._current.clear()
+                if self._process is not None and self._process.returncode is None:
+                    self._process.send_signal(signal.SIGHUP)
+                await self._current.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -133,17 +168,25 @@ class Supervisor:
     """All children of one `tipstaff serve`.
 
     `release(rank)` is called before the children of a rank are told to end, when none of them is started any more:
-    it lets go of what was held here for those that would be.
+    it lets go of what was held here for those that would be. `reload` puts another configuration in force, from a
+    thread of its own; False: it did not. `environment`: of the children.
     """
 
     def __init__(
-        self, specs: Sequence[Spec], meters: Meters, release: Callable[[int], None] = lambda _rank: None
+        self,
+        specs: Sequence[Spec],
+        meters: Meters,
+        release: Callable[[int], None] = lambda _rank: None,
+        reload: Callable[[], bool] = lambda: False,
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._release = release
+        self._reload = reload
         self._stop = asyncio.Event()
+        self._wanted = asyncio.Event()
         self._fatal = 0
         self._tasks = Tasks(self._task_died)
-        self._children = [Child(spec, meters, self._fail) for spec in specs]
+        self._children = [Child(spec, meters, self._fail, self._wanted.set, environment) for spec in specs]
 
     def _fail(self, code: int) -> None:
         self._fatal = self._fatal or code
@@ -158,9 +201,11 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled)
+        loop.add_signal_handler(signal.SIGHUP, self._wanted.set)
         for child in self._children:
             self._tasks.spawn(child.spec.name, child.run())
         self._tasks.spawn("ready", self._announce(when_ready))
+        self._tasks.spawn("reload", self._reload_for_ever())
         await self._stop.wait()
         code = await self._end()
         await self._tasks.close()
@@ -176,6 +221,19 @@ class Supervisor:
         for child in self._children:
             await child.ready.wait()
         await when_ready()
+
+    async def _reload_for_ever(self) -> None:
+        for child in self._children:
+            await child.ready.wait()
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            if await asyncio.to_thread(self._reload):
+                # All at once: what one of them does with the new one never rests on what another has already done.
+                taken = await asyncio.gather(*(child.take_configuration() for child in self._children))
+                for child, whole in zip(self._children, taken, strict=True):
+                    if not whole:
+                        log.error("process has not taken the configuration in time", process=child.spec.name)
 
     async def _end(self) -> int:
         worst = 0

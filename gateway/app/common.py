@@ -18,7 +18,7 @@ from gateway.events.sqlite import SqliteEventLog
 from gateway.events.tip import ProducerTaken
 from gateway.layout import DataFolder
 from gateway.ports import LogFull
-from gateway.process import Exit, PortTaken
+from gateway.process import Again, Exit, PortTaken, begin_anew
 from gateway.settings import ConfigError, Settings
 from gateway.telemetry import logging
 from gateway.telemetry.counterfile import CounterFile
@@ -83,9 +83,11 @@ def running_process(config: Path, name: str) -> Iterator[Process]:
 
 
 def exit_code(run: Callable[[], int]) -> int:
-    """Run, and turn what stops a start into its line and exit code."""
+    """Run, and turn what stops a start into its line and exit code. Again: run once more, in this process."""
     try:
         return run()
+    except Again:
+        begin_anew()
     except ConfigError as error:
         problems, code = error.problems, Exit.CONFIG
     except PortTaken as error:

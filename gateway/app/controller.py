@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 from gateway import __version__
 from gateway.app.classifier import make_classifier
 from gateway.app.common import CONSUMERS, CONTROLLER, Process, exit_code, part_died, running_process
+from gateway.app.reload import ConfigDesk, Renewal
 from gateway.controller.access import Access, Asked, Refusal
 from gateway.controller.api import create_app
 from gateway.controller.database import opening
@@ -64,15 +66,28 @@ def run_controller(config: Path, listen_fd: int | None, parent_fd: int | None) -
 
 def _run_controller(config: Path, listen_fd: int | None, parent: Parent) -> int:
     with running_process(config, CONTROLLER) as process, ExitStack() as stack:
-        listener = listen(process.settings.admin) if listen_fd is None else inherited(listen_fd)
-        run_async(partial(_control, process, stack, listener, parent), parent)
+        # A copy: the supervisor's own is needed again when this process begins anew.
+        listener = listen(process.settings.admin) if listen_fd is None else inherited(os.dup(listen_fd))
+        renewal = Renewal(config, process.settings, parent)
+        desk = ConfigDesk(config, process.settings, parent, process.clock)
+        run_async(partial(_control, process, stack, listener, parent, desk, renewal), parent)
+        renewal.finish()
     return Exit.OK
 
 
 async def _control(
-    process: Process, stack: ExitStack, listener: socket.socket, parent: Parent, stop: asyncio.Event
+    process: Process,
+    stack: ExitStack,
+    listener: socket.socket,
+    parent: Parent,
+    desk: ConfigDesk,
+    renewal: Renewal,
+    stop: asyncio.Event,
 ) -> None:
-    start = _Start(process, stack, _in_loop(asyncio.get_running_loop(), stop))
+    loop = asyncio.get_running_loop()
+    renewal.stop = partial(loop.call_soon_threadsafe, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, renewal.asked)
+    start = _Start(process, desk, stack, _in_loop(loop, stop))
     tasks = Tasks(lambda name, error: part_died(name, error, stop))
     started = start.attempt()
     if not started:
@@ -92,8 +107,11 @@ def _not_yet() -> None:
 class _Start:
     """Starts the controller once its files can be used; until then `front`, the admin port, says why not."""
 
-    def __init__(self, process: Process, stack: ExitStack, on_death: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, process: Process, desk: ConfigDesk, stack: ExitStack, on_death: Callable[[BaseException], None]
+    ) -> None:
         self._process = process
+        self._desk = desk
         self._stack = stack
         self._on_death = on_death
         self._why = ""
@@ -114,7 +132,7 @@ class _Start:
     def _start(self) -> None:
         with ExitStack() as stack:
             try:
-                parts, loop = _controller(self._process, stack, self._on_death)
+                parts, loop = _controller(self._process, self._desk, stack, self._on_death)
             except (OSError, sqlite3.Error, LogFull) as error:
                 self._why = str(error)
                 raise
@@ -134,7 +152,7 @@ class _Start:
 
 
 def _controller(
-    process: Process, stack: ExitStack, on_death: Callable[[BaseException], None]
+    process: Process, desk: ConfigDesk, stack: ExitStack, on_death: Callable[[BaseException], None]
 ) -> tuple[ControllerParts, ControllerLoop]:
     settings, data, clock = process.settings, process.data, process.clock
     constitution, classifier = make_classifier(settings)
@@ -208,6 +226,7 @@ def _controller(
         orders=orders,
         levels=levels,
         models=settings.models,
+        configuration=desk,
         ledgers=ledgers,
         exposition=Exposition(data.counters, series),
         healthy=lambda: [] if loop.alive else ["the controller's loop has ended"],

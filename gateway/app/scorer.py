@@ -1,5 +1,6 @@
 """The scorer process, put together."""
 
+import signal
 import threading
 from contextlib import ExitStack
 from functools import partial
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from gateway.app.classifier import make_classifier
 from gateway.app.common import SCORER, SCORING_SECONDS, exit_code, proxy_name, running_process
+from gateway.app.reload import Renewal
 from gateway.process import Exit, Parent, run_blocking
 from gateway.scoring.decode import decode
 from gateway.scoring.evaluation import Evaluator
@@ -44,10 +46,14 @@ def _run_scorer(config: Path, parent: Parent) -> int:
             sample=Sample(settings.scoring.sample),
             horizon=Horizon(frozenset(proxy_name(worker) for worker in range(settings.proxy.workers))),
         )
-        run_blocking(partial(_score, scorer, parent), parent)
+        renewal = Renewal(config, settings, parent)
+        run_blocking(partial(_score, scorer, parent, renewal), parent)
+        renewal.finish()
     return Exit.OK
 
 
-def _score(scorer: Scorer, parent: Parent, stop: threading.Event) -> None:
+def _score(scorer: Scorer, parent: Parent, renewal: Renewal, stop: threading.Event) -> None:
+    renewal.stop = stop.set
+    signal.signal(signal.SIGHUP, lambda _number, _frame: renewal.asked())
     parent.ready()
     scorer.run(stop)

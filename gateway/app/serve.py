@@ -7,13 +7,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from gateway.app.classifier import make_classifier
 from gateway.app.common import CONTROLLER, FLUSH_SECONDS, SCORER, SCORING_SECONDS, address_of, exit_code, proxy_name
 from gateway.app.firstevents import FirstEvents
-from gateway.app.preflight import refuse_problems
+from gateway.app.reload import Supervised, fit_to_start
 from gateway.app.welcome import banner
 from gateway.clock import SystemClock
-from gateway.configfile import load
+from gateway.configfile import PREFIX
 from gateway.datafolder import ProcessLock, prepare
 from gateway.layout import DataFolder
 from gateway.process import listen
@@ -38,34 +37,43 @@ def serve(config: Path, say: Say, *, adopt: bool) -> int:
 
 def _serve(config: Path, say: Say, *, adopt: bool) -> int:
     logging.configure("supervisor", os.environ.get(logging.LEVEL_VARIABLE, "info"))
-    settings = load(config)
-    make_classifier(settings)
-    refuse_problems(settings)
+    clock = SystemClock()
+    supervised = Supervised(config, clock)
+    settings = supervised.settings
+    fit_to_start(settings)
     folder = DataFolder(settings.data)
     prepare(folder)
     with ExitStack() as stack:
         stack.callback(ProcessLock.take(folder.lock, f"data folder {folder.root}").close)
+        supervised.start()
         clients = stack.enter_context(listen(settings.listen))
         admin = stack.enter_context(listen(settings.admin))
         meters = Meters(CounterFile.open(folder.counter_file("supervisor")))
         stack.callback(meters.file.close)
-        first = FirstEvents(folder, SystemClock())
+        first = FirstEvents(folder, clock)
 
         async def when_ready() -> None:
             for line in banner(settings, address_of(clients), address_of(admin), read_table(folder.table)):
                 say(line)
             await first.tell(say)
 
-        specs = [*_back_office(config, admin), *_proxies(config, settings, clients, adopt=adopt)]
+        taken = supervised.in_force.path
+        specs = [*_back_office(taken, admin), *_proxies(taken, settings, clients, adopt=adopt)]
 
         def release(rank: int) -> None:
             if rank == _PROXIES:  # else clients would still be let in here while nobody takes them
                 clients.close()
 
         async def supervise() -> int:
-            return await Supervisor(specs, meters, release).run(when_ready)
+            supervisor = Supervisor(specs, meters, release, supervised.reload, _environment())
+            return await supervisor.run(when_ready)
 
         return asyncio.run(supervise())
+
+
+def _environment() -> dict[str, str]:
+    """Of the children: whatever it says of the configuration is in the one in force."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def _back_office(config: Path, admin: socket.socket) -> list[Spec]:

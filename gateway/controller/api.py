@@ -9,6 +9,7 @@ from gateway.controller.parts import ControllerParts
 from gateway.controller.refusals import refusals
 from gateway.controller.routers.audit import audit_router
 from gateway.controller.routers.bundles import bundles_router
+from gateway.controller.routers.config import config_router
 from gateway.controller.routers.constitution import constitution_router
 from gateway.controller.routers.decisions import decisions_router
 from gateway.controller.routers.docs import docs_router
@@ -60,6 +61,7 @@ def create_app(parts: ControllerParts) -> FastAPI:
         levels_router(parts.levels),
         bundles_router(parts.folder, parts.version, parts.trail),
         audit_router(parts.trail),
+        config_router(parts.configuration, parts.trail),
     ):  # what they would say of a data folder that is gone is wrong
         app.include_router(router, dependencies=[Depends(parts.folder.check)], responses=problems_of(503))
     app.add_middleware(BodyLimit)

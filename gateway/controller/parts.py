@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from classifiers.constitution import Constitution
+from gateway.configinforce import Loading
 from gateway.controller.access import Access
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
@@ -22,7 +23,7 @@ from gateway.events.ledger import Ledger
 from gateway.events.schema import Stream
 from gateway.ports import Clock, StateStore
 from gateway.scoring.texts import KeptText
-from gateway.settings import Model
+from gateway.settings import Model, Settings
 from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.metrics import Meters
 
@@ -31,6 +32,21 @@ class Texts(Protocol):
     """Redacted texts, by exchange id (32 hex digits); None where there is none, or none any more."""
 
     def get(self, exchange_id: str) -> KeptText | None: ...
+
+
+class Configuration(Protocol):
+    """What everything runs by; safe to call from any thread."""
+
+    def settings(self) -> Settings:
+        """Those in force."""
+
+    def loading(self) -> Loading:
+        """What became of the last start or reload."""
+
+    def reload(self) -> None:
+        """Have the file read again, and wait until it is decided. Raises ConfigError (nothing has changed), and
+        TimeoutError.
+        """
 
 
 class ControllerParts(msgspec.Struct, frozen=True):
@@ -46,6 +62,7 @@ class ControllerParts(msgspec.Struct, frozen=True):
     orders: Orders
     levels: Levels
     models: Mapping[str, Model]
+    configuration: Configuration
     index: ExchangeIndex
     feedback: FeedbackIndex
     labels: LabelStore

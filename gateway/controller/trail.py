@@ -20,6 +20,7 @@ Action = Literal[
     "labels.added",
     "bundle.exported",
     "config.loaded",
+    "config.reload",
     "arm.forced",
     "sign_in.failed",
 ]

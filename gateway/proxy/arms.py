@@ -3,6 +3,8 @@
 import ssl
 from collections.abc import Mapping
 
+import msgspec
+
 from gateway.keys import read_secret
 from gateway.ports import Clock
 from gateway.proxy.endpoints import ArmEndpoints, Chance, Endpoint, Failures
@@ -14,14 +16,42 @@ Arms = Mapping[tuple[str, str], ArmEndpoints]
 """By (model, arm), in the configuration's order: a model's first arm is its baseline."""
 
 
-def build_arms(models: Mapping[str, Model], meters: Meters, clock: Clock, chance: Chance) -> Arms:
-    """The configured arms, with their keys read and their trust set up. Raises ConfigError, with every problem."""
+class Standing(msgspec.Struct, frozen=True):
+    """Arms that there are, and the models that they were made for."""
+
+    models: Mapping[str, Model] = {}
+    arms: Arms = {}
+
+    def same(self, model: str, name: str, arm: Arm, authorization: bytes | None) -> ArmEndpoints | None:
+        """The arm of that name, if it would be made alike: it knows the health of its endpoints."""
+        found = self.arms.get((model, name))
+        if found is None or arm.ca is not None or found.endpoints[0].authorization != authorization:
+            return None
+        return found if _made_of(arm) == _made_of(self.models[model].arms[name]) else None
+
+
+def _made_of(arm: Arm) -> Arm:
+    return arm.model_copy(update={"weight": None, "version": ""})
+
+
+def build_arms(
+    models: Mapping[str, Model],
+    meters: Meters,
+    clock: Clock,
+    chance: Chance,
+    standing: Standing = Standing(),  # noqa: B008 - it does not change
+) -> Arms:
+    """The configured arms, with their keys read and their trust set up. Of those `standing`, the ones that would be
+    made alike stay. Raises ConfigError, with every problem.
+    """
     arms: dict[tuple[str, str], ArmEndpoints] = {}
     problems: list[str] = []
     for model, its in models.items():
         for name, arm in its.arms.items():
             try:
-                arms[model, name] = _build(model, name, arm, meters, clock, chance)
+                authorization = _authorization(arm)
+                found = standing.same(model, name, arm, authorization)
+                arms[model, name] = found or _build(model, name, arm, authorization, meters, clock, chance)
             except ConfigError as error:
                 problems += [f"models.{model}.arms.{name}.{problem}" for problem in error.problems]
     if problems:
@@ -29,9 +59,10 @@ def build_arms(models: Mapping[str, Model], meters: Meters, clock: Clock, chance
     return arms
 
 
-def _build(model: str, name: str, arm: Arm, meters: Meters, clock: Clock, chance: Chance) -> ArmEndpoints:
+def _build(
+    model: str, name: str, arm: Arm, authorization: bytes | None, meters: Meters, clock: Clock, chance: Chance
+) -> ArmEndpoints:
     failures = Failures(meters, model, name)
-    authorization = _authorization(arm)
     tls = _tls(arm)
     endpoints = [
         Endpoint(

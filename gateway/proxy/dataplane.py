@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from gateway.core import errors
 from gateway.core.clientkeys import ClientKeys
-from gateway.core.envelope import EnvelopeReader
 from gateway.core.identity import Tokens
 from gateway.ports import Clock
 from gateway.proxy.arms import Arms
@@ -24,7 +23,7 @@ from gateway.proxy.services import Records, Services
 from gateway.proxy.steering import Steering
 from gateway.proxy.sweep import HANG_UP_SECONDS, Sweep
 from gateway.proxy.table import TableWatch
-from gateway.settings import Model, Settings
+from gateway.settings import Settings
 from gateway.tasks import Tasks
 from gateway.telemetry.metrics import Meters
 
@@ -58,15 +57,16 @@ class DataPlane:
         keys: ClientKeys | None,
         ready: Callable[[], bool],
     ) -> None:
+        self._table = table
+        self._pins = pins
+        self._unit_key = unit_key
+        self._audit = audit
+        self._clock = clock
         self._services = Services(
+            settings,
             clock=clock,
-            deadlines=settings.deadlines,
-            limits=settings.limits,
-            expose_arm=settings.expose_arm,
-            steering=Steering(settings.models, arms, table, pins, unit_key, Forcing(tokens, audit, clock, Ids())),
-            envelopes=EnvelopeReader(body_keys(settings.models)),
+            steering=self._steering(settings, arms, tokens),
             recorder=recorder,
-            keeps_text=frozenset(name for name, model in settings.models.items() if model.record == "full"),
             pins=pins,
             models=models,
             instruments=Instruments(meters),
@@ -74,10 +74,22 @@ class DataPlane:
             ready=ready,
             keys=keys,
         )
-        desk = FeedbackDesk(feedback, settings.feedback.per_minute, clock, self._services.ids)
-        self._dispatcher = Dispatcher(self._services, desk)
+        self._desk = FeedbackDesk(feedback, settings.feedback.per_minute, clock, self._services.ids)
+        self._dispatcher = Dispatcher(self._services, self._desk)
         self._sweep = Sweep(self._services)
         self._server: asyncio.Server | None = None
+
+    def _steering(self, settings: Settings, arms: Arms, tokens: Tokens) -> Steering:
+        forcing = Forcing(tokens, self._audit, self._clock, Ids())
+        return Steering(settings.models, arms, self._table, self._pins, self._unit_key, forcing)
+
+    def follow(
+        self, settings: Settings, *, arms: Arms, models: ModelList, tokens: Tokens, keys: ClientKeys | None
+    ) -> None:
+        """Go on under another configuration. No connection is closed; an exchange that has its arm keeps it."""
+        self._table.follow(settings.models)
+        self._services.follow(settings, self._steering(settings, arms, tokens), models, keys)
+        self._desk.allow(settings.feedback.per_minute)
 
     @property
     def draining(self) -> bool:
@@ -142,9 +154,3 @@ class DataPlane:
         while True:
             await asyncio.sleep(HANG_UP_SECONDS)
             self._sweep.look_for_hang_ups()
-
-
-def body_keys(models: Mapping[str, Model]) -> tuple[str, ...]:
-    """Every body key that some model's units come from."""
-    sources = (source for model in models.values() for source in model.unit)
-    return tuple(dict.fromkeys(source.removeprefix("body:") for source in sources if source.startswith("body:")))

@@ -22,6 +22,10 @@ class Expiry(Generic[T]):
     def __len__(self) -> int:
         return len(self._since)
 
+    def last(self, seconds: float, interval: float) -> None:
+        """From now on they may wait that long, those too that wait already."""
+        self._seconds = seconds + interval
+
     def add(self, thing: T) -> None:
         """`thing` waits from now on; its earlier wait is forgotten."""
         self._since.pop(thing, None)

@@ -29,9 +29,13 @@ class FeedbackDesk:
 
     def __init__(self, records: FeedbackRecords, per_minute: int, clock: Clock, ids: Ids) -> None:
         self._records = records
-        self._limit = RateLimit(per_minute, max(per_minute, MOST))
         self._clock = clock
         self._ids = ids
+        self.allow(per_minute)
+
+    def allow(self, per_minute: int) -> None:
+        """How much one client may send from now on."""
+        self._limit = RateLimit(per_minute, max(per_minute, MOST))
 
     def take(self, body: bytes, fields: dict[bytes, bytes], client: bytes, *, known: bool = False) -> bytes:
         """All that the request says, or nothing; returns the answer's JSON. Raises GatewayError.

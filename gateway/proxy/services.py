@@ -1,7 +1,7 @@
-"""What every exchange of one process shares. Filled in once, by the data plane."""
+"""What every exchange of one process shares. Filled in by the data plane, and again for another configuration."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.core.clientkeys import ClientKeys
@@ -17,7 +17,7 @@ from gateway.proxy.models import ModelList
 from gateway.proxy.pins import Pins
 from gateway.proxy.steering import Steering
 from gateway.proxy.upstream import Pool
-from gateway.settings import Deadlines, Limits
+from gateway.settings import Deadlines, Limits, Model, Settings
 from gateway.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -45,17 +45,27 @@ class Records(Protocol):
 class Services:
     """Collaborators, bounds and the sets that the sweep looks at."""
 
+    deadlines: Deadlines
+    limits: Limits
+    interval: float
+    """Seconds between sweeps."""
+    expose_arm: bool
+    record_bytes: int
+    keeps_text: frozenset[str]
+    """The models whose records may hold text."""
+    envelopes: EnvelopeReader
+    steering: Steering
+    models: ModelList
+    keys: ClientKeys | None
+    """Those that clients need; None: none is asked for."""
+
     def __init__(  # noqa: PLR0913 - one argument for each collaborator
         self,
+        settings: Settings,
         *,
         clock: Clock,
-        deadlines: Deadlines,
-        limits: Limits,
-        expose_arm: bool,
         steering: Steering,
-        envelopes: EnvelopeReader,
         recorder: Records,
-        keeps_text: frozenset[str],
         pins: Pins,
         models: ModelList,
         instruments: Instruments,
@@ -64,24 +74,11 @@ class Services:
         keys: ClientKeys | None,
     ) -> None:
         self.clock = clock
-        self.interval = interval = sweep_interval(deadlines)
-        """Seconds between sweeps."""
-        self.deadlines = deadlines
-        self.limits = limits
-        self.expose_arm = expose_arm
-        self.steering = steering
-        self.envelopes = envelopes
         self.recorder = recorder
-        self.keeps_text = keeps_text
-        """The models whose records may hold text."""
-        self.record_bytes = limits.record_bytes
         self.pins = pins
-        self.models = models
         self.instruments = instruments
         self.tasks = tasks
         self.ready = ready
-        self.keys = keys
-        """Those that clients need; None: none is asked for."""
         self.draining = False
         self.emptied = asyncio.Event()
         """Set when, in a drain, the last client connection has ended."""
@@ -90,15 +87,38 @@ class Services:
         self.answer_lines = HeaderLines.of_answers()
         self.now = now = clock.monotonic()
         """Monotonic seconds as of the last sweep: fine enough for what may be idle for long, and free to read."""
+        interval = sweep_interval(settings.deadlines)
         self.pool = Pool(interval, now)
-        self.buffered = Budget(limits.buffered_bytes)
+        self.buffered = Budget(settings.limits.buffered_bytes)
         self.exchanges: set[Exchange] = set()
         self.connections: set[ClientConnection] = set()
-        self.heads: Expiry[ClientConnection] = Expiry(deadlines.header, interval, now)
-        self.bodies: Expiry[ClientConnection] = Expiry(deadlines.idle, interval, now)
+        self.heads: Expiry[ClientConnection] = Expiry(settings.deadlines.header, interval, now)
+        self.bodies: Expiry[ClientConnection] = Expiry(settings.deadlines.idle, interval, now)
         self.lingering: Expiry[ClientConnection] = Expiry(LINGER_SECONDS, interval, now)
         self.deaf: set[ClientConnection] = set()
         """Connections whose reading is paused: only a look at the socket tells that their client has gone."""
+        self.follow(settings, steering, models, keys)
+
+    def follow(self, settings: Settings, steering: Steering, models: ModelList, keys: ClientKeys | None) -> None:
+        """Whoever is dispatched from now on is so under `settings`; at one stroke, since nothing here waits."""
+        self.deadlines, self.limits = deadlines, limits = settings.deadlines, settings.limits
+        self.interval = sweep_interval(deadlines)
+        self.expose_arm = settings.expose_arm
+        self.record_bytes = limits.record_bytes
+        self.keeps_text = frozenset(name for name, model in settings.models.items() if model.record == "full")
+        self.envelopes = EnvelopeReader(body_keys(settings.models))
+        self.steering = steering
+        self.models = models
+        self.keys = keys
+        self.buffered.limit = limits.buffered_bytes
+        self.heads.last(deadlines.header, self.interval)
+        self.bodies.last(deadlines.idle, self.interval)
+
+
+def body_keys(models: Mapping[str, Model]) -> tuple[str, ...]:
+    """Every body key that some model's units come from."""
+    sources = (source for model in models.values() for source in model.unit)
+    return tuple(dict.fromkeys(source.removeprefix("body:") for source in sources if source.startswith("body:")))
 
 
 def sweep_interval(deadlines: Deadlines) -> float:

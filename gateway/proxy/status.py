@@ -39,7 +39,8 @@ class StatusFile:
         self._path = path
         self._process = process
         self._address = address
-        self._arms = arms
+        self.arms = arms
+        """Those that requests go to now."""
         self._watch = watch
         self._clock = clock
         self._draining = draining
@@ -59,7 +60,7 @@ class StatusFile:
             store_id=table.store_id,
             table_epoch=table.epoch,
             table_version=table.version,
-            arms=tuple(arm.status() for arm in self._arms.values()),
+            arms=tuple(arm.status() for arm in self.arms.values()),
             warnings=(*self._watch.warnings, *(warning for of in self._warnings for warning in of())),
         )
 

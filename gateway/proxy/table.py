@@ -82,6 +82,14 @@ class TableWatch:
             self._seen = signature
             self._consider(found)
 
+    def follow(self, models: Mapping[str, Model]) -> None:
+        """Other models are configured: the table as it fits them."""
+        self._models = models
+        if self._taken is None:
+            self.table = safety_table(models, self._clock.now_us())
+        else:
+            self.table, self._unfit = fitted(self._taken, models, self._clock.now_us())
+
     async def run(self) -> None:
         """Poll for ever, every POLL_SECONDS."""
         while True:

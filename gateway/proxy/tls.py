@@ -32,6 +32,15 @@ class ServerTls:
             raise ConfigError([f"tls: {_problem(files, error)}"]) from error
         self.context.sni_callback = self._choose
 
+    def follow(self, files: Tls) -> None:
+        """Use another pair of files from now on. Raises ConfigError, with the last certificate still in use."""
+        seen = _signature(files)
+        try:
+            self._current = _loaded(files)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError([f"tls: {_problem(files, error)}"]) from error
+        self._files, self._seen, self.warnings = files, seen, ()
+
     def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         connection.context = self._current
 

@@ -86,7 +86,7 @@ class Bench:
         self.deaths: list[tuple[str, BaseException]] = []
         self.tasks = Tasks(lambda name, error: self.deaths.append((name, error)))
         self.file = CounterFile.open(folder / "counters.bin")
-        meters = Meters(self.file)
+        self.meters = meters = Meters(self.file)
         self.records = KeptRecords()
         self.arms = build_arms(self.settings.models, meters, self.clock, lambda: 0.0)
         self.table = TableWatch(folder / "table.json", self.settings.models, self.clock, meters)

@@ -13,6 +13,7 @@ import pytest
 
 from classifiers import constitution
 from classifiers.exchange import Answer, Turn
+from gateway.configinforce import Loading
 from gateway.controller.access import Access
 from gateway.controller.api import create_app
 from gateway.controller.feedback_index import FeedbackIndex
@@ -39,7 +40,7 @@ from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
 from gateway.layout import DataFolder
 from gateway.scoring.texts import KeptText, KeptTexts
-from gateway.settings import Arm, Model
+from gateway.settings import Arm, ConfigError, Model, Settings
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.metrics import Meters
@@ -65,6 +66,25 @@ def _model(*arms: str) -> Model:
     return Model(arms={arm: Arm(endpoints=("http://127.0.0.1:1",), version=f"{arm}-1") for arm in arms})
 
 
+class Unchanged:
+    """`gateway.controller.parts.Configuration` without files. `refused`: what a reload says."""
+
+    def __init__(self) -> None:
+        self.refused: list[str] = []
+        self._loading = Loading("config.yaml", START, START)
+
+    def settings(self) -> Settings:
+        return Settings(models={"assistant": _model("stable", "canary")})
+
+    def loading(self) -> Loading:
+        return self._loading
+
+    def reload(self) -> None:
+        if self.refused:
+            self._loading = Loading("config.yaml", START, START + 1, tuple(self.refused))
+            raise ConfigError(self.refused)
+
+
 class Controller:
     """Real parts on a folder, without the loop; `call` asks the application."""
 
@@ -73,6 +93,7 @@ class Controller:
         prepare(self.data)
         self.clock = ManualClock(START)
         self.troubles: list[str] = []
+        self.configuration = Unchanged()
         self.store = open_state(self.data, self.clock)
         self.tables = RoutingTables(
             self.store, self.data, KnownStores(root / "state"), self.clock, entropy=Random(1).randbytes
@@ -104,6 +125,7 @@ class Controller:
             levels=self.levels,
             orders=Orders(self.rollouts, models, rules, TrafficReader(self.index, rules, self.clock), statuses),
             models=models,
+            configuration=self.configuration,
             index=self.index,
             feedback=self.feedback,
             labels=self.labels,

@@ -481,3 +481,22 @@ def test_what_every_body_may_be_refused_for_is_described(controller: Controller)
         assert {"400", "401", "403", "413", "415", "422"} <= set(each["responses"]), each["summary"]
     broken = controller.call("PUT", WEIGHTS, content=b"\xff", headers={"content-type": "application/json"})
     assert (broken.status_code, broken.json()["detail"]) == (400, "The body cannot be read: send JSON in UTF-8")
+
+
+class TestTheConfiguration:
+    def test_it_says_what_is_in_force(self, controller: Controller) -> None:
+        found = controller.get("/api/v1/config")
+        assert (found["source"], found["refused"]) == ("config.yaml", [])
+        assert list(found["settings"]["models"]["assistant"]["arms"]) == ["stable", "canary"]
+
+    def test_a_reload_is_told_to_the_audit_stream_and_refused_with_every_reason(
+        self, controller: Controller
+    ) -> None:
+        assert controller.call("POST", "/api/v1/config/reload", json={}).status_code == 200
+        controller.configuration.refused = ["listen: wrong", "data: wrong"]
+        refused = controller.call("POST", "/api/v1/config/reload", json={})
+        assert (refused.status_code, refused.json()["detail"]) == (422, "listen: wrong; data: wrong")
+        controller.trail.step()
+        entries = controller.get("/api/v1/audit", params={"action": "config.reload"})["entries"]
+        assert sorted(each["outcome"] for each in entries) == ["asked", "asked", "refused: listen: wrong"]
+        assert any("listen: wrong" in warning for warning in controller.get("/api/v1/status")["warnings"])

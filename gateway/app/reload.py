@@ -1,0 +1,204 @@
+"""Another configuration while everything runs: looked at whole, then in force whole, or refused with reasons."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import structlog
+
+from gateway.app import preflight
+from gateway.app.classifier import encoder_for, load_constitution
+from gateway.configfile import load
+from gateway.configinforce import ConfigInForce, Loading
+from gateway.controller.first_wish import wish_problems
+from gateway.core.routing import ModelRoute
+from gateway.layout import DataFolder
+from gateway.ports import Clock
+from gateway.process import Again, Parent
+from gateway.settings import ConfigError, Settings
+from gateway.tablefile import BadTable, read_table
+
+log = structlog.get_logger(__name__)
+
+_LONGEST_WAIT, _LOOK = 10.0, 0.02
+"""Seconds until a supervisor has decided, and between two looks."""
+_AT_A_START = ("listen", "admin", "data", "unit_key_file", "audit", "proxy")
+
+
+def fit_to_start(settings: Settings) -> None:
+    """Raises ConfigError for anything that would stop a process from starting with them."""
+    preflight.refuse_problems(settings)
+    constitution = load_constitution(settings.constitution)
+    encoder_for(constitution, settings.scoring)
+    if found := wish_problems(settings.models, constitution):
+        raise ConfigError(found)
+
+
+def fit_to_follow(settings: Settings, running: Settings) -> None:
+    """Raises ConfigError unless `settings` can take the place of `running` while everything runs."""
+    if found := [*_at_a_start(settings, running), *_raised(settings, running)]:
+        raise ConfigError(found)
+    fit_to_start(settings)
+
+
+def _at_a_start(settings: Settings, running: Settings) -> Iterator[str]:
+    for key in _AT_A_START:
+        if getattr(settings, key) != getattr(running, key):
+            yield f"{key}: read at a start only: stop tipstaff and start it again"
+    if settings.limits.queue_bytes != running.limits.queue_bytes:
+        yield "limits.queue_bytes: read at a start only: stop tipstaff and start it again"
+    if settings.deadlines.drain != running.deadlines.drain:
+        yield "deadlines.drain: read at a start only: stop tipstaff and start it again"
+    if (settings.tls is None) != (running.tls is None):
+        yield "tls: turned on and off at a start only: stop tipstaff and start it again"
+
+
+def _raised(settings: Settings, running: Settings) -> Iterator[str]:
+    """Shares that the configuration would raise and that are somebody else's word: an operator's, a decision's."""
+    routes = _routes(running)
+    for name, model in settings.models.items():
+        before, route = running.models.get(name), routes.get(name)
+        if before is None or route is None or route.decided_by == "config":
+            continue
+        for arm, weight in model.weights.items():
+            if weight > before.weights.get(arm, 0.0) and weight > route.weight(arm):
+                yield (
+                    f"models.{name}.arms.{arm}.weight: {arm!r} has {route.weight(arm) * 100:g} % by "
+                    f"{_whose(route)}, and a configuration does not raise that: tipstaff weights {name} "
+                    f"{arm}={weight * 100:g} --reason '...', or tipstaff rollout start"
+                )
+
+
+def _whose(route: ModelRoute) -> str:
+    who = {"operator": "an operator's word", "decision": "a decision"}.get(route.decided_by, "a safety rule")
+    return f"{who} ({route.reason})" if route.reason else who
+
+
+def _routes(running: Settings) -> dict[str, ModelRoute]:
+    try:
+        table = read_table(DataFolder(running.data).table)
+    except (BadTable, OSError):
+        return {}
+    return {} if table is None else table.models
+
+
+class Supervised:
+    """The configuration of `tipstaff serve`: read from `source`, handed on through the data folder."""
+
+    def __init__(self, source: Path, clock: Clock) -> None:
+        self._source = source
+        self._clock = clock
+        self.settings = load(source)
+        self.in_force = ConfigInForce(DataFolder(self.settings.data))
+
+    def start(self) -> None:
+        """Put it in force. The data folder is there, and nobody else's."""
+        self.in_force.take(self._source, self.settings, self._clock.now_us())
+
+    def reload(self) -> bool:
+        """Read the file again; whether it is in force now. Why not is in the log, and in `in_force.loading()`."""
+        now_us = self._clock.now_us()
+        try:
+            settings = load(self._source)
+            fit_to_follow(settings, self.settings)
+            self.in_force.take(self._source, settings, now_us)
+        except ConfigError as error:
+            return self._refused(error.problems, now_us)
+        except OSError as error:
+            return self._refused([f"the configuration cannot be put in force: {error}"], now_us)
+        self.settings = settings
+        log.info("configuration reloaded", source=str(self._source))
+        return True
+
+    def _refused(self, problems: list[str], now_us: int) -> bool:
+        tell_refused(problems)
+        self.in_force.refused(problems, now_us)
+        return False
+
+
+def reloaded(config: Path, running: Settings, parent: Parent) -> Settings:
+    """What a process goes on with after SIGHUP. A supervisor has looked at it before. Raises ConfigError."""
+    if parent.watches:
+        return ConfigInForce(DataFolder(running.data)).settings()
+    settings = load(config)
+    fit_to_follow(settings, running)
+    return settings
+
+
+class ConfigDesk:
+    """`gateway.controller.parts.Configuration`."""
+
+    def __init__(self, config: Path, running: Settings, parent: Parent, clock: Clock) -> None:
+        self._running = running
+        self._config = config
+        self._parent = parent
+        self._in_force = ConfigInForce(DataFolder(running.data))
+        started_us = clock.now_us()
+        self._own = Loading(str(config), started_us, started_us)
+
+    def settings(self) -> Settings:
+        """Those that this process runs by."""
+        return self._running
+
+    def loading(self) -> Loading:
+        """Without a supervisor: of this process."""
+        found = self._in_force.loading() if self._parent.watches else None
+        return found or self._own
+
+    def reload(self) -> None:
+        """See Configuration."""
+        if not self._parent.watches:
+            reloaded(self._config, self._running, self._parent)
+        before = self.loading()
+        self._parent.ask_for_reload()
+        if self._parent.watches:
+            self._until_decided(before)
+
+    def _until_decided(self, before: Loading) -> None:
+        for _ in range(round(_LONGEST_WAIT / _LOOK)):
+            loading = self.loading()
+            if loading.problems and loading.tried_us != before.tried_us:
+                raise ConfigError(list(loading.problems))
+            if loading.tried_us != before.tried_us:
+                return
+            time.sleep(_LOOK)
+        raise TimeoutError
+
+
+def tell_refused(problems: Iterable[str]) -> None:
+    """Say in the log why a configuration was not taken."""
+    for problem in problems:
+        log.error("configuration refused, nothing has changed", problem=problem)
+
+
+class Renewal:
+    """SIGHUP in a process that takes another configuration by beginning anew: it ends in order first.
+
+    `stop` is called, from a thread, once that is due.
+    """
+
+    def __init__(self, config: Path, running: Settings, parent: Parent) -> None:
+        self._config = config
+        self._running = running
+        self._parent = parent
+        self._due = threading.Event()
+        self.stop: Callable[[], object] = lambda: None
+
+    def asked(self) -> None:
+        """For the signal's handler."""
+        threading.Thread(target=self._look, name="reload", daemon=True).start()
+
+    def _look(self) -> None:
+        try:
+            reloaded(self._config, self._running, self._parent)
+        except ConfigError as error:
+            tell_refused(error.problems)
+            return
+        self._due.set()
+        self.stop()
+
+    def finish(self) -> None:
+        """At the end. Raises Again when it was the end for that."""
+        if self._due.is_set():
+            raise Again

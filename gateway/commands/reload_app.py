@@ -1,0 +1,31 @@
+"""How `tipstaff reload` is called; imports what it needs when it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_ADMIN = "127.0.0.1:9191"
+_PATIENCE = 15.0
+
+
+def add_reload(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: tipstaff check config.yaml && tipstaff reload")(reload)
+
+
+def reload(
+    *,
+    admin: Annotated[str, typer.Option(envvar="TIPSTAFF__ADMIN", help="Address of the admin port.")] = _ADMIN,
+    token_file: Annotated[Path | None, typer.Option(help="File with an operator's token.")] = None,
+) -> None:
+    """Have a running tipstaff read its configuration again: taken whole, or refused with every reason."""
+    from gateway.cli import refuse, say
+    from gateway.commands.adminclient import AdminClient, AdminError
+    from gateway.process import Exit
+
+    try:
+        answer = AdminClient(admin, token_file, deadline=_PATIENCE).post("/config/reload", {})
+    except AdminError as error:
+        raise refuse([str(error)], Exit.FAILED) from error
+    say(f"{answer['source']} is in force")

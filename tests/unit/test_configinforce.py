@@ -1,0 +1,90 @@
+"""The configuration in force, in its folder."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.configfile import load
+from gateway.configinforce import ConfigInForce
+from gateway.datafolder import prepare
+from gateway.layout import DataFolder
+from gateway.settings import ConfigError, Settings
+
+EVERYTHING = """\
+listen: 127.0.0.1:8080
+constitution: rules.yaml
+models:
+  assistant:
+    unit: [header:x-user-id]
+    arms:
+      stable: {endpoints: ["http://127.0.0.1:8001"], api_key_file: key}
+      canary: {endpoints: ["http://127.0.0.1:8002"], version: v2}
+    rollout: {from: stable, to: canary, plan: {preset: fast, harm: 0.5}}
+deadlines: {idle: 5}
+limits: {body_bytes: 1MiB}
+scoring: {encoder: model}
+admin_users: {trusted: [10.1.0.0/16], roles: {ada@example.org: operator}}
+admin_tokens: [{name: ada, role: viewer, file: ada.hash}]
+tls: {cert: cert.pem, key: key.pem}
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    folder = DataFolder(tmp_path / "data")
+    prepare(folder)
+    return folder
+
+
+def written(tmp_path: Path, rules: str = "version: 1\n", environment: dict[str, str] | None = None) -> Settings:
+    (tmp_path / "config.yaml").write_text(EVERYTHING)
+    (tmp_path / "rules.yaml").write_text(rules)
+    return load(tmp_path / "config.yaml", environment or {})
+
+
+def test_what_was_taken_is_what_is_read(data: DataFolder, tmp_path: Path) -> None:
+    settings = written(tmp_path, environment={"TIPSTAFF__DEADLINES__TOTAL": "9", "TIPSTAFF__DATA": "./data"})
+    ConfigInForce(data).take(tmp_path / "config.yaml", settings, 7)
+    found = ConfigInForce(data).settings()
+    assert found.constitution is not None
+    assert found.constitution.parent == data.configurations.resolve()
+    assert found.model_copy(update={"constitution": settings.constitution}) == settings
+    assert (found.deadlines.total, found.data) == (9, settings.data)
+
+
+def test_the_constitution_is_the_one_that_was_taken(data: DataFolder, tmp_path: Path) -> None:
+    in_force = ConfigInForce(data)
+    in_force.take(tmp_path / "config.yaml", written(tmp_path, "version: 1 # first\n"), 7)
+    settings = written(tmp_path, "version: 1 # second\n")
+    kept = in_force.settings().constitution
+    assert kept is not None
+    assert kept.read_text() == "version: 1 # first\n"
+    in_force.take(tmp_path / "config.yaml", settings, 8)
+    kept = in_force.settings().constitution
+    assert kept is not None
+    assert kept.read_text() == "version: 1 # second\n"
+    assert list(data.configurations.glob("constitution-*")) == [kept]
+
+
+def test_what_cannot_be_taken_leaves_what_was_there(data: DataFolder, tmp_path: Path) -> None:
+    in_force, settings = ConfigInForce(data), written(tmp_path)
+    in_force.take(tmp_path / "config.yaml", settings, 7)
+    (tmp_path / "rules.yaml").unlink()
+    with pytest.raises(ConfigError, match=r"constitution: .*rules.yaml cannot be read"):
+        in_force.take(tmp_path / "config.yaml", settings, 8)
+    assert in_force.settings().models == settings.models
+
+
+def test_it_says_what_became_of_the_last_attempt(data: DataFolder, tmp_path: Path) -> None:
+    in_force = ConfigInForce(data)
+    assert in_force.loading() is None
+    in_force.take(tmp_path / "config.yaml", written(tmp_path), 7)
+    in_force.refused(["wrong"], 9)
+    found = ConfigInForce(data).loading()
+    assert found is not None
+    assert (found.source, found.since_us, found.tried_us, found.problems) == (
+        str(tmp_path / "config.yaml"),
+        7,
+        9,
+        ("wrong",),
+    )
