@@ -12,6 +12,7 @@ from gateway import __version__
 from gateway.commands.audit_app import add_audit
 from gateway.commands.backup_app import add_backup
 from gateway.commands.classify_app import add_classify
+from gateway.commands.forget_app import add_forget
 from gateway.commands.identity_app import add_identity
 from gateway.commands.reload_app import add_reload
 from gateway.commands.review_app import review_app
@@ -33,6 +34,7 @@ app.add_typer(rollout_app, name="rollout")
 add_audit(rollout_app, app)
 add_backup(app)
 add_classify(app)
+add_forget(app)
 add_identity(app)
 add_reload(app)
 add_simulate(app)

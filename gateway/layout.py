@@ -29,6 +29,11 @@ class DataFolder(msgspec.Struct, frozen=True):
         return self.root / "config"
 
     @property
+    def forgetting(self) -> Path:
+        """People who are to be forgotten, until every process has done its part (`gateway.forgetting`)."""
+        return self.root / "forget"
+
+    @property
     def table(self) -> Path:
         """The routing table, JSON, replaced atomically by the controller, polled by the proxies."""
         return self.root / "table.json"

@@ -199,6 +199,19 @@ class StateStore(Protocol):
         Quick, so that a chore may call it between saves. Raises StaleHead when another opened the store since.
         """
 
+    def rename_unit(self, unit: bytes, to: bytes) -> None:
+        """The rows and open periods of `unit`, in every rollout that has any, also in what is forgotten but still
+        there, become those of `to`, and so do inputs that speak of it. Raises StaleHead when another opened the
+        store since.
+        """
+
+    def scrub(self) -> bool:
+        """See to it that nothing of what was replaced or deleted can be read off the disk; False: not yet, ask
+        again.
+
+        Never waits.
+        """
+
     def named(self, name: str) -> bytes | None:
         """The small value that was kept under this name last; None: there is none."""
 

@@ -12,7 +12,16 @@ from pathlib import Path
 
 from gateway import __version__
 from gateway.app.classifier import make_classifier
-from gateway.app.common import CONSUMERS, CONTROLLER, Process, exit_code, part_died, running_process
+from gateway.app.common import (
+    CONSUMERS,
+    CONTROLLER,
+    SCORER,
+    Process,
+    exit_code,
+    part_died,
+    proxy_name,
+    running_process,
+)
 from gateway.app.reload import ConfigDesk, Renewal
 from gateway.controller.access import Access, Asked, Refusal
 from gateway.controller.api import create_app
@@ -21,6 +30,7 @@ from gateway.controller.feedback import FeedbackReader
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.first_wish import start_wished
 from gateway.controller.folder_watch import FolderWatch
+from gateway.controller.forgetting import UnitForgetting
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores, default_folder
 from gateway.controller.label_correction import LabelCorrection
@@ -47,7 +57,8 @@ from gateway.curation.store import LabelStore
 from gateway.events import ledger
 from gateway.events.ledger import Ledger
 from gateway.events.schema import Stream
-from gateway.keys import fingerprint, load_tokens
+from gateway.forgetting import ForgettingFolder
+from gateway.keys import fingerprint, load_tokens, load_unit_key
 from gateway.layout import DataFolder
 from gateway.ports import LogFull, StateStore
 from gateway.process import Exit, Parent, inherited, listen, run_async
@@ -186,10 +197,25 @@ def _controller(
     levels = Levels(store, index, settings.models, constitution, clock, tell)
     corrections = LabelCorrection(labels, index, constitution)
     said = LabelEvidence(rollouts, corrections, clock)
+    people = ForgettingFolder(data)
+    forgetting = UnitForgetting(
+        people,
+        store=store,
+        index=index,
+        labels=labels,
+        rollouts=rollouts,
+        levels=levels,
+        trail=trail,
+        clock=clock,
+        unit_keys=lambda: (load_unit_key(settings.unit_key_file or data.unit_key),),
+        workers=(SCORER, *map(proxy_name, range(settings.proxy.workers))),
+        horizon_us=lambda: reader.horizon_us,
+    )
     loop = ControllerLoop(
         (
             reader.step,
             feedback_reader.step,
+            forgetting.step,
             lambda: rollouts.advance(reader.horizon_us),
             reporting.step,
             lambda: levels.step(reader.horizon_us),
@@ -202,7 +228,7 @@ def _controller(
             tables.publish,
             trail.step,
         ),
-        (index, feedback, labels),
+        (index, feedback, labels, people),
         folder=folder,
         clock=clock,
         on_death=on_death,
@@ -233,6 +259,7 @@ def _controller(
         folder=folder,
         access=_access(settings),
         trail=trail,
+        forgetting=forgetting,
         meters=process.meters,
         clock=clock,
     )

@@ -15,6 +15,7 @@ from gateway import __version__
 from gateway.app.common import FLUSH_SECONDS, Process, address_of, exit_code, part_died, proxy_name, running_process
 from gateway.app.reload import reloaded, tell_refused
 from gateway.events.schema import AuditV1, Stream
+from gateway.forgetting import ForgettingFolder
 from gateway.keys import ensure_unit_key, fingerprint, load_client_keys, load_tokens, load_unit_key
 from gateway.ports import EventLog
 from gateway.process import Exit, Parent, inherited, listen, run_async
@@ -22,6 +23,7 @@ from gateway.proxy.arms import Arms, Standing, build_arms
 from gateway.proxy.dataplane import DataPlane
 from gateway.proxy.discovery import Discovery
 from gateway.proxy.fetch import HttpFetch
+from gateway.proxy.forget import SpoolForgetting
 from gateway.proxy.ids import Ids
 from gateway.proxy.models import ModelList
 from gateway.proxy.pins import Pins
@@ -121,6 +123,7 @@ class _Proxy:
         tasks.spawn("table", self._table.run())
         tasks.spawn("status", status.run())
         tasks.spawn("reload", self._reload_for_ever())
+        tasks.spawn("forget", SpoolForgetting(ForgettingFolder(process.data), events).run())
         if self._tls is not None:
             tasks.spawn("tls", self._tls.run())
         self._upstream.look_after(tasks)

@@ -9,9 +9,11 @@ from pathlib import Path
 from gateway.app.classifier import make_classifier
 from gateway.app.common import SCORER, SCORING_SECONDS, exit_code, proxy_name, running_process
 from gateway.app.reload import Renewal
+from gateway.forgetting import ForgettingFolder
 from gateway.process import Exit, Parent, run_blocking
 from gateway.scoring.decode import decode
 from gateway.scoring.evaluation import Evaluator
+from gateway.scoring.forget import Forgetting
 from gateway.scoring.horizon import Horizon
 from gateway.scoring.mark import Mark
 from gateway.scoring.sampling import Sample
@@ -45,6 +47,7 @@ def _run_scorer(config: Path, parent: Parent) -> int:
             clock=process.clock,
             sample=Sample(settings.scoring.sample),
             horizon=Horizon(frozenset(proxy_name(worker) for worker in range(settings.proxy.workers))),
+            duty=Forgetting(ForgettingFolder(process.data), events, texts).step,
         )
         renewal = Renewal(config, settings, parent)
         run_blocking(partial(_score, scorer, parent, renewal), parent)

@@ -14,6 +14,7 @@ from gateway.controller.routers.constitution import constitution_router
 from gateway.controller.routers.decisions import decisions_router
 from gateway.controller.routers.docs import docs_router
 from gateway.controller.routers.exchanges import exchanges_router
+from gateway.controller.routers.forget import forget_router
 from gateway.controller.routers.health import health_router
 from gateway.controller.routers.labels import labels_router
 from gateway.controller.routers.ledger import ledger_router
@@ -61,6 +62,7 @@ def create_app(parts: ControllerParts) -> FastAPI:
         levels_router(parts.levels),
         bundles_router(parts.folder, parts.version, parts.trail),
         audit_router(parts.trail),
+        forget_router(parts.forgetting, parts.index),
         config_router(parts.configuration, parts.trail),
     ):  # what they would say of a data folder that is gone is wrong
         app.include_router(router, dependencies=[Depends(parts.folder.check)], responses=problems_of(503))

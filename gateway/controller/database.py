@@ -81,6 +81,7 @@ def _opened(path: Path, schema: str, version: int, migrations: Mapping[int, str]
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # what is deleted must not be read off the disk afterwards
         if _format(connection) != version:
             _make(connection, path, schema, version, migrations)
     except BaseException:
@@ -116,6 +117,19 @@ def give_back_pages(connection: sqlite3.Connection, most: int) -> None:
     """Cut at most `most` unused pages off the file, in a transaction of its own."""
     # a script runs to its end, where execute and fetchall leave this pragma after its first page
     connection.executescript(f"PRAGMA incremental_vacuum({most})")
+
+
+def empty_log(connection: sqlite3.Connection) -> bool:
+    """Take what the file's log holds into the file and cut it, so that nothing of earlier pages stays on the disk.
+
+    False, at once, while a reader holds that up.
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
+    return not busy
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

@@ -6,9 +6,9 @@ verdict is delivered, it counts once.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from gateway.controller.exchange_query import Cursor, ExchangeFilter, ExchangeRow, row_of, select
 from gateway.controller.index_schema import (
@@ -17,6 +17,7 @@ from gateway.controller.index_schema import (
     SCHEMA,
     VERSION,
     exchange_values,
+    kept_verdict,
     principle_values,
     stored_verdict,
 )
@@ -33,6 +34,20 @@ _IN_ORDER = """SELECT verdict FROM exchanges INDEXED BY by_model
     WHERE model = ? AND (time_us, id) > (?, ?) AND time_us <= ? ORDER BY time_us, id LIMIT ?"""
 _FIRST_HOUR = "SELECT min(hour) FROM arm_tallies WHERE model = ? AND hour >= ?"
 _OLDEST = "SELECT id FROM exchanges INDEXED BY by_time WHERE time_us < ? ORDER BY time_us LIMIT ?"
+
+_LAST_ROW = "SELECT max(rowid), count(*) FROM (SELECT rowid FROM exchanges WHERE rowid > ? ORDER BY rowid LIMIT ?)"
+_VERDICT = "SELECT verdict FROM exchanges WHERE id = ?"
+_RENAME = "UPDATE exchanges SET unit = ?, verdict = ? WHERE id = ?"
+_COUNT_AS = "UPDATE OR IGNORE units SET unit = ? WHERE model = ? AND arm = ? AND unit = ?"
+"""A unit that goes on under its old name is counted again with its next exchange."""
+
+
+class Placed(NamedTuple):
+    """An exchange, and its place in the canonical order of its model."""
+
+    exchange_id: str
+    model: str
+    time_us: int
 
 
 class ExchangeIndex:
@@ -108,6 +123,32 @@ class ExchangeIndex:
         """The population, and `size` of it drawn by stratum, in random order. Raises QueryTooSlow."""
         with self._file.looking() as connection:
             return draw(connection, frame, size, seed, principles)
+
+    def of_units(self, units: Sequence[bytes], after: int, limit: int) -> tuple[list[Placed], int, bool]:
+        """Exchanges of these units among the next `limit` rows after row number `after`; the last of those rows;
+        and whether there were fewer, so that it is the last of all. Raises QueryTooSlow.
+        """
+        places = ", ".join("?" * len(units))
+        with self._file.looking() as connection:
+            last, rows = connection.execute(_LAST_ROW, (after, limit)).fetchone()
+            sql = f"SELECT id, model, time_us FROM exchanges WHERE rowid > ? AND rowid <= ? AND unit IN ({places})"  # noqa: S608
+            found = connection.execute(sql, (after, last or after, *(unit.hex() for unit in units)))
+            return [Placed(*row) for row in found], last or after, rows < limit
+
+    def rename_units(self, exchange_ids: Sequence[str], renames: Mapping[bytes, bytes]) -> None:
+        """Those exchanges, if of one of these units, become ones of the unit that it stands for; counts stay."""
+        with self._file.transaction() as connection:
+            for exchange_id in exchange_ids:
+                found = connection.execute(_VERDICT, (exchange_id,)).fetchone()
+                event = None if found is None else stored_verdict(found[0])
+                if event is not None and (to := renames.get(event.assignment.unit_hash)) is not None:
+                    connection.execute(_RENAME, (to.hex(), kept_verdict(event.of_unit(to)), exchange_id))
+                    place = (event.model, event.assignment.assigned, event.assignment.unit_hash)
+                    connection.execute(_COUNT_AS, (to, *place))
+
+    def scrub(self) -> bool:
+        """Nothing of what was replaced or deleted is left on the disk; False: a reader holds it up."""
+        return self._file.scrub()
 
     def purge(self, before_us: int) -> int:
         """Forget some exchanges from before then, a few thousand a call; returns how many it forgot."""

@@ -80,8 +80,13 @@ def exchange_values(event: VerdictV1) -> tuple[object, ...]:
         timing.total_seconds,
         event.request_bytes,
         event.response_bytes,
-        zlib.compress(_encoder.encode(event), 1),
+        kept_verdict(event),
     )
+
+
+def kept_verdict(event: VerdictV1) -> bytes:
+    """What stands in `verdict`."""
+    return zlib.compress(_encoder.encode(event), 1)
 
 
 def principle_values(event: VerdictV1) -> list[tuple[object, ...]]:
@@ -92,5 +97,5 @@ def principle_values(event: VerdictV1) -> list[tuple[object, ...]]:
 
 
 def stored_verdict(blob: bytes) -> VerdictV1:
-    """What `exchange_values` put in `verdict`."""
+    """The reverse."""
     return msgspec.msgpack.decode(zlib.decompress(blob), type=VerdictV1)

@@ -85,6 +85,12 @@ class Levels:
                 raise UnknownAlarm(f"no alarm is raised for {principle!r} on {arm!r} of {model!r}")
             watched.save()
 
+    def rename_unit(self, unit: bytes, to: bytes) -> None:
+        """What a unit did in the hour under way becomes another's."""
+        with self._lock:
+            for watched in self._watched.values():
+                watched.rename_unit(unit, to)
+
     def _advance(self, watched: "_Watched", until_us: int) -> int:
         events = self._index.in_order(watched.name, watched.mark, until_us, _BATCH)
         with self._lock:
@@ -151,6 +157,12 @@ class _Watched:
                 count = counts.setdefault(found.principle, [0, 0])
                 count[0] += 1
                 count[1] += found.finding is Finding.VIOLATES
+
+    def rename_unit(self, unit: bytes, to: bytes) -> None:
+        """What it did in the hour under way becomes another's."""
+        for arm, known in list(self._units):
+            if known == unit:
+                self._units[arm, to] = self._units.pop((arm, unit))
 
     def close_before(self, time_us: int) -> None:
         """Close every hour that ended before then."""

@@ -10,6 +10,7 @@ from gateway.configinforce import Loading
 from gateway.controller.access import Access
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
+from gateway.controller.forgetting import UnitForgetting
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.levels import Levels
@@ -76,5 +77,6 @@ class ControllerParts(msgspec.Struct, frozen=True):
     folder: FolderWatch
     access: Access
     trail: AuditTrail
+    forgetting: UnitForgetting
     meters: Meters
     clock: Clock

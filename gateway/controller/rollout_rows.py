@@ -148,6 +148,20 @@ def inputs(connection: sqlite3.Connection, rollout: str) -> list[bytes]:
     return [body for (body,) in connection.execute(query, (rollout,))]
 
 
+def rename_unit(connection: sqlite3.Connection, unit: bytes, to: bytes) -> None:
+    """Everywhere, also in generations that are still to be deleted."""
+    generations = connection.execute("SELECT generation FROM rollouts UNION SELECT generation FROM forgotten")
+    for (generation,) in generations.fetchall():
+        for table in ("units", "queue"):
+            query = f"UPDATE {table} SET unit = ? WHERE generation = ? AND unit = ?"  # noqa: S608 - our names
+            connection.execute(query, (to, generation, unit))
+    spoken = connection.execute("SELECT rollout, number, body FROM inputs WHERE instr(body, ?)", (unit,)).fetchall()
+    connection.executemany(
+        "UPDATE inputs SET body = ? WHERE rollout = ? AND number = ?",
+        [(body.replace(unit, to), rollout, number) for rollout, number, body in spoken],  # as long, and random
+    )
+
+
 def forget_some(connection: sqlite3.Connection, limit: int) -> int:
     """Delete at most `limit` rows and queue items of forgotten generations; returns how many were deleted."""
     gone = 0

@@ -169,6 +169,22 @@ class Rollouts:
         """A piece of the room that ended rollouts still take."""
         self._store.forget_some(_FORGOTTEN)
 
+    def read_to(self) -> dict[str, int]:
+        """Canonical time, by model, up to which a rollout has read verdicts, as the store has it from now on.
+
+        Raises StateStore's errors.
+        """
+        with self._lock, self._or_reload():
+            self._dirty = True
+            self._save_all()
+            return {model: running.mark[0] for model, running in self._running.items()}
+
+    def rename_unit(self, unit: bytes, to: bytes) -> None:
+        """What every rollout knows of a unit becomes known of another. Raises StateStore's errors."""
+        with self._lock, self._or_reload():
+            self._store.rename_unit(unit, to)
+            self.load()
+
     def start(self, order: Order) -> Kept:
         """Start a rollout. Raises Refused with what is in the way, and StateStore's errors."""
         with self._lock, self._or_reload():

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import structlog
 
-from gateway.controller.database import give_back_pages, open_database, open_reader
+from gateway.controller.database import empty_log, give_back_pages, open_database, open_reader
 from gateway.ports import Clock
 
 log = structlog.get_logger(__name__)
@@ -93,6 +93,11 @@ class SqliteFile:
         """Cut some unused pages off the file; after rows were deleted."""
         with self._lock:
             give_back_pages(self._connection, _PAGES_GIVEN_BACK)
+
+    def scrub(self) -> bool:
+        """Nothing of earlier pages stays on the disk; False: a reader holds it up."""
+        with self._lock:
+            return empty_log(self._connection)
 
     def close(self) -> None:
         """Let go; a second call does nothing."""

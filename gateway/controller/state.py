@@ -14,7 +14,7 @@ from typing import Self
 import msgspec
 
 from gateway.controller import chain, rollout_rows
-from gateway.controller.database import give_back_pages, open_database, opening
+from gateway.controller.database import empty_log, give_back_pages, open_database, opening
 from gateway.core.routing import RoutingTable
 from gateway.events.schema import DecisionV1
 from gateway.ports import Head, Positions, RolloutStep, StaleHead, StoredRollout
@@ -170,6 +170,19 @@ class SqliteStateStore:
             with self._lock:
                 give_back_pages(self._connection, gone // _ROWS_PER_PAGE + 1)
         return gone
+
+    def rename_unit(self, unit: bytes, to: bytes) -> None:
+        """Rows and open periods of `unit` become those of `to`, and inputs speak of that. Raises StaleHead when
+        fenced.
+        """
+        with self._transaction("IMMEDIATE") as connection:
+            self._refuse_when_fenced(connection)
+            rollout_rows.rename_unit(connection, unit, to)
+
+    def scrub(self) -> bool:
+        """Nothing of earlier pages stays on the disk; False: a reader holds it up."""
+        with self._lock:
+            return empty_log(self._connection)
 
     def named(self, name: str) -> bytes | None:
         """The small value that was kept under this name last; None: there is none."""

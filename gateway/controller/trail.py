@@ -22,6 +22,7 @@ Action = Literal[
     "config.loaded",
     "config.reload",
     "arm.forced",
+    "unit.forgotten",
     "sign_in.failed",
 ]
 _PER_MINUTE = 60

@@ -53,6 +53,7 @@ _LAST = """NOT EXISTS (
     AND n.principle = l.principle AND n.actor = l.actor AND n.model = l.model AND n.number > l.number)"""
 _VOTES = f"""SELECT exchange_id, violates FROM labels l JOIN drawn d USING (exchange_id)
     WHERE d.draw = ? AND l.model = ? AND l.principle = ? AND {_LAST}"""  # noqa: S608 - our own text
+_FORGET = "UPDATE labels SET note = '' WHERE exchange_id = ? AND note != ''"
 _MARK = """SELECT count(*), coalesce(max(number), 0), coalesce(
     (SELECT time_us FROM labels WHERE model = ?1 ORDER BY number DESC LIMIT 1), 0) FROM labels WHERE model = ?1"""
 _SPEAKING = f"""SELECT exchange_id, violates FROM labels l INDEXED BY by_model
@@ -135,6 +136,18 @@ class LabelStore:
         for exchange_id, violates in self._file.query(_SPEAKING, (model, principle, after_us)):
             found[exchange_id].append(bool(violates))
         return dict(found)
+
+    def forget(self, exchange_ids: Iterable[str]) -> None:
+        """What people wrote of these exchanges goes; what they decided stays."""
+        with self._file.transaction() as connection:
+            connection.executemany(
+                "UPDATE labels SET note = '' WHERE exchange_id = ? AND note != ''",
+                ((each,) for each in exchange_ids),
+            )
+
+    def scrub(self) -> bool:
+        """Nothing of what was replaced or deleted is left on the disk; False: a reader holds it up."""
+        return self._file.scrub()
 
     def purge(self, before_us: int) -> int:
         """Forget labels and samples from before then; returns how many rows it forgot."""

@@ -1,7 +1,7 @@
 """Events as bytes: msgpack inside our own log, JSON for everyone else."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -80,6 +80,24 @@ def raws(group: Group) -> list[msgspec.Raw]:
         raise Damaged("the checksum of a group of events does not fit")
     body = zlib.decompress(group.body) if group.codec == ZLIB else group.body
     return _raws.decode(body)
+
+
+def changed(group: Group, needles: Sequence[bytes], change: Callable[[Event], Event]) -> tuple[int, Group]:
+    """How many events of it `change` makes others of those whose bytes hold one of `needles`, and the group of them
+    and the rest. Raises Damaged.
+    """
+    parts: list[bytes] = []
+    count = 0
+    for raw in raws(group):
+        part = bytes(raw)
+        if any(needle in part for needle in needles):
+            before = event(raw)
+            after = change(before)
+            if after != before:
+                part = _msgpack.encode(after)
+                count += 1
+        parts.append(part)
+    return (count, _group(parts, sum(map(len, parts)))) if count else (0, group)
 
 
 def event(raw: msgspec.Raw) -> Event:

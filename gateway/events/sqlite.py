@@ -12,6 +12,7 @@ from gateway.events.losses import Losses
 from gateway.events.policy import StreamPolicy, policies
 from gateway.events.positions import PublishedPositions
 from gateway.events.reader import ProducerReader
+from gateway.events.rewrite import Change
 from gateway.events.schema import STREAMS, Event, Stream
 from gateway.events.segment import ConsumedTable
 from gateway.events.writer import CORRUPT, OnLoss, StreamWriter
@@ -97,6 +98,21 @@ class SqliteEventLog:
         """Record "nothing before now is missing" for this producer's stream; roll and purge what is due."""
         with self._writing:
             self._writer(stream).tick(forwarded)
+
+    def roll(self, stream: Stream) -> int:
+        """Close the segment in hand, if it has any event; the sequence after all that is closed. Raises LogFull."""
+        with self._writing:
+            return self._writer(stream).roll()
+
+    def closed(self, stream: Stream) -> list[int]:
+        """First sequences of this producer's segments that are not written to any more."""
+        with self._writing:
+            return self._writer(stream).closed()
+
+    def rewrite(self, stream: Stream, first: int, needles: Sequence[bytes], change: Change) -> int:
+        """Change events of this producer's closed segment `first`: see gateway.events.rewrite, with its errors."""
+        with self._writing:
+            return self._writer(stream).rewrite(first, needles, change)
 
     def read(self, stream: Stream, after: Positions, limit: int) -> Batch:
         """At most `limit` entries that follow `after`, from all producers; fewer when they are large."""

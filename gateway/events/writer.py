@@ -11,6 +11,7 @@ from gateway.events.losses import Losses
 from gateway.events.policy import StreamPolicy
 from gateway.events.positions import PublishedPositions
 from gateway.events.purge import Purge
+from gateway.events.rewrite import Change, rewrite
 from gateway.events.segment import ConsumedTable, SegmentDamaged, SegmentEmpty, SegmentWriter
 from gateway.events.tip import Tip
 from gateway.ports import Clock, LogFull
@@ -89,6 +90,21 @@ class StreamWriter:
         if current is not None and current.end > current.first and self._due(current):
             self._roll_without_events()
         self._purge.run(self._clock.now_us(), self._first, self._closed_end)
+
+    def roll(self) -> int:
+        """Close the segment in hand, if it has any event; the sequence after all that is closed. Raises LogFull."""
+        current = self._current
+        if current is not None and current.end > current.first:
+            self._roll((), self._tip.watermark + 1, {})
+        return self._closed_end
+
+    def rewrite(self, first: int, needles: Sequence[bytes], change: Change) -> int:
+        """See gateway.events.rewrite; of the closed segment that begins with `first`."""
+        return rewrite(self._folder.segment(first), needles, change)
+
+    def closed(self) -> list[int]:
+        """First sequences of the segments that are not written to any more."""
+        return [first for first in self._folder.segments() if first != self._first]
 
     def close(self) -> None:
         """Let go; a second call does nothing."""

@@ -1,7 +1,7 @@
 """The scorer's loop: raw exchanges in, exactly one verdict each out."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -29,7 +29,8 @@ class Scorer:
 
     The order is what makes it safe to kill at any moment: the text is kept (again, if need be), then verdicts
     and the position behind their exchanges are appended in one atomic step, then they are counted. A verdict
-    that cannot be appended is not lost: its exchange is read again.
+    that cannot be appended is not lost: its exchange is read again. `duty`: a piece of other work on the same
+    files, a few times a second.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Scorer:
         clock: Clock,
         sample: Sample,
         horizon: Horizon,
+        duty: Callable[[], object] = lambda: None,
     ) -> None:
         self._log = log
         self._evaluator = evaluator
@@ -54,6 +56,7 @@ class Scorer:
         self._texts_kept = meters.counter(PRODUCED, "texts")
         self._texts_dropped = meters.counter(DROPPED, "texts", "unwritable")
         self._horizon = horizon
+        self._duty = duty
         self._ticked = self._purged = float("-inf")
 
     def run(self, stop: threading.Event) -> None:
@@ -142,6 +145,7 @@ class Scorer:
         if now - self._ticked >= _TICK_SECONDS:
             self._ticked = now
             self._log.tick("verdicts", self._horizon.time_us)
+            self._duty()
         if now - self._purged >= _PURGE_SECONDS:
             self._purged = now
             self._texts.purge()

@@ -7,7 +7,7 @@ putting it a second time changes nothing. One process writes (each in a folder o
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -75,6 +75,26 @@ class KeptTexts:
                 return msgspec.msgpack.decode(zlib.decompress(body), type=KeptText)
         return None
 
+    def forget(self, exchange_ids: Iterable[str]) -> None:
+        """Delete their texts, so that nothing of them is left on the disk. Raises TextsUnwritable."""
+        try:
+            for hour, group in groupby(sorted(exchange_ids), key=lambda each: id_time_us(each) // _HOUR_US):
+                ids = [(bytes.fromhex(each),) for each in group]
+                for segment in self._segments():
+                    if _hour(segment) == hour:
+                        self._forget(segment, ids)
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise TextsUnwritable(f"{self._folder}: {error}") from error
+
+    def _forget(self, segment: Path, ids: list[tuple[bytes]]) -> None:
+        connection = self._connection(segment)
+        with connection:
+            connection.executemany("DELETE FROM texts WHERE id = ?", ids)
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError("a reader holds up the log of the file: try again")
+
     def purge(self) -> int:
         """Unlink what is too old and, oldest first, what is too much; returns how many segments went."""
         oldest_hour = (self._clock.now_us() - self._days * _DAY_US) // _HOUR_US
@@ -124,6 +144,7 @@ class KeptTexts:
         self._open = (segment, connection)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA wal_autocheckpoint = 256")
         connection.execute(_TABLE)
         return connection

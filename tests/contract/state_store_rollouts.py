@@ -206,3 +206,28 @@ class RolloutContract:
         assert gone == 9 + 2 - 5
         assert again.units("r1", [unit(number) for number in range(9)]) == {}
         assert again.units("r2", [unit(number) for number in range(9)]) == some_rows([7])
+
+    def test_a_unit_goes_under_another_name(self, open_store: OpenStore) -> None:
+        store = open_store()
+        changes = UnitChanges(some_rows((1, 2, 3)), [(1, unit(2)), (2, unit(3)), (3, unit(2))])
+        save(store, step("r1", units=changes, inputs=[b"about " + unit(2), b"about " + unit(3)]))
+        save(store, step("r2", units=UnitChanges(some_rows((2,)))))
+        store.rename_unit(unit(2), unit(9))
+        assert store.units("r1", [unit(number) for number in range(10)]) == {
+            unit(1): b"row1",
+            unit(9): b"row2",
+            unit(3): b"row3",
+        }
+        assert store.queue("r1", 0, 10) == [(1, unit(9)), (2, unit(3)), (3, unit(9))]
+        assert store.inputs("r1") == [b"about " + unit(9), b"about " + unit(3)]
+        assert store.units("r2", [unit(2), unit(9)]) == {unit(9): b"row2"}
+        store.rename_unit(unit(2), unit(8))  # once more, as after a crash: there is nothing left to rename
+        assert store.units("r1", [unit(8)]) == {}
+        assert store.scrub()
+
+    def test_a_fenced_store_renames_nothing(self, open_store: OpenStore) -> None:
+        old, new = open_store(), open_store()
+        save(new, step("r1", units=UnitChanges(some_rows((1,)))))
+        with pytest.raises(StaleHead):
+            old.rename_unit(unit(1), unit(2))
+        assert new.units("r1", [unit(1)]) == {unit(1): b"row1"}

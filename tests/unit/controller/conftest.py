@@ -18,6 +18,7 @@ from gateway.controller.access import Access
 from gateway.controller.api import create_app
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
+from gateway.controller.forgetting import UnitForgetting
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores
 from gateway.controller.label_correction import LabelCorrection
@@ -38,6 +39,7 @@ from gateway.datafolder import prepare
 from gateway.events import ledger
 from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
+from gateway.forgetting import ForgettingFolder
 from gateway.layout import DataFolder
 from gateway.scoring.texts import KeptText, KeptTexts
 from gateway.settings import Arm, ConfigError, Model, Settings
@@ -116,6 +118,20 @@ class Controller:
         self.events = SqliteEventLog(self.data.log, "controller", self.clock)
         self.trail = AuditTrail(self.events, self.clock, self.meters)
         self.rollouts = Rollouts(self.store, self.tables, self.index, models, rules, self.clock)
+        self.forgetting = UnitForgetting(
+            ForgettingFolder(self.data),
+            store=self.store,
+            index=self.index,
+            labels=self.labels,
+            rollouts=self.rollouts,
+            levels=self.levels,
+            trail=self.trail,
+            clock=self.clock,
+            unit_keys=lambda: (b"k" * 32,),
+            workers=("proxy-0", "scorer-0"),
+            horizon_us=lambda: self.horizon_us,
+        )
+        self.horizon_us = 0
         statuses = Statuses(self.data.root / "status", self.clock)
         self.parts = ControllerParts(
             version="0.0.1",
@@ -139,6 +155,7 @@ class Controller:
             folder=self.folder,
             access=access or Access(Tokens({})),
             trail=self.trail,
+            forgetting=self.forgetting,
             meters=self.meters,
             clock=self.clock,
         )

@@ -30,18 +30,27 @@ ROUTES = {
     "GET /api/v1/rollouts/{rollout}/bundle": Right.READ,
     "POST /api/v1/models/{model}/rollout/plan": Right.READ,
     "GET /api/v1/config": Right.READ,
+    "GET /api/v1/forget/{name}": Right.READ,
     "GET /api/v1/audit": Right.AUDIT,
     "PUT /api/v1/models/{model}/weights": Right.CHANGE,
     "POST /api/v1/models/{model}/rollout": Right.CHANGE,
     "POST /api/v1/models/{model}/rollout/{word}": Right.CHANGE,
     "POST /api/v1/config/reload": Right.CHANGE,
+    "POST /api/v1/forget": Right.CHANGE,
     "POST /api/v1/models/{model}/labels": Right.CHANGE,
     "POST /api/v1/models/{model}/labels/sample": Right.CHANGE,
     "POST /api/v1/models/{model}/labels/import": Right.CHANGE,
     "POST /api/v1/models/{model}/levels/acknowledge": Right.CHANGE,
 }
 ASKING = [None, "wrong", *Role]
-_VALUES = {"exchange_id": "0" * 32, "decision": "x-1", "model": "assistant", "rollout": "x", "word": "freeze"}
+_VALUES = {
+    "exchange_id": "0" * 32,
+    "decision": "x-1",
+    "model": "assistant",
+    "rollout": "x",
+    "word": "freeze",
+    "name": "0" * 32,
+}
 
 
 def _routes(controller: Controller) -> set[str]:

@@ -117,3 +117,15 @@ def test_a_folder_that_vanishes_is_made_again(tmp_path: Path) -> None:
     written.put([kept(2)])
     assert written.get(identifier(2)) == kept(2)
     written.close()
+
+
+def test_forgotten_texts_are_gone_from_every_segment(tmp_path: Path) -> None:
+    written = texts(tmp_path, ManualClock(NOW_US), max_bytes=1 << 23)
+    for number in range(20):
+        written.put([kept(number, random.Random(number).randbytes(30_000).hex())])
+    assert len(list(tmp_path.rglob("*.sqlite"))) > 1
+    written.forget([identifier(0), identifier(19), identifier(99)])
+    assert [number for number in range(20) if written.get(identifier(number)) is None] == [0, 19]
+    written.put([kept(0)])
+    assert written.get(identifier(0)) == kept(0)
+    written.close()
