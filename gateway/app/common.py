@@ -48,11 +48,11 @@ class Process:
         self.clock = SystemClock()
         self.meters = Meters(CounterFile.open(self.data.counter_file(name)))
 
-    def event_log(self) -> SqliteEventLog:
-        """The end of the event log that is this process's."""
+    def event_log(self, producer: str = "") -> SqliteEventLog:
+        """The end of the event log that is this process's, or that of a producer that is no more."""
         return SqliteEventLog(
             self.data.log,
-            self.name,
+            producer or self.name,
             self.clock,
             consumers=CONSUMERS,
             policy=policies(retention_days=_VERDICT_DAYS),

@@ -56,18 +56,19 @@ from gateway.controller.waiting import Front, waiting_app
 from gateway.curation.store import LabelStore
 from gateway.events import ledger
 from gateway.events.ledger import Ledger
+from gateway.events.retired import tidy_retired
 from gateway.events.schema import Stream
 from gateway.forgetting import ForgettingFolder
 from gateway.keys import fingerprint, load_tokens, load_unit_key
 from gateway.layout import DataFolder
-from gateway.ports import LogFull, StateStore
+from gateway.ports import Clock, LogFull, StateStore
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.scoring.texts import KeptTexts
 from gateway.settings import Settings
 from gateway.tasks import Tasks
 from gateway.telemetry.exposition import Exposition
 
-_RETRY_SECONDS = 0.5
+_RETRY_SECONDS, _SELDOM_SECONDS = 0.5, 60.0
 
 
 def run_controller(config: Path, listen_fd: int | None, parent_fd: int | None) -> int:
@@ -197,7 +198,7 @@ def _controller(
     levels = Levels(store, index, settings.models, constitution, clock, tell)
     corrections = LabelCorrection(labels, index, constitution)
     said = LabelEvidence(rollouts, corrections, clock)
-    people = ForgettingFolder(data)
+    people, workers = ForgettingFolder(data), tuple(map(proxy_name, range(settings.proxy.workers)))
     forgetting = UnitForgetting(
         people,
         store=store,
@@ -208,7 +209,7 @@ def _controller(
         trail=trail,
         clock=clock,
         unit_keys=lambda: (load_unit_key(settings.unit_key_file or data.unit_key),),
-        workers=(SCORER, *map(proxy_name, range(settings.proxy.workers))),
+        workers=(SCORER, *workers),
         horizon_us=lambda: reader.horizon_us,
     )
     loop = ControllerLoop(
@@ -227,6 +228,7 @@ def _controller(
             rollouts.forget_some,
             tables.publish,
             trail.step,
+            _Seldom(clock, partial(tidy_retired, data.log, "exchanges", workers, process.event_log)),
         ),
         (index, feedback, labels, people),
         folder=folder,
@@ -264,6 +266,21 @@ def _controller(
         clock=clock,
     )
     return parts, loop
+
+
+class _Seldom:
+    """A chore that is due about once a minute."""
+
+    def __init__(self, clock: Clock, chore: Callable[[], object]) -> None:
+        self._clock = clock
+        self._chore = chore
+        self._at = float("-inf")
+
+    def __call__(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._at >= _SELDOM_SECONDS:
+            self._chore()
+            self._at = now
 
 
 def _notifier(process: Process, store: StateStore, stack: ExitStack) -> Notifier:

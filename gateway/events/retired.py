@@ -1,0 +1,30 @@
+"""What producers left that no process writes for any more: a worker that the configuration no longer has."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from gateway.events.folder import producers
+from gateway.events.schema import Stream
+from gateway.events.sqlite import SqliteEventLog
+from gateway.events.tip import ProducerTaken
+
+Open = Callable[[str], SqliteEventLog]
+
+
+def tidy_retired(root: Path, stream: Stream, living: Iterable[str], opened: Open) -> None:
+    """Close and unlink, once consumed, what producers other than `living` left of the stream.
+
+    `opened` makes the log of a producer. Raises LogFull, OSError.
+    """
+    for producer in producers(root, stream):
+        if producer in living:
+            continue
+        try:
+            log = opened(producer)
+            try:
+                log.roll(stream)
+                log.tick(stream)
+            finally:
+                log.close()
+        except ProducerTaken:
+            continue  # it lives, under another configuration
