@@ -285,12 +285,20 @@ class Tls(_Part):
 
 
 class Retention(_Part):
-    """How long, and how much, redacted text is kept."""
+    """How long, and how much, is kept."""
 
     days: Annotated[float, Field(gt=0, le=3650, strict=True)] = 7
-    """Age at which it goes."""
+    """Age at which redacted text goes."""
     bytes: Size = 2 << 30
-    """Size over which the oldest goes."""
+    """Size over which the oldest text goes."""
+    flagged_days: Annotated[float, Field(gt=0, le=3650, strict=True)] = 90
+    """Age at which texts go that were flagged, labelled or drawn for the sample; `days` where that is longer."""
+    flagged_bytes: Size = 2 << 30
+    """Size over which the oldest of those go."""
+    sample: Annotated[int, Field(ge=0, le=1_000_000, strict=True)] = 1000
+    """Texts of each day that stay although nothing was found in them, stratified by model and arm."""
+    numbers_days: Annotated[float, Field(ge=30, le=3650, strict=True)] = 400
+    """Age at which verdicts without text, feedback, labels, decisions' streams and the audit stream go."""
 
 
 Name = Annotated[str, AfterValidator(_person)]

@@ -35,8 +35,6 @@ FLUSH_SECONDS = 5.0
 SCORING_SECONDS = 30.0
 """How long the classifiers may take for a group of exchanges before the scorer is taken to hang."""
 
-_VERDICT_DAYS = 400.0
-
 
 class Process:
     """What every process has: settings, its data folder, a clock, its own numbers."""
@@ -55,7 +53,7 @@ class Process:
             producer or self.name,
             self.clock,
             consumers=CONSUMERS,
-            policy=policies(retention_days=_VERDICT_DAYS),
+            policy=policies(self.settings.retention.numbers_days),
             on_loss=self._lost,
         )
 

@@ -231,6 +231,8 @@ def _controller(
             _Seldom(clock, partial(tidy_retired, data.log, "exchanges", workers, process.event_log)),
         ),
         (index, feedback, labels, people),
+        open_since=rollouts.open_since,
+        kept_days=settings.retention.numbers_days,
         folder=folder,
         clock=clock,
         on_death=on_death,

@@ -7,18 +7,20 @@ from functools import partial
 from pathlib import Path
 
 from gateway.app.classifier import make_classifier
-from gateway.app.common import SCORER, SCORING_SECONDS, exit_code, proxy_name, running_process
+from gateway.app.common import SCORER, SCORING_SECONDS, Process, exit_code, proxy_name, running_process
 from gateway.app.reload import Renewal
+from gateway.curation.store import labelled
 from gateway.forgetting import ForgettingFolder
 from gateway.process import Exit, Parent, run_blocking
 from gateway.scoring.decode import decode
 from gateway.scoring.evaluation import Evaluator
 from gateway.scoring.forget import Forgetting
 from gateway.scoring.horizon import Horizon
+from gateway.scoring.longer import LongerTexts
 from gateway.scoring.mark import Mark
 from gateway.scoring.sampling import Sample
 from gateway.scoring.scorer import Scorer
-from gateway.scoring.texts import KeptTexts
+from gateway.scoring.texts import LONGER, KeptTexts
 from gateway.scoring.watchdog import Watchdog
 
 
@@ -36,9 +38,8 @@ def _run_scorer(config: Path, parent: Parent) -> int:
         watchdog = Watchdog(process.data.hung(SCORER), SCORING_SECONDS)
         mark = Mark(process.data.mark(SCORER), hung=bool(watchdog.last_words))
         evaluator = Evaluator(classifier, decode, mark=mark, watchdog=watchdog, clock=process.clock)
-        texts = KeptTexts(
-            process.data.texts, SCORER, process.clock, settings.retention.days, settings.retention.bytes
-        )
+        texts = _texts(process)
+        stack.callback(texts.close)
         scorer = Scorer(
             events,
             evaluator,
@@ -60,3 +61,16 @@ def _score(scorer: Scorer, parent: Parent, renewal: Renewal, stop: threading.Eve
     signal.signal(signal.SIGHUP, lambda _number, _frame: renewal.asked())
     parent.ready()
     scorer.run(stop)
+
+
+def _texts(process: Process) -> KeptTexts:
+    retention, folder, clock = process.settings.retention, process.data.texts, process.clock
+    longer = LongerTexts(
+        folder / SCORER / LONGER,
+        clock,
+        days=max(retention.flagged_days, retention.days),
+        max_bytes=retention.flagged_bytes,
+        sample=retention.sample,
+        labelled=partial(labelled, process.data.labels),
+    )
+    return KeptTexts(folder, SCORER, clock, retention.days, retention.bytes, longer=longer)

@@ -1,5 +1,6 @@
 """The controller's own thread: verdicts into the index and the rollouts, what was not published, old rows out."""
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -15,8 +16,7 @@ log = structlog.get_logger(__name__)
 _IDLE_SECONDS = 0.25
 _CHORES_SECONDS = 1.0
 _PURGE_SECONDS = 3600.0
-_KEPT_US = 400 * 86_400_000_000
-"""Verdicts without text, feedback and labels are kept for 400 days."""
+_DAY_US = 86_400_000_000
 
 
 class Aging(Protocol):
@@ -29,7 +29,8 @@ class Aging(Protocol):
 class ControllerLoop:
     """`start` runs it in a thread, `close` ends that. `on_death` hears what it died of, from that thread.
 
-    Each turn takes all `steps`, which say how much there was to do; `chores` are due about once a second.
+    Each turn takes all `steps`, which say how much there was to do; `chores` are due about once a second. What ages
+    goes after `kept_days`, but not what came after `open_since`: an open rollout rests on it.
     """
 
     def __init__(
@@ -38,6 +39,8 @@ class ControllerLoop:
         chores: Sequence[Callable[[], object]],
         aging: Sequence[Aging],
         *,
+        kept_days: float = 400.0,
+        open_since: Callable[[], int] = lambda: sys.maxsize,
         folder: FolderWatch,
         clock: Clock,
         on_death: Callable[[BaseException], None],
@@ -45,6 +48,8 @@ class ControllerLoop:
         self._steps = steps
         self._duties = chores
         self._aging = aging
+        self._kept_us = round(kept_days * _DAY_US)
+        self._open_since = open_since
         self._folder = folder
         self._clock = clock
         self._reading = Patience("taking verdicts in", clock)
@@ -87,7 +92,7 @@ class ControllerLoop:
     def _chores(self, now: float) -> None:
         for duty in self._duties:
             duty()
-        before_us = self._clock.now_us() - _KEPT_US
+        before_us = min(self._clock.now_us() - self._kept_us, self._open_since())
         if now >= self._purge_at and not sum(each.purge(before_us) for each in self._aging):
             self._purge_at = now + _PURGE_SECONDS
 

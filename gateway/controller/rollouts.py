@@ -4,6 +4,7 @@ After any failure to save, what is in memory is thrown away and read from the st
 there is one way to go on, and it is the one that a kill -9 takes.
 """
 
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from os import urandom
@@ -168,6 +169,10 @@ class Rollouts:
     def forget_some(self) -> None:
         """A piece of the room that ended rollouts still take."""
         self._store.forget_some(_FORGOTTEN)
+
+    def open_since(self) -> int:
+        """When the oldest of those that go on began, microseconds; sys.maxsize: none goes on."""
+        return min((running.kept.state.started_us for running in self.all_running()), default=sys.maxsize)
 
     def read_to(self) -> dict[str, int]:
         """Canonical time, by model, up to which a rollout has read verdicts, as the store has it from now on.

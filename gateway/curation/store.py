@@ -2,8 +2,11 @@
 on an exchange and a principle holds, and those before it stay as history.
 """
 
+import json
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Self
@@ -162,6 +165,18 @@ class LabelStore:
     def close(self) -> None:
         """Let go; a second call does nothing."""
         self._file.close()
+
+
+def labelled(path: Path, exchange_ids: Sequence[str]) -> set[str]:
+    """Those of these exchanges that somebody has labelled, by the file at `path`, which another process writes.
+
+    Raises sqlite3.Error.
+    """
+    if not path.exists():
+        return set()
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        query = "SELECT DISTINCT exchange_id FROM labels WHERE exchange_id IN (SELECT value FROM json_each(?))"
+        return {found for (found,) in connection.execute(query, (json.dumps(list(exchange_ids)),))}
 
 
 def draw_id(frame: Frame, size: int, seed: int, drawn: Sequence[Drawn]) -> str:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 
+import msgspec
 import structlog
 
 from classifiers.verdict import Verdict, Why
@@ -86,7 +87,7 @@ class Scorer:
         found = [(entry, entry.event) for entry in batch.entries if isinstance(entry.event, ExchangeV1)]
         exchanges = [exchange for _, exchange in found]
         results = self._results(exchanges)
-        self._keep([result.text for result in results if result.text is not None])
+        self._keep([_filed(exchange, result) for exchange, result in zip(exchanges, results, strict=True)])
         verdicts = [
             self._verdict(entry, exchange, result.verdict)
             for (entry, exchange), result in zip(found, results, strict=True)
@@ -102,8 +103,9 @@ class Scorer:
         scored = iter(self._evaluator.evaluate(chosen))
         return [next(scored) if is_drawn else self._evaluator.without(Why.UNSAMPLED) for is_drawn in drawn]
 
-    def _keep(self, texts: Sequence[KeptText]) -> None:
+    def _keep(self, found: Sequence[KeptText | None]) -> None:
         """Text is worth less than its verdict: where it cannot be written it is dropped, and counted."""
+        texts = [text for text in found if text is not None]
         if not texts:
             return
         outcome = self._texts_kept
@@ -149,3 +151,11 @@ class Scorer:
         if now - self._purged >= _PURGE_SECONDS:
             self._purged = now
             self._texts.purge()
+
+
+def _filed(exchange: ExchangeV1, result: Evaluated) -> KeptText | None:
+    """Its text with what decides how long that stays."""
+    if result.text is None:
+        return None
+    flagged = result.verdict.severity is not None
+    return msgspec.structs.replace(result.text, arm=exchange.assignment.assigned, flagged=flagged)

@@ -7,35 +7,47 @@ putting it a second time changes nothing. One process writes (each in a folder o
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from classifiers.exchange import Answer, Turn
 from gateway.core.ids import id_time_us
 from gateway.ports import Clock
+from gateway.scoring.longer import DAY_US, Filed, LongerTexts, day_files
+
+log = structlog.get_logger(__name__)
 
 _HOUR_US = 3_600_000_000
-_DAY_US = 86_400_000_000
 _PARTS = 16
 """`max_bytes` is divided into this many segments, so that unlinking the oldest frees no more than one part."""
 _SMALLEST_PART = 64 << 10
 _SUFFIX = ".sqlite"
 _COMPANIONS = ("", "-wal", "-shm")
-_TABLE = "CREATE TABLE IF NOT EXISTS texts (id BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID"
+_TABLE = """CREATE TABLE IF NOT EXISTS texts (
+    id BLOB PRIMARY KEY, body BLOB NOT NULL, stratum TEXT NOT NULL DEFAULT '', flagged INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID"""
+LONGER = "longer"
+"""The folder, in a writer's, of texts that outlive the others."""
 _WAIT_SECONDS = 1.0
 
 
 class KeptText(msgspec.Struct, frozen=True):
-    """What people may read of an exchange: redacted. `cut`: some of it was too long to be kept."""
+    """What people may read of an exchange: redacted. `cut`: some of it was too long to be kept. `arm`: the assigned
+    one; `flagged`: some principle was violated. Both decide how long it stays.
+    """
 
     exchange_id: str
     model: str
     turns: tuple[Turn, ...]
     answers: tuple[Answer, ...]
     cut: bool = False
+    arm: str = ""
+    flagged: bool = False
 
 
 class TextsUnwritable(Exception):
@@ -46,15 +58,26 @@ class KeptTexts:
     """The kept texts under `root`; `writer` names whoever puts them there, None for readers.
 
     A text that was put survives the death of the process; after a power cut the last ones may be missing.
-    At most `max_bytes` are kept (and one batch more), for `days`; times are those of the exchange ids.
+    At most `max_bytes` are kept (and one batch more), for `days`; times are those of the exchange ids. `longer`:
+    where some of them stay after that.
     """
 
-    def __init__(self, root: Path, writer: str | None, clock: Clock, days: float, max_bytes: int) -> None:
+    def __init__(
+        self,
+        root: Path,
+        writer: str | None,
+        clock: Clock,
+        days: float,
+        max_bytes: int,
+        *,
+        longer: LongerTexts | None = None,
+    ) -> None:
         self._root = root
         self._folder = None if writer is None else root / writer
         self._clock = clock
         self._days = days
         self._max_bytes = max_bytes
+        self._longer = longer
         self._part_bytes = max(max_bytes // _PARTS, _SMALLEST_PART)
         self._open: tuple[Path, sqlite3.Connection] | None = None
 
@@ -72,10 +95,13 @@ class KeptTexts:
         pattern = f"*/{_stem(id_time_us(exchange_id) // _HOUR_US)}-*{_SUFFIX}"
         for segment in sorted(self._root.glob(pattern)):
             if (body := _body(segment, exchange_id)) is not None:
-                return msgspec.msgpack.decode(zlib.decompress(body), type=KeptText)
+                return _text(body)
+        for day in sorted(day_files(self._root, LONGER, exchange_id)):
+            if (body := _body(day, exchange_id)) is not None:
+                return _text(body)
         return None
 
-    def forget(self, exchange_ids: Iterable[str]) -> None:
+    def forget(self, exchange_ids: Sequence[str]) -> None:
         """Delete their texts, so that nothing of them is left on the disk. Raises TextsUnwritable."""
         try:
             for hour, group in groupby(sorted(exchange_ids), key=lambda each: id_time_us(each) // _HOUR_US):
@@ -83,6 +109,8 @@ class KeptTexts:
                 for segment in self._segments():
                     if _hour(segment) == hour:
                         self._forget(segment, ids)
+            if self._longer is not None:
+                self._longer.forget(exchange_ids)
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise TextsUnwritable(f"{self._folder}: {error}") from error
@@ -96,8 +124,10 @@ class KeptTexts:
             raise sqlite3.OperationalError("a reader holds up the log of the file: try again")
 
     def purge(self) -> int:
-        """Unlink what is too old and, oldest first, what is too much; returns how many segments went."""
-        oldest_hour = (self._clock.now_us() - self._days * _DAY_US) // _HOUR_US
+        """Unlink what is too old and, oldest first, what is too much; returns how many segments went. What stays
+        longer is taken out first; where there is no room for that it goes too.
+        """
+        oldest_hour = (self._clock.now_us() - self._days * DAY_US) // _HOUR_US
         segments = self._segments()
         sizes = {segment: _size(segment) for segment in segments}
         over = sum(sizes.values()) - self._max_bytes + self._part_bytes
@@ -109,7 +139,7 @@ class KeptTexts:
             gone += self._unlink(segment)
         if segments and _hour(segments[-1]) < oldest_hour:
             gone += self._unlink(segments[-1])
-        return gone
+        return gone + (0 if self._longer is None else self._longer.purge())
 
     def close(self) -> None:
         """Let go of the segment that is written; a second call does nothing."""
@@ -127,7 +157,7 @@ class KeptTexts:
         connection = self._connection(parts[-1] if parts else self._part(hour, 0))
         rows = [_row(text) for text in texts if text.exchange_id not in known]
         with connection:
-            connection.executemany("INSERT OR IGNORE INTO texts VALUES (?, ?)", rows)
+            connection.executemany("INSERT OR IGNORE INTO texts VALUES (?, ?, ?, ?)", rows)
 
     def _part(self, hour: int, number: int) -> Path:
         if self._folder is None:
@@ -154,6 +184,11 @@ class KeptTexts:
         return sorted(self._folder.glob(f"*{_SUFFIX}")) if self._folder is not None else []
 
     def _unlink(self, segment: Path) -> int:
+        if self._longer is not None:
+            try:
+                self._longer.take(f"{segment.parent.name}/{segment.stem}", list(_filed(segment)))
+            except (sqlite3.Error, OSError) as error:
+                log.warning("texts that were to stay are lost", segment=str(segment), error=str(error))
         if self._open is not None and self._open[0] == segment:
             self.close()
         for path in _files(segment):
@@ -191,8 +226,24 @@ def _size(segment: Path) -> int:
     return total
 
 
-def _row(text: KeptText) -> tuple[bytes, bytes]:
-    return bytes.fromhex(text.exchange_id), zlib.compress(msgspec.msgpack.encode(text), 6)
+def _row(text: KeptText) -> tuple[bytes, bytes, str, bool]:
+    body = zlib.compress(msgspec.msgpack.encode(text), 6)
+    return bytes.fromhex(text.exchange_id), body, stratum(text.model, text.arm), text.flagged
+
+
+def _text(body: bytes) -> KeptText:
+    return msgspec.msgpack.decode(zlib.decompress(body), type=KeptText)
+
+
+def stratum(model: str, arm: str) -> str:
+    """What texts are sampled by, in one word."""
+    return f"{model}\t{arm}"
+
+
+def _filed(segment: Path) -> Iterator[Filed]:
+    with closing(sqlite3.connect(f"{segment.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        for exchange_id, *others in connection.execute("SELECT id, body, stratum, flagged FROM texts ORDER BY id"):
+            yield Filed(exchange_id.hex(), *others)
 
 
 def _body(segment: Path, exchange_id: str) -> bytes | None:

@@ -162,3 +162,17 @@ def test_its_death_is_heard(controller: Controller, monkeypatch: pytest.MonkeyPa
 
 def test_closing_what_never_began_is_nothing(controller: Controller, tmp_path: Path) -> None:
     Looping(controller).loop.close()
+
+
+def test_nothing_goes_that_an_open_rollout_rests_on(controller: Controller) -> None:
+    looping = Looping(controller)
+    looping.loop._open_since = lambda: START
+    controller.index.add(entries([verdict_event(0), verdict_event(1)]), {})
+    controller.clock.advance(401 * 86_400)
+    looping.loop.turn()
+    assert controller.get("/api/v1/exchanges")["exchanges"]
+    looping.loop._open_since = lambda: START + 500 * 86_400_000_000
+    looping.loop._purge_at = float("-inf")
+    controller.clock.advance(2)
+    looping.loop.turn()
+    assert not controller.get("/api/v1/exchanges")["exchanges"]
