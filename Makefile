@@ -47,11 +47,12 @@ statistics: $(VENV)/tests-installed ## measure what docs/statistics.md promises:
 components: ## install the real servers that tests use, as far as they can be had here
 	@$(PYTHON) -m tests.components
 
-COMPILE = $(LOCKER)/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
-	--generate-hashes --no-header --no-emit-index-url
+LOCKED_AS = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+COMPILE = $(LOCKER)/bin/uv pip compile pyproject.toml $(LOCKED_AS)
 lock: $(LOCKER)/bin/uv ## resolve the newest versions into requirements.txt and tests/requirements.txt
 	@$(COMPILE) --output-file requirements.txt
 	@$(COMPILE) --group dev --constraint requirements.txt --output-file tests/requirements.txt
+	@echo schemathesis | $(LOCKER)/bin/uv pip compile - $(LOCKED_AS) --output-file tests/components/schemathesis.txt
 	@$(COMPILE) --extra train --constraint requirements.txt --output-file classifiers/training/requirements.txt
 
 clean: ## remove .venv and caches of this clone (the components stay: docs/components.md)

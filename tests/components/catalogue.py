@@ -1,9 +1,13 @@
 """Every component there is, in the order of installation; a new one is one entry here."""
 
+from pathlib import Path
+
 from tests.components.component import Component
 from tests.components.debian import DebianPackages
-from tests.components.trainer import Trainer
+from tests.components.environment import Environment
 from tests.components.vllm import TinyModel, Vllm
+
+_ROOT = Path(__file__).parents[2]
 
 COMPONENTS: tuple[Component, ...] = (
     DebianPackages("nginx", ("nginx",), ("nginx",), services=("nginx",)),
@@ -16,7 +20,8 @@ COMPONENTS: tuple[Component, ...] = (
     ),
     Vllm(),
     TinyModel(),
-    Trainer(),
+    Environment("trainer", _ROOT / "classifiers" / "training" / "requirements.txt"),
+    Environment("schemathesis", Path(__file__).with_name("schemathesis.txt")),
 )
 
 
