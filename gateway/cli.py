@@ -17,6 +17,7 @@ from gateway.commands.identity_app import add_identity
 from gateway.commands.reload_app import add_reload
 from gateway.commands.review_app import review_app
 from gateway.commands.rollout_app import rollout_app
+from gateway.commands.rotate_app import add_rotate
 from gateway.commands.simulate_app import add_simulate
 from gateway.commands.train_app import add_train
 
@@ -37,6 +38,7 @@ add_classify(app)
 add_forget(app)
 add_identity(app)
 add_reload(app)
+add_rotate(app)
 add_simulate(app)
 add_train(app)
 

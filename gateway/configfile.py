@@ -137,6 +137,7 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
             "scoring": settings.scoring.model_copy(update={"encoder": _encoder(settings.scoring, folder)}),
             "admin_token_file": under(settings.admin_token_file),
             "unit_key_file": under(settings.unit_key_file),
+            "old_unit_key_files": tuple(folder / path.expanduser() for path in settings.old_unit_key_files),
         }
     )
 

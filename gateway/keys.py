@@ -15,16 +15,19 @@ _FEWEST, _MOST = 16, 64
 _MADE = 32
 
 
-def load_unit_key(path: Path) -> bytes:
-    """The key in `path`: 32 to 128 hex digits (16 to 64 bytes). Raises ConfigError."""
-    text = read_secret("unit_key_file", path)
+def load_unit_key(path: Path, name: str = "unit_key_file") -> bytes:
+    """The key in `path`, which the configuration's key `name` names: 32 to 128 hex digits (16 to 64 bytes).
+
+    Raises ConfigError.
+    """
+    text = read_secret(name, path)
     try:
         key = bytes.fromhex(text)
     except ValueError:
         key = b""
     if not _FEWEST <= len(key) <= _MOST:
         expected = f"{2 * _FEWEST} to {2 * _MOST} hex digits, as `openssl rand -hex 32` makes them"
-        raise ConfigError([f"unit_key_file: {path} holds no unit key: expected {expected}"])
+        raise ConfigError([f"{name}: {path} holds no unit key: expected {expected}"])
     return key
 
 

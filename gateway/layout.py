@@ -44,6 +44,11 @@ class DataFolder(msgspec.Struct, frozen=True):
         return self.root / "keys" / "unit.key"
 
     @property
+    def unit_key_in_use(self) -> Path:
+        """Which key hashes are made with, by its fingerprint (`gateway.unitkeys`)."""
+        return self.unit_key.parent / "in-use.json"
+
+    @property
     def log(self) -> Path:
         """Root of the event log: <stream>/<producer>/ segments."""
         return self.root / "log"

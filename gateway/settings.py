@@ -424,6 +424,8 @@ class Settings(_Part):
     """Keys that clients need on the data port; none: whoever reaches it may ask, and Authorization is passed on."""
     unit_key_file: Path | None = None
     """None: a key is made in the data folder."""
+    old_unit_key_files: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = ()
+    """Unit keys that were in use before, so that `tipstaff forget` finds what they hid."""
     deadlines: Deadlines = Deadlines()
     """Seconds."""
     limits: Limits = Limits()

@@ -59,7 +59,7 @@ from gateway.events.ledger import Ledger
 from gateway.events.retired import tidy_retired
 from gateway.events.schema import Stream
 from gateway.forgetting import ForgettingFolder
-from gateway.keys import fingerprint, load_tokens, load_unit_key
+from gateway.keys import fingerprint, load_tokens
 from gateway.layout import DataFolder
 from gateway.ports import Clock, LogFull, StateStore
 from gateway.process import Exit, Parent, inherited, listen, run_async
@@ -67,6 +67,9 @@ from gateway.scoring.texts import KeptTexts
 from gateway.settings import Settings
 from gateway.tasks import Tasks
 from gateway.telemetry.exposition import Exposition
+from gateway.unitkeys import known as known_keys
+from gateway.unitkeys import tell as key_told
+from gateway.unitkeys import untold as untold_key
 
 _RETRY_SECONDS, _SELDOM_SECONDS = 0.5, 60.0
 
@@ -185,6 +188,9 @@ def _controller(
     stack.callback(events.close)
     trail = AuditTrail(events, clock, process.meters)
     trail.note("config", "config.loaded", fingerprint(settings), f"controller, tipstaff {__version__}")
+    if (changed := untold_key(data)) is not None:
+        trail.tell("config", "key.rotated", f"{changed.before} became {changed.fingerprint}")
+        key_told(data, changed)
     folder = FolderWatch(data)
     reader = VerdictReader(events, index, process.meters)
     feedback_reader = FeedbackReader(events, feedback, index, process.meters)
@@ -208,7 +214,7 @@ def _controller(
         levels=levels,
         trail=trail,
         clock=clock,
-        unit_keys=lambda: (load_unit_key(settings.unit_key_file or data.unit_key),),
+        unit_keys=partial(known_keys, settings, data),
         workers=(SCORER, *workers),
         horizon_us=lambda: reader.horizon_us,
     )

@@ -36,6 +36,8 @@ def _checks(settings: Settings) -> Iterator[Callable[[], object]]:
     unit_key, tls = settings.unit_key_file, settings.tls
     if unit_key is not None:
         yield lambda: load_unit_key(unit_key)
+    for old in settings.old_unit_key_files:
+        yield partial(load_unit_key, old, "old_unit_key_files")
     if tls is not None:
         yield lambda: ServerTls(tls)
     for number, each in enumerate(settings.notify):

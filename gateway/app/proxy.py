@@ -14,9 +14,10 @@ from typing import Self
 from gateway import __version__
 from gateway.app.common import FLUSH_SECONDS, Process, address_of, exit_code, part_died, proxy_name, running_process
 from gateway.app.reload import reloaded, tell_refused
+from gateway.controller.record import models_under_way
 from gateway.events.schema import AuditV1, Stream
 from gateway.forgetting import ForgettingFolder
-from gateway.keys import ensure_unit_key, fingerprint, load_client_keys, load_tokens, load_unit_key
+from gateway.keys import fingerprint, load_client_keys, load_tokens
 from gateway.ports import EventLog
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.proxy.arms import Arms, Standing, build_arms
@@ -36,6 +37,7 @@ from gateway.proxy.tls import ServerTls
 from gateway.settings import ConfigError, Settings
 from gateway.tasks import Tasks
 from gateway.telemetry.metrics import Meters
+from gateway.unitkeys import current, take_into_use
 
 _SMALL_QUEUE_BYTES = 8 << 20
 _COLLECT_EVERY = 20_000
@@ -60,6 +62,8 @@ def _run_proxy(config: Path, worker: int, inheritance: Inheritance, *, adopt: bo
     parent = Parent(inheritance.parent)
     with running_process(config, proxy_name(worker)) as process:
         _raise_descriptor_limit()
+        settings, data = process.settings, process.data
+        take_into_use(settings, data, process.clock.now_us(), partial(models_under_way, data))
         fd = inheritance.listener
         listener = listen(process.settings.listen) if fd is None else inherited(fd)
         pins = _pins(inheritance.pins, process.meters)
@@ -181,7 +185,7 @@ class _Proxy:
             meters=process.meters,
             clock=process.clock,
             tasks=self._tasks,
-            unit_key=_unit_key(process),
+            unit_key=current(process.settings, process.data),
             tokens=load_tokens(settings),
             keys=load_client_keys(settings),
             ready=lambda: self._table.loaded,
@@ -259,11 +263,6 @@ class _Upstream:
         """Others look after the arms that stay."""
         for task in self._running:
             task.cancel()
-
-
-def _unit_key(process: Process) -> bytes:
-    own = process.settings.unit_key_file
-    return ensure_unit_key(process.data.unit_key) if own is None else load_unit_key(own)
 
 
 def _tune_collector() -> None:

@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from gateway.app.common import CONTROLLER, FLUSH_SECONDS, SCORER, SCORING_SECONDS, address_of, exit_code, proxy_name
@@ -13,6 +14,7 @@ from gateway.app.reload import Supervised, fit_to_start
 from gateway.app.welcome import banner
 from gateway.clock import SystemClock
 from gateway.configfile import PREFIX
+from gateway.controller.record import models_under_way
 from gateway.datafolder import ProcessLock, prepare
 from gateway.layout import DataFolder
 from gateway.process import listen
@@ -23,6 +25,7 @@ from gateway.tablefile import read_table
 from gateway.telemetry import logging
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
+from gateway.unitkeys import take_into_use
 
 Say = Callable[[str], None]
 
@@ -45,6 +48,7 @@ def _serve(config: Path, say: Say, *, adopt: bool) -> int:
     prepare(folder)
     with ExitStack() as stack:
         stack.callback(ProcessLock.take(folder.lock, f"data folder {folder.root}").close)
+        take_into_use(settings, folder, clock.now_us(), partial(models_under_way, folder))
         supervised.start()
         clients = stack.enter_context(listen(settings.listen))
         admin = stack.enter_context(listen(settings.admin))

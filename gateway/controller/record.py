@@ -33,6 +33,8 @@ _VERDICTS = """SELECT time_us, id, verdict FROM exchanges INDEXED BY by_model
 _LABELS = """SELECT exchange_id, principle, violates, actor, time_us, exchange_us, arm, flagged, draw, probability
     FROM labels WHERE model = ? AND exchange_us > ? AND exchange_us <= ? ORDER BY number"""
 
+_UNDER_WAY = "SELECT DISTINCT model FROM rollouts WHERE NOT ended ORDER BY model"
+
 
 class NoRecord(Exception):
     """There is no such rollout, or nothing of it that could be checked; the text says which."""
@@ -114,6 +116,16 @@ def read_labels(data: DataFolder, model: str, after_us: int, until_us: int) -> I
         rows = connection.execute(_LABELS, (model, after_us, until_us)).fetchall()
     for row in rows:
         yield msgspec.convert(dict(zip(LabelRow.__struct_fields__, row, strict=True)), LabelRow, strict=False)
+
+
+def models_under_way(data: DataFolder) -> list[str]:
+    """The models with a rollout that goes on, by name, without opening the store. Raises sqlite3.Error."""
+    if not data.state.exists():
+        return []
+    with _looking(data.state) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rollouts'").fetchone():
+            return []  # from before there were any
+        return [model for (model,) in connection.execute(_UNDER_WAY)]
 
 
 def _found(stored: list[StoredRollout], wanted: str) -> Kept:

@@ -23,6 +23,7 @@ Action = Literal[
     "config.reload",
     "arm.forced",
     "unit.forgotten",
+    "key.rotated",
     "sign_in.failed",
 ]
 _PER_MINUTE = 60

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from gateway.core.assignment import unit_hash
 from gateway.demo.model_server import ModelServer
@@ -99,3 +101,44 @@ def test_nothing_of_a_person_is_left_but_numbers(servers: list[ModelServer], tmp
 
         again = ask(stack, ADA, "it is me again")  # whoever comes back is somebody new
         assert stack.exchange(again)["assignment"]["unit"] == hash_of(stack, ADA).hex()
+
+
+def test_whoever_an_old_key_hid_is_found(servers: list[ModelServer], tmp_path: Path) -> None:
+    arms = {"stable": {"endpoints": [servers[0].url]}, "canary": {"endpoints": [servers[1].url], "version": "v2"}}
+    models: dict[str, Any] = {"assistant": {"arms": arms, "unit": ["body:user"]}}
+    key, old = tmp_path / "key", tmp_path / "old"
+    key.write_text("1" * 64)
+    stack = Stack(tmp_path, models, unit_key_file="key").start()
+    hers = ask(stack, ADA, SECRET)
+    stack.exchange(hers)
+    hidden = unit_hash(load_unit_key(key), "user", ADA.encode())
+    admin = ("--admin", f"127.0.0.1:{stack.admin_port}")
+    begun = tipstaff("rollout", "start", "assistant", "--to", "canary", "--reason", "a try", *admin)
+    assert begun.returncode == 0, begun.stderr
+    assert stack.stop() == 0
+
+    old.write_text("1" * 64)
+    key.write_text("2" * 64)
+    with pytest.raises(RuntimeError, match=r"(?s)ended with 2:.*a rollout of assistant is under way"):
+        stack.start()
+    key.write_text("1" * 64)
+    stack.start()
+    back = tipstaff("rollout", "rollback", "assistant", "--reason", "another key", *admin)
+    assert back.returncode == 0, back.stderr
+    assert stack.stop() == 0
+
+    key.write_text("2" * 64)
+    stack.config.write_text(
+        yaml.safe_dump({"models": models, "unit_key_file": "key", "old_unit_key_files": ["old"]})
+    )
+    with stack:
+        assert "became" in tipstaff("audit", "--action", "key.rotated", *admin).stdout
+        again = ask(stack, ADA, "me again")
+        assert stack.exchange(again)["assignment"]["unit"] != hidden.hex()
+        assert where(stack.data, hidden)
+        done = tipstaff("forget", "--unit", ADA, *admin)
+        assert "forgotten: 2 exchanges" in done.stdout, done.stdout + done.stderr
+        now = unit_hash(load_unit_key(key), "user", ADA.encode())
+        assert where(stack.data, hidden, now, hidden.hex().encode(), now.hex().encode()) == {}
+        verified = tipstaff("rollout", "verify", "assistant", *admin)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
