@@ -63,20 +63,20 @@ def backup(data: DataFolder, target: Path, *, version: str, now_us: int, told: T
 
 
 def read_manifest(source: Path) -> Manifest:
-    """What a backup says of itself. Raises BackupError."""
+    """What a backup says of itself. Raises BackupError, also for a format newer than this tipstaff's."""
     try:
         manifest = msgspec.json.decode((source / MANIFEST).read_bytes(), type=Manifest)
     except (OSError, msgspec.DecodeError) as error:
         raise BackupError(f"{source} is no whole backup: {MANIFEST} cannot be read ({error})") from error
-    if manifest.format != FORMAT:
-        raise BackupError(f"{source} is of format {manifest.format}; this tipstaff restores {FORMAT}")
+    if manifest.format > FORMAT:
+        raise BackupError(f"{source} is of format {manifest.format}; this tipstaff restores up to {FORMAT}")
     return manifest
 
 
 def restore(source: Path, data: DataFolder, *, told: Told) -> Manifest:
     """Make the data folder from a backup, every file checked; it must not be there yet, and appears whole.
 
-    Raises BackupError, OSError.
+    One of an older format comes back as it was: the next start migrates it. Raises BackupError, OSError.
     """
     manifest = read_manifest(source)
     if data.root.exists():
