@@ -5,8 +5,6 @@ copy then has events that nobody has read yet, which are read after a restore, a
 of a log, which would pass over what is written there later. SQLite copies each of its files as of one moment.
 """
 
-import hashlib
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway import atomicfile
+from gateway.foldercopy import appear, copy_file, digest, growing
 from gateway.layout import FORMAT, DataFolder
 
 MANIFEST = "backup.json"
@@ -51,48 +49,48 @@ def backup(data: DataFolder, target: Path, *, version: str, now_us: int, told: T
     found = data.format.read_text(encoding="utf-8").strip()
     if found != str(FORMAT):
         raise BackupError(f"{data.root} has format {found}, this tipstaff copies {FORMAT}")
-    part = _part(target)
+    part = growing(target)
     files: dict[str, str] = {}
     for path in _in_order(data):
         name = str(path.relative_to(data.root))
         if _copy(path, part / name):
-            files[name] = _digest(part / name)
+            files[name] = digest(part / name)
             told(len(files), name)
     manifest = Manifest(FORMAT, version, now_us, files)
-    atomicfile.replace(part / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)), durable=True)
-    _appear(part, target)
+    (part / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+    appear(part, target)
     return manifest
 
 
 def read_manifest(source: Path) -> Manifest:
-    """What a backup says of itself. Raises BackupError."""
+    """What a backup says of itself. Raises BackupError, also for a format newer than this tipstaff's."""
     try:
         manifest = msgspec.json.decode((source / MANIFEST).read_bytes(), type=Manifest)
     except (OSError, msgspec.DecodeError) as error:
         raise BackupError(f"{source} is no whole backup: {MANIFEST} cannot be read ({error})") from error
-    if manifest.format != FORMAT:
-        raise BackupError(f"{source} is of format {manifest.format}; this tipstaff restores {FORMAT}")
+    if manifest.format > FORMAT:
+        raise BackupError(f"{source} is of format {manifest.format}; this tipstaff restores up to {FORMAT}")
     return manifest
 
 
 def restore(source: Path, data: DataFolder, *, told: Told) -> Manifest:
     """Make the data folder from a backup, every file checked; it must not be there yet, and appears whole.
 
-    Raises BackupError, OSError.
+    One of an older format comes back as it was: the next start migrates it. Raises BackupError, OSError.
     """
     manifest = read_manifest(source)
     if data.root.exists():
         raise BackupError(f"{data.root} is there: stop tipstaff and move the folder away, nothing is overwritten")
-    part = _part(data.root)
-    for number, (name, digest) in enumerate(manifest.files.items(), 1):
+    part = growing(data.root)
+    for number, (name, saved) in enumerate(manifest.files.items(), 1):
         try:
-            _plain(source / name, part / name)
+            copy_file(source / name, part / name)
         except FileNotFoundError as error:
             raise BackupError(f"{source / name} is missing") from error
-        if _digest(part / name) != digest:
+        if digest(part / name) != saved:
             raise BackupError(f"{source / name} is not the file that was saved: it was changed or damaged")
         told(number, name)
-    _appear(part, data.root)
+    appear(part, data.root)
     return manifest
 
 
@@ -126,7 +124,7 @@ def _copy(source: Path, target: Path) -> bool:
         if source.name.endswith(_SQLITE):
             _snapshot(source, target)
         else:
-            _plain(source, target)
+            copy_file(source, target)
     except (sqlite3.OperationalError, FileNotFoundError):
         if source.exists():
             raise
@@ -136,40 +134,9 @@ def _copy(source: Path, target: Path) -> bool:
 
 
 def _snapshot(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target.parent.mkdir(parents=True, exist_ok=True)
     with (
         closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as live,
         closing(sqlite3.connect(target)) as copy,
     ):
         live.backup(copy)
-    target.chmod(0o600)
-    atomicfile.sync(target)
-
-
-def _plain(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    shutil.copyfile(source, target)
-    target.chmod(0o600)
-    atomicfile.sync(target)
-
-
-def _part(target: Path) -> Path:
-    """Where a copy grows, hidden beside its place; what an earlier attempt left there goes."""
-    part = target.with_name(f".{target.name}.part")
-    if part.exists():
-        shutil.rmtree(part)
-    part.mkdir(parents=True, mode=0o700)
-    return part
-
-
-def _appear(part: Path, target: Path) -> None:
-    for folder in sorted({part, *(path for path in part.rglob("*") if path.is_dir())}, reverse=True):
-        folder.chmod(0o700)
-        atomicfile.sync(folder)
-    part.rename(target)
-    atomicfile.sync(target.parent)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

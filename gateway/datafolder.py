@@ -1,54 +1,25 @@
-"""Takes the data folder into use: makes it, checks its format, keeps a second process out."""
+"""Takes the data folder into use: makes it or migrates it, checks its format, keeps a second process out."""
 
-import fcntl
 import os
-from pathlib import Path
-from typing import Self
+from collections.abc import Mapping
 
 from gateway import atomicfile
+from gateway.formats import STEPS
 from gateway.layout import FORMAT, DataFolder
+from gateway.migration import Step, Told, log_line, migrate
+from gateway.processlock import DataFolderError, ProcessLock
 
 _LONGEST_PATH = 350
 """SQLite opens paths of up to 512 bytes: the rest is for what lies in the folder."""
 
 
-class DataFolderError(Exception):
-    """The folder cannot be used; the message says why and what to do."""
+def prepare(
+    folder: DataFolder, told: Told = log_line, *, steps: Mapping[int, Step] = STEPS, target: int = FORMAT
+) -> None:
+    """Make the folder (mode 0700) and its format file, migrate an older one, or check the format.
 
-
-class ProcessLock:
-    """An exclusive lock on a file, held until `close` or the process's death, kill -9 included."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    @classmethod
-    def take(cls, path: Path, what: str) -> Self:
-        """Lock `path`; `what` names the thing in the error. Raises DataFolderError when somebody holds it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-            os.close(descriptor)
-            raise DataFolderError(
-                f"{what} is in use by process {holder}: stop it, or give this one another `data` folder"
-            ) from error
-        pid = f"{os.getpid()}\n".encode()
-        os.pwrite(descriptor, pid, 0)  # before the rest is cut off: on a full disk the block would be gone
-        os.ftruncate(descriptor, len(pid))
-        return cls(descriptor)
-
-    def close(self) -> None:
-        """Let go; a second call does nothing."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-def prepare(folder: DataFolder) -> None:
-    """Make the folder (mode 0700) and its format file, or check the format. Raises DataFolderError."""
+    `told`: of a migration, see `gateway.migration`. Raises DataFolderError.
+    """
     if len(os.fsencode(folder.root)) > _LONGEST_PATH:
         raise DataFolderError(
             f"data folder {folder.root}: a path of more than {_LONGEST_PATH} bytes; SQLite ends there"
@@ -56,19 +27,43 @@ def prepare(folder: DataFolder) -> None:
     if folder.root.exists() and not folder.root.is_dir():
         raise DataFolderError(f"data folder {folder.root}: is no folder; name another one in `data`")
     try:
+        migrate(folder, told, steps=steps, target=target)
         folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not folder.format.exists():
-            atomicfile.replace(folder.format, f"{FORMAT}\n".encode(), durable=True)
-        found = folder.format.read_text().strip()
+            atomicfile.replace(folder.format, f"{target}\n".encode(), durable=True)
+        _refuse_another_format(folder, target)
     except OSError as error:
         raise DataFolderError(f"data folder {folder.root}: {error.strerror}; name another one in `data`") from error
-    if found != str(FORMAT):
+
+
+def _refuse_another_format(folder: DataFolder, target: int) -> None:
+    found = folder.format.read_text(errors="replace").strip()
+    if found != str(target):
         raise DataFolderError(
-            f"data folder {folder.root} has format {found!r}, this tipstaff reads {FORMAT}: "
+            f"data folder {folder.root} has format {found!r}, this tipstaff reads {target}: "
             "run the version that wrote it, or name another folder in `data`"
         )
 
 
+def supervisor_lock(folder: DataFolder) -> ProcessLock:
+    """The lock of whoever supervises the processes of a folder that is prepared. Raises DataFolderError."""
+    return _still_of_this_format(folder, ProcessLock.take(folder.lock, f"data folder {folder.root}"))
+
+
 def process_lock(folder: DataFolder, process: str) -> ProcessLock:
-    """The lock of one process's own files: two of one name would write the same ones."""
-    return ProcessLock.take(folder.process_lock(process), f"{process} of data folder {folder.root}")
+    """The lock of one process's own files, in a folder that is prepared: two of one name would write the same ones.
+
+    Raises DataFolderError.
+    """
+    lock = ProcessLock.take(folder.process_lock(process), f"{process} of data folder {folder.root}")
+    return _still_of_this_format(folder, lock)
+
+
+def _still_of_this_format(folder: DataFolder, lock: ProcessLock) -> ProcessLock:
+    """From now on nobody migrates it; since it was prepared another version may have."""
+    try:
+        _refuse_another_format(folder, FORMAT)
+    except (DataFolderError, OSError):
+        lock.close()
+        raise
+    return lock

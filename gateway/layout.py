@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-FORMAT = 1
+FORMAT = 2
 """Version of everything under the data folder."""
 
 
@@ -17,6 +17,11 @@ class DataFolder(msgspec.Struct, frozen=True):
     def format(self) -> Path:
         """Holds FORMAT as decimal digits."""
         return self.root / "format"
+
+    @property
+    def migrated(self) -> Path:
+        """The name of the folder beside this one that is this one before its last migration, if there was one."""
+        return self.root / "migrated"
 
     @property
     def lock(self) -> Path:
@@ -104,6 +109,11 @@ class DataFolder(msgspec.Struct, frozen=True):
         """Where a scorer hung when its watchdog ended it; empty when it did not."""
         return self.statuses / f"{process}.hung"
 
+    @property
+    def locks(self) -> Path:
+        """All files that processes lock."""
+        return self.root / "locks"
+
     def process_lock(self, process: str) -> Path:
         """Held with flock by the one process of that name."""
-        return self.root / "locks" / f"{process}.lock"
+        return self.locks / f"{process}.lock"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.clock import SystemClock
 from gateway.configfile import load
-from gateway.datafolder import DataFolderError, prepare, process_lock
+from gateway.datafolder import prepare, process_lock
 from gateway.events.policy import policies
 from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
@@ -19,6 +19,7 @@ from gateway.events.tip import ProducerTaken
 from gateway.layout import DataFolder
 from gateway.ports import LogFull
 from gateway.process import Again, Exit, PortTaken, begin_anew
+from gateway.processlock import DataFolderError
 from gateway.settings import ConfigError, Settings
 from gateway.telemetry import logging
 from gateway.telemetry.counterfile import CounterFile

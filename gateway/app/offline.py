@@ -15,9 +15,10 @@ from gateway.controller.known_stores import KnownStores, default_folder
 from gateway.controller.recovery import open_state
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.tables import RoutingTables, UnknownModel
-from gateway.datafolder import DataFolderError, ProcessLock, prepare, process_lock
+from gateway.datafolder import prepare, process_lock
 from gateway.layout import DataFolder
 from gateway.process import Exit
+from gateway.processlock import DataFolderError, ProcessLock
 from gateway.rollout.commands import Refused
 from gateway.settings import ConfigError, Settings
 from gateway.telemetry import logging

@@ -15,7 +15,7 @@ from gateway.app.welcome import banner
 from gateway.clock import SystemClock
 from gateway.configfile import PREFIX
 from gateway.controller.record import models_under_way
-from gateway.datafolder import ProcessLock, prepare
+from gateway.datafolder import prepare, supervisor_lock
 from gateway.layout import DataFolder
 from gateway.process import listen
 from gateway.proxy.pinshare import exchange
@@ -45,9 +45,9 @@ def _serve(config: Path, say: Say, *, adopt: bool) -> int:
     settings = supervised.settings
     fit_to_start(settings)
     folder = DataFolder(settings.data)
-    prepare(folder)
+    prepare(folder, say)
     with ExitStack() as stack:
-        stack.callback(ProcessLock.take(folder.lock, f"data folder {folder.root}").close)
+        stack.callback(supervisor_lock(folder).close)
         take_into_use(settings, folder, clock.now_us(), partial(models_under_way, folder))
         supervised.start()
         clients = stack.enter_context(listen(settings.listen))

@@ -20,9 +20,9 @@ def rotate_unit_key(config: Config = Path("config.yaml")) -> None:
     from gateway.cli import refuse, say
     from gateway.configfile import load
     from gateway.controller.record import models_under_way
-    from gateway.datafolder import DataFolderError, ProcessLock
     from gateway.layout import DataFolder
     from gateway.process import Exit
+    from gateway.processlock import DataFolderError, ProcessLock
     from gateway.settings import ConfigError
     from gateway.unitkeys import refuse_foreign, refuse_under_way, rotate
 

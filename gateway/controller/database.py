@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from gateway.controller.kept_copy import keep_copy
-from gateway.datafolder import DataFolderError
+from gateway.processlock import DataFolderError
 
 log = structlog.get_logger(__name__)
 

@@ -1,13 +1,12 @@
 """A copy of an SQLite file that is kept beside it, before something is done that cannot be undone."""
 
 import filecmp
-import itertools
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 from gateway.atomicfile import sync
+from gateway.foldercopy import numbered
 
 
 def keep_copy(path: Path, name: str) -> Path:
@@ -22,7 +21,7 @@ def keep_copy(path: Path, name: str) -> Path:
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as copy:
         source.backup(copy)
     sync(part)
-    for target in _names(path.with_name(name)):
+    for target in numbered(path.with_name(name)):
         if not target.exists():
             part.rename(target)
             break
@@ -31,9 +30,3 @@ def keep_copy(path: Path, name: str) -> Path:
             break
     sync(path.parent)
     return target
-
-
-def _names(first: Path) -> Iterator[Path]:
-    yield first
-    for number in itertools.count(2):
-        yield first.with_name(f"{first.name}.{number}")

@@ -7,9 +7,9 @@ from typer.testing import CliRunner
 
 from gateway import unitkeys
 from gateway.cli import app
-from gateway.datafolder import ProcessLock
 from gateway.keys import load_unit_key
 from gateway.layout import DataFolder
+from gateway.processlock import ProcessLock
 from tests.integration.controller.test_rollouts import Site
 from tests.unit.test_unitkeys import FIRST, data, settings
 
