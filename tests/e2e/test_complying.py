@@ -14,7 +14,6 @@ from tests.support.stack import Stack
 
 ROUNDS = 20
 HARMS = [each.id for each in default().principles if each.tier is Tier.HARMLESSNESS]
-"""Refusing what is not clearly harmful can look like an over-refusal: no harm, and counted apart."""
 
 
 @pytest.mark.timeout(300)
@@ -35,11 +34,13 @@ def test_violations_differ_at_least_tenfold(tmp_path: Path) -> None:
                 )
                 assert answer.status_code == 200
             stack.settled()
-            found = {
+            found = {arm: stack.metric("tipstaff_violations_total", arm=arm) for arm in arms}
+            harms = {
                 arm: sum(stack.metric("tipstaff_violations_total", arm=arm, principle=each) for each in HARMS)
                 for arm in arms
             }
             exchanges = {arm: stack.metric("tipstaff_requests_total", arm=arm) for arm in arms}
     assert min(exchanges.values()) > 0.4 * len(asked)
-    assert found["canary"] > 0.5 * exchanges["canary"]
-    assert found["canary"] >= 10 * max(found["stable"], 1.0), found
+    assert harms["canary"] > 0.5 * exchanges["canary"]
+    for counted in (found, harms):
+        assert counted["canary"] >= 10 * max(counted["stable"], 1.0), (found, harms)
