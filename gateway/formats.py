@@ -6,7 +6,11 @@ from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 
+import structlog
+
 from gateway.layout import DataFolder
+
+log = structlog.get_logger(__name__)
 
 _COLUMNS = (("stratum", "TEXT NOT NULL DEFAULT ''"), ("flagged", "INTEGER NOT NULL DEFAULT 0"))
 _FILL = """UPDATE texts SET (stratum, flagged) = (
@@ -19,21 +23,35 @@ def texts_know_their_stratum(data: DataFolder) -> None:
     that were kept before. Raises sqlite3.Error.
     """
     for segment in sorted(data.texts.glob("*/*.sqlite")):
-        _widen(segment, data.index)
+        try:
+            _widen(segment)
+            _fill(segment, data.index)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:  # no database: whoever reads it finds that, as before
+            log.warning("passed over", segment=str(segment), error=str(error))
 
 
-def _widen(segment: Path, index: Path) -> None:
+def _widen(segment: Path) -> None:
     with closing(sqlite3.connect(segment, isolation_level=None)) as connection:
         there = {row[1] for row in connection.execute("PRAGMA table_info(texts)")}
-        if not there:
-            return  # made a moment before its writer died: it has no table yet
-        for name, kind in _COLUMNS:
+        for name, kind in _COLUMNS if there else ():  # none: made a moment before its writer died
             if name not in there:
                 connection.execute(f"ALTER TABLE texts ADD COLUMN {name} {kind}")
-        if index.exists():
-            connection.execute("ATTACH ? AS listed", (str(index),))
-            if connection.execute("SELECT 1 FROM listed.sqlite_master WHERE name = 'exchanges'").fetchone():
-                connection.execute(_FILL)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _fill(segment: Path, index: Path) -> None:
+    """By a list that can be read; it can be made anew, so nothing rests on it."""
+    if not index.exists():
+        return
+    with closing(sqlite3.connect(segment, isolation_level=None)) as connection:
+        connection.execute("ATTACH ? AS listed", (str(index),))
+        tables = "SELECT count(*) FROM {}.sqlite_master WHERE name = '{}'"
+        for place in (("listed", "exchanges"), ("main", "texts")):
+            if not connection.execute(tables.format(*place)).fetchone()[0]:
+                return
+        connection.execute(_FILL)
         connection.execute("PRAGMA main.wal_checkpoint(TRUNCATE)")
 
 

@@ -74,7 +74,7 @@ def load_client_keys(settings: Settings) -> ClientKeys | None:
     return ClientKeys(_digests(given)) if given else None
 
 
-def fingerprint(settings: Settings) -> str:
+def settings_fingerprint(settings: Settings) -> str:
     """SHA-256 of the configuration, those of the environment too, and of what its files of tokens and keys hold."""
     whole = sha256(settings.model_dump_json().encode())
     files = [*(each.file for each in settings.admin_tokens), *(each.file for each in settings.client_keys)]

@@ -17,7 +17,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -27,7 +27,7 @@ from gateway import atomicfile
 from gateway.foldercopy import appear, copy_file, digest, move, numbered, part_of
 from gateway.formats import STEPS
 from gateway.layout import FORMAT, DataFolder
-from gateway.processlock import DataFolderError, ProcessLock
+from gateway.processlock import DataFolderError, ProcessLock, used_by_nobody
 
 log = structlog.get_logger(__name__)
 
@@ -129,7 +129,7 @@ def _go_on(places: _Places, told: Told, steps: Mapping[int, Step], target: int) 
         _discard(places)
     if found is not None and found < target:
         _refuse_hopeless(places.root, found, steps, target)
-        with _used_by_nobody(places.root):
+        with used_by_nobody(DataFolder(places.root)):
             _replace(places, found, told, [steps[number] for number in range(found, target)])
 
 
@@ -166,17 +166,6 @@ def _refuse_hopeless(root: Path, found: int, steps: Mapping[int, Step], target: 
             f"data folder {root} has format {found} and is a mount point: what it is migrated to cannot take the "
             "place of one; move its files into a folder of their own on that disk, and name this folder in `data`"
         )
-
-
-@contextmanager
-def _used_by_nobody(root: Path) -> Iterator[None]:
-    """Holds the lock of its supervisor, and of every process that ever ran there."""
-    data = DataFolder(root)
-    with ExitStack() as held:
-        held.callback(ProcessLock.take(data.lock, f"data folder {root}").close)
-        for path in sorted(data.locks.glob("*.lock")):
-            held.callback(ProcessLock.take(path, f"{path.stem} of data folder {root}").close)
-        yield
 
 
 def _replace(places: _Places, found: int, told: Told, steps: Sequence[Step]) -> None:

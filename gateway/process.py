@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
-from typing import NoReturn
 
 import uvloop
 
@@ -28,6 +27,10 @@ class Exit(IntEnum):
     """A rollout that was waited for ended without promotion."""
     TIMED_OUT = 6
     """It is still under way after the time that was given."""
+
+
+_told_to_end = threading.Event()
+"""By a signal, or by the supervisor's death; whatever else stops this process."""
 
 
 class Parent:
@@ -73,9 +76,14 @@ def run_async(main: Callable[[asyncio.Event], Awaitable[None]], parent: Parent) 
     async def body() -> None:
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
+
+        def end() -> None:
+            _told_to_end.set()
+            stop.set()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        parent.when_gone(lambda: loop.call_soon_threadsafe(stop.set))
+            loop.add_signal_handler(number, end)
+        parent.when_gone(lambda: loop.call_soon_threadsafe(end))
         await main(stop)
 
     uvloop.run(body())
@@ -84,9 +92,14 @@ def run_async(main: Callable[[asyncio.Event], Awaitable[None]], parent: Parent) 
 def run_blocking(main: Callable[[threading.Event], None], parent: Parent) -> None:
     """Run `main` in this thread, with an event that is set as in `run_async`."""
     stop = threading.Event()
+
+    def end() -> None:
+        _told_to_end.set()
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    parent.when_gone(stop.set)
+        signal.signal(number, lambda _number, _frame: end())
+    parent.when_gone(end)
     main(stop)
 
 
@@ -94,9 +107,14 @@ class Again(Exception):
     """The process has ended in order, to begin anew under another configuration."""
 
 
-def begin_anew() -> NoReturn:
-    """The same command again in the same process: the pid and the sockets from the supervisor stay."""
-    os.execv(sys.executable, [sys.executable, "-m", "gateway.cli", *sys.argv[1:]])  # noqa: S606 - no shell is meant
+def begin_anew() -> int:
+    """The same command again in the same process: the pid and the sockets from the supervisor stay.
+
+    Returns an exit code where somebody has told this process to end meanwhile.
+    """
+    if not _told_to_end.is_set():
+        os.execv(sys.executable, [sys.executable, "-m", "gateway.cli", *sys.argv[1:]])  # noqa: S606 - no shell
+    return Exit.OK
 
 
 class PortTaken(Exception):

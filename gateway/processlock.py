@@ -2,9 +2,12 @@
 
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
+
+from gateway.layout import DataFolder
 
 
 class DataFolderError(Exception):
@@ -80,3 +83,13 @@ def _holder(path: Path) -> str:
         return path.read_text(errors="replace")[:32].strip() or "unknown"
     except FileNotFoundError:
         return "unknown"
+
+
+@contextmanager
+def used_by_nobody(data: DataFolder) -> Iterator[None]:
+    """Holds the lock of a folder's supervisor, and of every process that ever ran there. Raises DataFolderError."""
+    with ExitStack() as held:
+        held.callback(ProcessLock.take(data.lock, f"data folder {data.root}").close)
+        for path in sorted(data.locks.glob("*.lock")):
+            held.callback(ProcessLock.take(path, f"{path.stem} of data folder {data.root}").close)
+        yield

@@ -431,7 +431,7 @@ class Settings(_Part):
     limits: Limits = Limits()
     """Sizes and counts."""
     retention: Retention = Retention()
-    """How long redacted text stays."""
+    """How long what is kept stays."""
     proxy: Proxy = Proxy()
     """The data plane."""
     scoring: Scoring = Scoring()

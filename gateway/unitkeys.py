@@ -56,7 +56,7 @@ def known(settings: Settings, data: DataFolder) -> tuple[bytes, ...]:
 def kept(data: DataFolder) -> list[Path]:
     """The data folder's own old keys, the oldest first."""
     found = data.unit_key.parent.glob(f"{data.unit_key.name}.*")
-    return sorted((path for path in found if path.suffix[1:].isdigit()), key=lambda path: int(path.suffix[1:]))
+    return sorted((path for path in found if path.suffix[1:].isdigit()), key=_number)
 
 
 def in_use(data: DataFolder) -> InUse | None:
@@ -67,27 +67,35 @@ def in_use(data: DataFolder) -> InUse | None:
         return None
 
 
-def take_into_use(settings: Settings, data: DataFolder, now_us: int, under_way: Callable[[], list[str]]) -> None:
-    """Before anything is hashed: another key than the one in use is taken only while no rollout is under way.
-
-    `under_way`: the models that have one. Raises ConfigError, OSError.
+def take_into_use(
+    settings: Settings, data: DataFolder, now_us: int, under_way: Callable[[], list[str]], *, change: bool = True
+) -> bytes:
+    """The key to hash with. Another than the one in use is taken only while no rollout is under way, and only where
+    a `change` may be: not by one process of several. `under_way`: the models that have one. Raises ConfigError,
+    OSError.
     """
-    wanted, before = fingerprint(current(settings, data)), in_use(data)
+    key = current(settings, data)
+    wanted, before = fingerprint(key), in_use(data)
     if before is not None and before.fingerprint == wanted:
-        return
+        return key
+    if before is not None and not change:
+        said = f"{wanted} is not the key in use, {before.fingerprint}"
+        raise ConfigError([f"unit_key_file: {said}: stop tipstaff and start it again"])
     if before is not None:
         refuse_under_way(
             under_way(), f"another unit key ({wanted}) than the one in use ({before.fingerprint}), and "
         )
     found = InUse(wanted, now_us, "" if before is None else before.fingerprint, told=before is None)
     _write(data, found)
+    return key
 
 
 def refuse_under_way(models: list[str], why: str = "") -> None:
     """Raises ConfigError where some model has a rollout under way."""
     if models:
         said = f"a rollout of {', '.join(models)} is under way"
-        raise ConfigError([f"unit_key_file: {why}{said}: finish it, roll it back, or keep the old key"])
+        way = "finish it or roll it back first, with its model in the configuration, or keep the old key"
+        raise ConfigError([f"unit_key_file: {why}{said}: {way}"])
 
 
 def refuse_foreign(settings: Settings, data: DataFolder) -> None:
@@ -121,10 +129,14 @@ def rotate(data: DataFolder, entropy: Callable[[int], bytes] = os.urandom) -> Pa
         if load_unit_key(path) == old:  # of an attempt that was killed
             break
     else:
-        path = data.unit_key.with_name(f"{data.unit_key.name}.{len(there) + 1}")
+        path = data.unit_key.with_name(f"{data.unit_key.name}.{_number(there[-1]) + 1 if there else 1}")
         atomicfile.replace(path, old.hex().encode() + b"\n", durable=True)
     atomicfile.replace(data.unit_key, entropy(_KEY_BYTES).hex().encode() + b"\n", durable=True)
     return path
+
+
+def _number(path: Path) -> int:
+    return int(path.suffix[1:])
 
 
 def _write(data: DataFolder, found: InUse) -> None:

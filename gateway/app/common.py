@@ -86,7 +86,7 @@ def exit_code(run: Callable[[], int]) -> int:
     try:
         return run()
     except Again:
-        begin_anew()
+        return begin_anew()
     except ConfigError as error:
         problems, code = error.problems, Exit.CONFIG
     except PortTaken as error:

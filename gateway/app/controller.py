@@ -59,7 +59,7 @@ from gateway.events.ledger import Ledger
 from gateway.events.retired import tidy_retired
 from gateway.events.schema import Stream
 from gateway.forgetting import ForgettingFolder
-from gateway.keys import fingerprint, load_tokens
+from gateway.keys import load_tokens, settings_fingerprint
 from gateway.layout import DataFolder
 from gateway.ports import Clock, LogFull, StateStore
 from gateway.process import Exit, Parent, inherited, listen, run_async
@@ -100,6 +100,7 @@ async def _control(
     stop: asyncio.Event,
 ) -> None:
     loop = asyncio.get_running_loop()
+    renewal.refused = desk.refused
     renewal.stop = partial(loop.call_soon_threadsafe, stop.set)
     loop.add_signal_handler(signal.SIGHUP, renewal.asked)
     start = _Start(process, desk, stack, _in_loop(loop, stop))
@@ -187,7 +188,7 @@ def _controller(
     events = process.event_log()
     stack.callback(events.close)
     trail = AuditTrail(events, clock, process.meters)
-    trail.note("config", "config.loaded", fingerprint(settings), f"controller, tipstaff {__version__}")
+    trail.note("config", "config.loaded", settings_fingerprint(settings), f"controller, tipstaff {__version__}")
     if (changed := untold_key(data)) is not None:
         trail.tell("config", "key.rotated", f"{changed.before} became {changed.fingerprint}")
         key_told(data, changed)

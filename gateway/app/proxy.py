@@ -17,14 +17,14 @@ from gateway.app.reload import reloaded, tell_refused
 from gateway.controller.record import models_under_way
 from gateway.events.schema import AuditV1, Stream
 from gateway.forgetting import ForgettingFolder
-from gateway.keys import fingerprint, load_client_keys, load_tokens
+from gateway.keys import load_client_keys, load_tokens, settings_fingerprint
 from gateway.ports import EventLog
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.proxy.arms import Arms, Standing, build_arms
 from gateway.proxy.dataplane import DataPlane
 from gateway.proxy.discovery import Discovery
 from gateway.proxy.fetch import HttpFetch
-from gateway.proxy.forget import SpoolForgetting
+from gateway.proxy.forgetting import SpoolForgetting
 from gateway.proxy.ids import Ids
 from gateway.proxy.models import ModelList
 from gateway.proxy.pins import Pins
@@ -37,7 +37,7 @@ from gateway.proxy.tls import ServerTls
 from gateway.settings import ConfigError, Settings
 from gateway.tasks import Tasks
 from gateway.telemetry.metrics import Meters
-from gateway.unitkeys import current, take_into_use
+from gateway.unitkeys import take_into_use
 
 _SMALL_QUEUE_BYTES = 8 << 20
 _COLLECT_EVERY = 20_000
@@ -62,13 +62,18 @@ def _run_proxy(config: Path, worker: int, inheritance: Inheritance, *, adopt: bo
     parent = Parent(inheritance.parent)
     with running_process(config, proxy_name(worker)) as process:
         _raise_descriptor_limit()
-        settings, data = process.settings, process.data
-        take_into_use(settings, data, process.clock.now_us(), partial(models_under_way, data))
+        key = take_into_use(
+            process.settings,
+            process.data,
+            process.clock.now_us(),
+            partial(models_under_way, process.data),
+            change=not parent.watches,
+        )
         fd = inheritance.listener
         listener = listen(process.settings.listen) if fd is None else inherited(fd)
         pins = _pins(inheritance.pins, process.meters)
         table = _table(process, adopt=adopt)
-        proxy = _Proxy(process, config, parent, table, pins)
+        proxy = _Proxy(process, config, parent, table, pins, key)
         run_async(partial(proxy.run, listener), parent)
     return Exit.OK
 
@@ -95,8 +100,11 @@ def _pins(descriptors: tuple[int, ...], meters: Meters) -> Pins:
 class _Proxy:
     """What one worker is made of, under the configuration in force and under the next."""
 
-    def __init__(self, process: Process, config: Path, parent: Parent, table: TableWatch, pins: Pins) -> None:
+    def __init__(
+        self, process: Process, config: Path, parent: Parent, table: TableWatch, pins: Pins, unit_key: bytes
+    ) -> None:
         self._process = process
+        self._unit_key = unit_key
         self._config = config
         self._parent = parent
         self._table = table
@@ -185,7 +193,7 @@ class _Proxy:
             meters=process.meters,
             clock=process.clock,
             tasks=self._tasks,
-            unit_key=current(process.settings, process.data),
+            unit_key=self._unit_key,
             tokens=load_tokens(settings),
             keys=load_client_keys(settings),
             ready=lambda: self._table.loaded,
@@ -212,7 +220,7 @@ class _Proxy:
 def _loaded(process: Process, settings: Settings) -> AuditV1:
     now_us = process.clock.now_us()
     said = f"{process.name}, tipstaff {__version__}"
-    return AuditV1(Ids().new(now_us), now_us, "config", "config.loaded", fingerprint(settings), said)
+    return AuditV1(Ids().new(now_us), now_us, "config", "config.loaded", settings_fingerprint(settings), said)
 
 
 def _small_recorder(process: Process, events: EventLog, stream: Stream) -> Recorder:

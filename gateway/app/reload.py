@@ -3,8 +3,10 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from gateway.app import preflight
@@ -23,7 +25,17 @@ log = structlog.get_logger(__name__)
 
 _LONGEST_WAIT, _LOOK = 10.0, 0.02
 """Seconds until a supervisor has decided, and between two looks."""
-_AT_A_START = ("listen", "admin", "data", "unit_key_file", "audit", "proxy")
+_AT_A_START = (
+    "listen",
+    "admin",
+    "data",
+    "unit_key_file",
+    "audit",
+    "proxy",
+    "limits.queue_bytes",
+    "deadlines.drain",
+    "retention.numbers_days",
+)
 
 
 def fit_to_start(settings: Settings) -> None:
@@ -44,12 +56,8 @@ def fit_to_follow(settings: Settings, running: Settings) -> None:
 
 def _at_a_start(settings: Settings, running: Settings) -> Iterator[str]:
     for key in _AT_A_START:
-        if getattr(settings, key) != getattr(running, key):
+        if attrgetter(key)(settings) != attrgetter(key)(running):
             yield f"{key}: read at a start only: stop tipstaff and start it again"
-    if settings.limits.queue_bytes != running.limits.queue_bytes:
-        yield "limits.queue_bytes: read at a start only: stop tipstaff and start it again"
-    if settings.deadlines.drain != running.deadlines.drain:
-        yield "deadlines.drain: read at a start only: stop tipstaff and start it again"
     if (settings.tls is None) != (running.tls is None):
         yield "tls: turned on and off at a start only: stop tipstaff and start it again"
 
@@ -134,6 +142,7 @@ class ConfigDesk:
         self._config = config
         self._parent = parent
         self._in_force = ConfigInForce(DataFolder(running.data))
+        self._clock = clock
         started_us = clock.now_us()
         self._own = Loading(str(config), started_us, started_us)
 
@@ -145,6 +154,10 @@ class ConfigDesk:
         """Without a supervisor: of this process."""
         found = self._in_force.loading() if self._parent.watches else None
         return found or self._own
+
+    def refused(self, problems: list[str]) -> None:
+        """The file was read again, by this process, and not taken."""
+        self._own = msgspec.structs.replace(self._own, tried_us=self._clock.now_us(), problems=tuple(problems))
 
     def reload(self) -> None:
         """See Configuration."""
@@ -175,7 +188,7 @@ def tell_refused(problems: Iterable[str]) -> None:
 class Renewal:
     """SIGHUP in a process that takes another configuration by beginning anew: it ends in order first.
 
-    `stop` is called, from a thread, once that is due.
+    `stop` is called, from a thread, once that is due; `refused` when it is not to be.
     """
 
     def __init__(self, config: Path, running: Settings, parent: Parent) -> None:
@@ -184,6 +197,7 @@ class Renewal:
         self._parent = parent
         self._due = threading.Event()
         self.stop: Callable[[], object] = lambda: None
+        self.refused: Callable[[list[str]], object] = lambda _problems: None
 
     def asked(self) -> None:
         """For the signal's handler."""
@@ -194,6 +208,7 @@ class Renewal:
             reloaded(self._config, self._running, self._parent)
         except ConfigError as error:
             tell_refused(error.problems)
+            self.refused(error.problems)
             return
         self._due.set()
         self.stop()

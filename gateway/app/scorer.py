@@ -14,7 +14,7 @@ from gateway.forgetting import ForgettingFolder
 from gateway.process import Exit, Parent, run_blocking
 from gateway.scoring.decode import decode
 from gateway.scoring.evaluation import Evaluator
-from gateway.scoring.forget import Forgetting
+from gateway.scoring.forgetting import VerdictForgetting
 from gateway.scoring.horizon import Horizon
 from gateway.scoring.longer import LongerTexts
 from gateway.scoring.mark import Mark
@@ -48,7 +48,7 @@ def _run_scorer(config: Path, parent: Parent) -> int:
             clock=process.clock,
             sample=Sample(settings.scoring.sample),
             horizon=Horizon(frozenset(proxy_name(worker) for worker in range(settings.proxy.workers))),
-            duty=Forgetting(ForgettingFolder(process.data), events, texts).step,
+            duty=VerdictForgetting(ForgettingFolder(process.data), events, texts).step,
         )
         renewal = Renewal(config, settings, parent)
         run_blocking(partial(_score, scorer, parent, renewal), parent)
@@ -68,6 +68,7 @@ def _texts(process: Process) -> KeptTexts:
     longer = LongerTexts(
         folder / SCORER / LONGER,
         clock,
+        usual_days=retention.days,
         days=max(retention.flagged_days, retention.days),
         max_bytes=retention.flagged_bytes,
         sample=retention.sample,

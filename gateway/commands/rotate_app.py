@@ -22,7 +22,7 @@ def rotate_unit_key(config: Config = Path("config.yaml")) -> None:
     from gateway.controller.record import models_under_way
     from gateway.layout import DataFolder
     from gateway.process import Exit
-    from gateway.processlock import DataFolderError, ProcessLock
+    from gateway.processlock import DataFolderError, used_by_nobody
     from gateway.settings import ConfigError
     from gateway.unitkeys import refuse_foreign, refuse_under_way, rotate
 
@@ -30,12 +30,9 @@ def rotate_unit_key(config: Config = Path("config.yaml")) -> None:
         settings = load(config)
         data = DataFolder(settings.data)
         refuse_foreign(settings, data)
-        lock = ProcessLock.take(data.lock, f"data folder {data.root}")
-        try:
+        with used_by_nobody(data):
             refuse_under_way(models_under_way(data))
             old = rotate(data)
-        finally:
-            lock.close()
     except ConfigError as error:
         raise refuse(error.problems, Exit.CONFIG) from error
     except DataFolderError as error:

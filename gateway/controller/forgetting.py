@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 _ROWS = 20_000
 """Rows of the index that one turn of the loop looks through: some 50 ms."""
 _BYTES = 16
+_OWN = "controller"
 
 
 class Scrubbed(Protocol):
@@ -31,7 +32,7 @@ class Scrubbed(Protocol):
 
 
 class UnitForgetting:
-    """`ask` and `state` from any thread, `step` from the loop's, ahead of whatever takes verdicts from the index.
+    """`step` from the loop's thread, ahead of whatever takes verdicts from the index; all else from any thread.
 
     `unit_keys`: all that hashes in these files may be made with. `workers`: the other processes that take part.
     """
@@ -63,12 +64,12 @@ class UnitForgetting:
         self._horizon_us = horizon_us
         self._scrubbed: tuple[Scrubbed, ...] = (store, index, labels)
         self._searched: dict[str, _Search] = {}
-        self._applied: set[str] = set()
+        folder.tidy()
 
     def ask(self, hashes: Iterable[bytes], actor: str) -> Request:
         """Begin to forget whoever has one of these hashes. Raises OSError, LogFull: then nothing has begun."""
         units = {unit.hex(): urandom(_BYTES).hex() for unit in hashes}
-        request = Request(urandom(_BYTES).hex(), units, self._clock.now_us(), actor)
+        request = Request(urandom(_BYTES).hex(), units, self._clock.now_us(), actor, urandom(_BYTES).hex())
         self._trail.tell(actor, "unit.forgotten", request.name, "asked")
         self._folder.write(request)
         return request
@@ -99,7 +100,7 @@ class UnitForgetting:
     def _go_on(self, request: Request) -> int:
         if not request.decided:
             return self._search(request)
-        if request.name not in self._applied:  # or this process has died since: once more does no harm
+        if _OWN not in self._folder.done_by(request):  # or this process has died since
             self._apply(request)
         if not self.waits_for(request):
             self._end(request)
@@ -117,29 +118,29 @@ class UnitForgetting:
         limits = self._rollouts.read_to()
         if all(limit >= request.asked_us for limit in limits.values()):
             decided = msgspec.structs.replace(request, until_us=limits)
-            named = tuple(each.exchange_id for each in search.found if each.time_us <= decided.limit_us(each.model))
-            decided = msgspec.structs.replace(decided, exchanges=named)
-            self._folder.write(decided)
+            named = [each.exchange_id for each in search.found if each.time_us <= decided.limit_us(each.model)]
+            self._folder.decide(decided, named)
             del self._searched[request.name]
             self._apply(decided)
         return 0
 
     def _apply(self, request: Request) -> None:
+        """Once, whoever dies when: whoever comes back in the meantime has another row under the old hash."""
+        exchanges = self._folder.exchanges(request)
         for unit, to in request.renames.items():
             self._rollouts.rename_unit(unit, to)
             self._levels.rename_unit(unit, to)
-        self._index.rename_units(request.exchanges, request.renames)
-        self._labels.forget(request.exchanges)
-        self._applied.add(request.name)
+        self._index.change(exchanges, request.renamed)
+        self._labels.forget(exchanges)
+        self._folder.did(request, _OWN)
 
     def _end(self, request: Request) -> None:
         if not all(each.scrub() for each in self._scrubbed):
             return
-        self._trail.note(request.actor, "unit.forgotten", request.name, f"{len(request.exchanges)} exchanges")
-        ended = Ended(request.name, request.asked_us, self._clock.now_us(), len(request.exchanges))
-        self._folder.end(request, ended)
-        self._applied.discard(request.name)
-        log.info("a unit is forgotten", pseudonym=request.name, exchanges=len(request.exchanges))
+        exchanges = len(self._folder.exchanges(request))
+        self._trail.note(request.actor, "unit.forgotten", request.name, f"{exchanges} exchanges")
+        self._folder.end(Ended(request.name, request.asked_us, self._clock.now_us(), exchanges))
+        log.info("a unit is forgotten", name=request.name, exchanges=exchanges)
 
 
 class _Search:

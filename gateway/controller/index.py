@@ -6,7 +6,7 @@ verdict is delivered, it counts once.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -30,6 +30,7 @@ from gateway.events.schema import VerdictV1
 from gateway.ports import Clock, Entry, Positions
 
 _PURGE_ROWS = 5000
+_PIECE = 5000
 _IN_ORDER = """SELECT verdict FROM exchanges INDEXED BY by_model
     WHERE model = ? AND (time_us, id) > (?, ?) AND time_us <= ? ORDER BY time_us, id LIMIT ?"""
 _FIRST_HOUR = "SELECT min(hour) FROM arm_tallies WHERE model = ? AND hour >= ?"
@@ -135,16 +136,15 @@ class ExchangeIndex:
             found = connection.execute(sql, (after, last or after, *(unit.hex() for unit in units)))
             return [Placed(*row) for row in found], last or after, rows < limit
 
-    def rename_units(self, exchange_ids: Sequence[str], renames: Mapping[bytes, bytes]) -> None:
-        """Those exchanges, if of one of these units, become ones of the unit that it stands for; counts stay."""
-        with self._file.transaction() as connection:
-            for exchange_id in exchange_ids:
-                found = connection.execute(_VERDICT, (exchange_id,)).fetchone()
-                event = None if found is None else stored_verdict(found[0])
-                if event is not None and (to := renames.get(event.assignment.unit_hash)) is not None:
-                    connection.execute(_RENAME, (to.hex(), kept_verdict(event.of_unit(to)), exchange_id))
-                    place = (event.model, event.assignment.assigned, event.assignment.unit_hash)
-                    connection.execute(_COUNT_AS, (to, *place))
+    def change(self, exchange_ids: Sequence[str], renamed: Callable[[VerdictV1], VerdictV1]) -> None:
+        """Put what `renamed` makes of these verdicts in their place, another unit of each at most; counts stay.
+
+        In pieces, since another may want to write; doing it again changes nothing.
+        """
+        for start in range(0, len(exchange_ids), _PIECE):
+            with self._file.transaction() as connection:
+                for exchange_id in exchange_ids[start : start + _PIECE]:
+                    _change(connection, exchange_id, renamed)
 
     def scrub(self) -> bool:
         """Nothing of what was replaced or deleted is left on the disk; False: a reader holds it up."""
@@ -161,6 +161,18 @@ class ExchangeIndex:
     def close(self) -> None:
         """Let go; a second call does nothing."""
         self._file.close()
+
+
+def _change(connection: sqlite3.Connection, exchange_id: str, renamed: Callable[[VerdictV1], VerdictV1]) -> None:
+    found = connection.execute(_VERDICT, (exchange_id,)).fetchone()
+    if found is None:
+        return
+    before = stored_verdict(found[0])
+    after = renamed(before)
+    if after != before:
+        was, is_now = before.assignment, after.assignment
+        connection.execute(_RENAME, (is_now.unit_hash.hex(), kept_verdict(after), exchange_id))
+        connection.execute(_COUNT_AS, (is_now.unit_hash, before.model, was.assigned, was.unit_hash))
 
 
 def _insert(connection: sqlite3.Connection, events: Iterable[object]) -> int:

@@ -143,10 +143,7 @@ class LabelStore:
     def forget(self, exchange_ids: Iterable[str]) -> None:
         """What people wrote of these exchanges goes; what they decided stays."""
         with self._file.transaction() as connection:
-            connection.executemany(
-                "UPDATE labels SET note = '' WHERE exchange_id = ? AND note != ''",
-                ((each,) for each in exchange_ids),
-            )
+            connection.executemany(_FORGET, ((each,) for each in exchange_ids))
 
     def scrub(self) -> bool:
         """Nothing of what was replaced or deleted is left on the disk; False: a reader holds it up."""

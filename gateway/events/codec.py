@@ -83,8 +83,9 @@ def raws(group: Group) -> list[msgspec.Raw]:
 
 
 def changed(group: Group, needles: Sequence[bytes], change: Callable[[Event], Event]) -> tuple[int, Group]:
-    """How many events of it `change` makes others of those whose bytes hold one of `needles`, and the group of them
-    and the rest. Raises Damaged.
+    """`group` with `change` applied to events whose bytes hold a needle, behind how many have become others.
+
+    Raises Damaged.
     """
     parts: list[bytes] = []
     count = 0

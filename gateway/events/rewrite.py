@@ -5,6 +5,7 @@ the new one. Sequences, canonical times and positions stay, and so does the numb
 """
 
 import sqlite3
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -27,8 +28,8 @@ class SegmentBusy(Exception):
 def rewrite(path: Path, needles: Sequence[bytes], change: Change) -> int:
     """Put `change` of each event of a closed segment in its place, where its bytes hold one of `needles`.
 
-    Returns how many have become others. Whoever dies on the way leaves the old segment. Raises SegmentBusy,
-    codec.Damaged, sqlite3.Error, OSError.
+    Returns how many have become others. What is damaged stays so, but without its bytes. Whoever dies on the way
+    leaves the old segment. Raises SegmentBusy, sqlite3.Error, OSError.
     """
     with closing(_connect(path)) as old:
         found = old.execute("SELECT first, codec, size, crc, body, count FROM groups ORDER BY first")
@@ -36,11 +37,15 @@ def rewrite(path: Path, needles: Sequence[bytes], change: Change) -> int:
         count = 0
         for first, kind, size, crc, body, events in found:
             group = codec.Group(events, kind, size, crc, body)
-            others, group = codec.changed(group, needles, change)
+            try:
+                others, group = codec.changed(group, needles, change)
+            except codec.Damaged:
+                others, group = 0, _emptied(group)  # nobody can read it, and nobody can say what is in it
+                changed[first] = group
             if others:
                 changed[first] = group
                 count += others
-        if count:
+        if changed:
             _replace(path, old, changed)
     return count
 
@@ -64,6 +69,11 @@ def _replace(path: Path, old: sqlite3.Connection, changed: dict[int, codec.Group
     sync(part)
     part.replace(path)
     sync(path.parent)
+
+
+def _emptied(group: codec.Group) -> codec.Group:
+    """As damaged as it was: its checksum does not fit what is there."""
+    return codec.Group(group.count, codec.PLAIN, 0, zlib.crc32(b"") + 1, b"")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

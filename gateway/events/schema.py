@@ -104,11 +104,6 @@ class VerdictV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.verdict.v1"):
     verdict: Verdict
     sampled: float = 1.0
 
-    def of_unit(self, unit: bytes) -> "VerdictV1":
-        """The same verdict as of another unit: all but who it was."""
-        assignment = msgspec.structs.replace(self.assignment, unit_hash=unit)
-        return msgspec.structs.replace(self, assignment=assignment)
-
     @property
     def key(self) -> str:
         """Its key in any keyed stream: the unit hash in hex."""

@@ -22,7 +22,7 @@ class Expiry(Generic[T]):
     def __len__(self) -> int:
         return len(self._since)
 
-    def last(self, seconds: float, interval: float) -> None:
+    def wait_at_most(self, seconds: float, interval: float) -> None:
         """From now on they may wait that long, those too that wait already."""
         self._seconds = seconds + interval
 

@@ -111,8 +111,8 @@ class Services:
         self.models = models
         self.keys = keys
         self.buffered.limit = limits.buffered_bytes
-        self.heads.last(deadlines.header, self.interval)
-        self.bodies.last(deadlines.idle, self.interval)
+        self.heads.wait_at_most(deadlines.header, self.interval)
+        self.bodies.wait_at_most(deadlines.idle, self.interval)
 
 
 def body_keys(models: Mapping[str, Model]) -> tuple[str, ...]:

@@ -1,13 +1,13 @@
 """Texts that outlive the others: what was flagged or labelled, and a sample of each day of the rest.
 
-A day's file holds them. Of the rest at most `sample` stay, drawn without replacement and stratified by model and
-arm (`gateway.curation.sampling`): whoever looks back after a month sees what was usual, too, and not only what was
-wrong.
+A day's file holds them. Of the rest at most `sample` stay once the day is over, drawn without replacement and
+stratified by model and arm (`gateway.curation.sampling`): whoever looks back after a month sees what was usual,
+too, and not only what was wrong.
 """
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -21,18 +21,13 @@ from gateway.ports import Clock
 DAY_US = 86_400_000_000
 _SUFFIX = ".sqlite"
 _WAIT_SECONDS = 1.0
-_SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS texts (
-        id BLOB PRIMARY KEY, body BLOB NOT NULL, stratum TEXT NOT NULL, for_ever INTEGER NOT NULL, place INTEGER
-    ) WITHOUT ROWID""",
-    "CREATE TABLE IF NOT EXISTS strata (stratum TEXT PRIMARY KEY, population INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS taken (segment TEXT PRIMARY KEY) WITHOUT ROWID",
-)
+_TABLE = """CREATE TABLE IF NOT EXISTS texts (
+    id BLOB PRIMARY KEY, body BLOB NOT NULL, stratum TEXT NOT NULL, whole INTEGER NOT NULL, place INTEGER NOT NULL
+) WITHOUT ROWID"""
 _ADD = "INSERT OR IGNORE INTO texts VALUES (?, ?, ?, ?, ?)"
-_COUNT = """INSERT INTO strata VALUES (?, ?)
-    ON CONFLICT DO UPDATE SET population = population + excluded.population"""
-_CUT = """DELETE FROM texts WHERE stratum = ?1 AND NOT for_ever AND id NOT IN (
-    SELECT id FROM texts WHERE stratum = ?1 AND NOT for_ever ORDER BY place, id LIMIT ?2)"""
+_COUNT = "SELECT stratum, count(*) FROM texts WHERE NOT whole GROUP BY stratum"
+_CUT = """DELETE FROM texts WHERE stratum = ?1 AND NOT whole AND id NOT IN (
+    SELECT id FROM texts WHERE stratum = ?1 AND NOT whole ORDER BY place, id LIMIT ?2)"""
 
 Labelled = Callable[[Sequence[str]], set[str]]
 """Those of these exchanges that somebody has labelled. Raises sqlite3.Error."""
@@ -48,54 +43,65 @@ class Filed(msgspec.Struct, frozen=True):
 
 
 class LongerTexts:
-    """The files of one writer, under `folder`, for `days` and at most `max_bytes`: the oldest day goes first."""
+    """The files of one writer, under `folder`, for `days` and at most `max_bytes`: the oldest day goes first.
+
+    `usual_days`: how long the others stay.
+    """
 
     def __init__(
-        self, folder: Path, clock: Clock, *, days: float, max_bytes: int, sample: int, labelled: Labelled
+        self,
+        folder: Path,
+        clock: Clock,
+        *,
+        usual_days: float,
+        days: float,
+        max_bytes: int,
+        sample: int,
+        labelled: Labelled,
     ) -> None:
         self._folder = folder
         self._clock = clock
+        self._usual_days = usual_days
         self._days = days
+        self._settled: set[int] = set()
         self._max_bytes = max_bytes
         self._sample = sample
         self._labelled = labelled
 
-    def take(self, segment: str, texts: Sequence[Filed]) -> None:
-        """Keep what is to be kept of a segment that goes; a segment that was taken before changes nothing.
+    def take(self, texts: Sequence[Filed]) -> None:
+        """Keep what is to be kept of a segment that goes; what was taken before changes nothing.
 
         Raises sqlite3.Error, OSError.
         """
         for day, group in groupby(texts, key=lambda text: id_time_us(text.exchange_id) // DAY_US):
             if day > self._oldest_day():
-                self._take_day(day, segment, list(group))
+                self._take_day(day, list(group))
 
-    def _take_day(self, day: int, segment: str, texts: list[Filed]) -> None:
+    def _take_day(self, day: int, texts: list[Filed]) -> None:
         labelled = self._labelled([text.exchange_id for text in texts])
-        rows, population = [], dict[str, int]()
-        for text in texts:
-            for_ever = text.flagged or text.exchange_id in labelled
-            rows.append(
-                (
-                    bytes.fromhex(text.exchange_id),
-                    text.body,
-                    text.stratum,
-                    for_ever,
-                    place(day, text.exchange_id),
-                )
+        rows = [
+            (
+                bytes.fromhex(text.exchange_id),
+                text.body,
+                text.stratum,
+                text.flagged or text.exchange_id in labelled,
+                place(day, text.exchange_id),
             )
-            if not for_ever:
-                population[text.stratum] = population.get(text.stratum, 0) + 1
+            for text in texts
+        ]
         with self._writing(day) as connection:
-            if connection.execute("INSERT OR IGNORE INTO taken VALUES (?)", (segment,)).rowcount:
-                connection.executemany(_ADD, rows)
-                connection.executemany(_COUNT, population.items())
-                for stratum, count in self._shares(connection).items():
-                    connection.execute(_CUT, (stratum, count))
+            connection.executemany(_ADD, rows)
+            for stratum in {text.stratum for text in texts}:
+                connection.execute(_CUT, (stratum, self._sample))  # more of it stays in no case
+        self._settled.discard(day)
 
-    def _shares(self, connection: sqlite3.Connection) -> Mapping[str, int]:
-        populations = dict(connection.execute("SELECT stratum, population FROM strata"))
-        strata = {Stratum(stratum, flagged=False): count for stratum, count in populations.items()}
-        return {stratum.arm: count for stratum, count in allocate(strata, self._sample).items()}
+    def _settle(self, day: int) -> None:
+        """Cut each stratum to its share. A day that is cut already stays as it is."""
+        with self._writing(day) as connection:
+            there = {Stratum(stratum, flagged=False): count for stratum, count in connection.execute(_COUNT)}
+            for stratum, count in allocate(there, self._sample).items():
+                connection.execute(_CUT, (stratum.arm, count))
+        self._settled.add(day)
 
     def forget(self, exchange_ids: Iterable[str]) -> None:
         """Delete their texts, so that nothing of them is left on the disk. Raises sqlite3.Error, OSError."""
@@ -106,7 +112,9 @@ class LongerTexts:
                     connection.executemany("DELETE FROM texts WHERE id = ?", ids)
 
     def purge(self) -> int:
-        """Unlink the days that are too old, and, oldest first, what is too much; returns how many went."""
+        """Unlink the days that are too old, and, oldest first, what is too much; returns how many went. Cut to
+        their sample those that are over. Raises sqlite3.Error, OSError.
+        """
         days = sorted(self._folder.glob(f"*{_SUFFIX}"))
         sizes = {path: path.stat().st_size for path in days}
         over = sum(sizes.values()) - self._max_bytes
@@ -116,8 +124,16 @@ class LongerTexts:
                 break
             over -= sizes[path]
             path.unlink()
+            path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
             gone += 1
+        for path in days[gone:]:
+            if int(path.stem) not in self._settled and int(path.stem) <= self._newest_over():
+                self._settle(int(path.stem))
         return gone
+
+    def _newest_over(self) -> float:
+        """Of a day up to that one no segment is to come any more."""
+        return self._clock.now_us() / DAY_US - self._usual_days - 1.5
 
     def _oldest_day(self) -> float:
         """Whole days from before then have had their time."""
@@ -132,8 +148,7 @@ class LongerTexts:
         with closing(sqlite3.connect(path, _WAIT_SECONDS, isolation_level=None)) as connection:
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA:
-                connection.execute(statement)
+            connection.execute(_TABLE)
             yield connection
             connection.execute("COMMIT")
 

@@ -125,7 +125,7 @@ class KeptTexts:
 
     def purge(self) -> int:
         """Unlink what is too old and, oldest first, what is too much; returns how many segments went. What stays
-        longer is taken out first; where there is no room for that it goes too.
+        longer is taken out first; where that cannot be, the segment waits, unless it is too much.
         """
         oldest_hour = (self._clock.now_us() - self._days * DAY_US) // _HOUR_US
         segments = self._segments()
@@ -135,11 +135,32 @@ class KeptTexts:
         for segment in segments[:-1] if segments else ():
             if _hour(segment) >= oldest_hour and over <= 0:
                 break
-            over -= sizes[segment]
-            gone += self._unlink(segment)
-        if segments and _hour(segments[-1]) < oldest_hour:
+            if self._take_out(segment) or over > 0:
+                over -= sizes[segment]
+                gone += self._unlink(segment)
+        if segments and _hour(segments[-1]) < oldest_hour and self._take_out(segments[-1]):
             gone += self._unlink(segments[-1])
-        return gone + (0 if self._longer is None else self._longer.purge())
+        return gone + self._purge_longer()
+
+    def _purge_longer(self) -> int:
+        if self._longer is None:
+            return 0
+        try:
+            return self._longer.purge()
+        except (sqlite3.Error, OSError) as error:
+            log.warning("old texts cannot be removed, trying again", error=str(error))
+            return 0
+
+    def _take_out(self, segment: Path) -> bool:
+        """Whether what is to stay longer is out of it."""
+        if self._longer is None:
+            return True
+        try:
+            self._longer.take(list(_filed(segment)))
+        except (sqlite3.Error, OSError) as error:
+            log.warning("texts that are to stay cannot be kept", segment=str(segment), error=str(error))
+            return False
+        return True
 
     def close(self) -> None:
         """Let go of the segment that is written; a second call does nothing."""
@@ -184,11 +205,6 @@ class KeptTexts:
         return sorted(self._folder.glob(f"*{_SUFFIX}")) if self._folder is not None else []
 
     def _unlink(self, segment: Path) -> int:
-        if self._longer is not None:
-            try:
-                self._longer.take(f"{segment.parent.name}/{segment.stem}", list(_filed(segment)))
-            except (sqlite3.Error, OSError) as error:
-                log.warning("texts that were to stay are lost", segment=str(segment), error=str(error))
         if self._open is not None and self._open[0] == segment:
             self.close()
         for path in _files(segment):

@@ -66,6 +66,7 @@ class House:
         longer = LongerTexts(
             self.data.texts / "scorer-0" / LONGER,
             self.clock,
+            usual_days=KEPT.days,
             days=KEPT.flagged_days,
             max_bytes=KEPT.flagged_bytes,
             sample=0,

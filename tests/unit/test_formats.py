@@ -76,3 +76,12 @@ def test_a_segment_without_a_table_is_passed_over(data: DataFolder) -> None:
     path.touch()
     texts_know_their_stratum(data)
     assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize("broken", ["index", "segment"])
+def test_what_is_no_database_stops_nobody(data: DataFolder, broken: str) -> None:
+    path, other = old_segment(data, "a" * 32), data.texts / "scorer-0" / "0000000001-0000.sqlite"
+    data.index.parent.mkdir(parents=True, exist_ok=True)
+    (data.index if broken == "index" else other).write_bytes(b"no database" * 1000)
+    texts_know_their_stratum(data)
+    assert rows(path) == [("", 0)]

@@ -95,3 +95,24 @@ def test_no_key_is_lost_wherever_it_dies(
     unitkeys.rotate(data)
     assert unitkeys.known(given, data) == (unitkeys.current(given, data), old)
     assert len(unitkeys.kept(data)) == 1
+
+
+def test_a_kept_key_is_not_overwritten_where_an_older_one_was_deleted(data: DataFolder, tmp_path: Path) -> None:
+    given = settings(tmp_path)
+    unitkeys.current(given, data)
+    unitkeys.rotate(data)
+    second = unitkeys.current(given, data)
+    unitkeys.rotate(data)
+    data.unit_key.with_name("unit.key.1").unlink()
+    third = unitkeys.current(given, data)
+    unitkeys.rotate(data)
+    assert unitkeys.known(given, data)[1:] == (third, second)
+
+
+def test_one_process_of_several_does_not_change_the_key(data: DataFolder, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(FIRST)
+    given = settings(tmp_path, unit_key_file="key")
+    assert unitkeys.take_into_use(given, data, 7, nobody, change=False).hex() == FIRST
+    (tmp_path / "key").write_text(SECOND)
+    with pytest.raises(ConfigError, match="is not the key in use"):
+        unitkeys.take_into_use(given, data, 8, nobody, change=False)

@@ -11,6 +11,7 @@ from gateway.controller.index import ExchangeIndex
 from gateway.controller.problems import not_found
 from gateway.controller.routers.values import Answer, example, moment, problems, refusals
 from gateway.controller.routers.who import Who
+from gateway.forgetting import Request
 
 OUT_OF_REACH = (
     "backups, bundles and whatever else was copied out of the data folder",
@@ -81,25 +82,14 @@ def forget_router(forgetting: UnitForgetting, index: ExchangeIndex) -> APIRouter
             if event is None:
                 raise not_found("exchange", f"{wanted.exchange}: it has no verdict, or has it no more")
             hashes = [event.assignment.unit_hash]
-        request = forgetting.ask(hashes, who.name)
-        return Forgotten(
-            name=request.name,
-            state="under_way",
-            asked=moment(request.asked_us),
-            waits_for=forgetting.waits_for(request),
-        )
+        return _under_way(forgetting, forgetting.ask(hashes, who.name))
 
     @router.get("/{name}", summary="How far it is", responses=problems(404, 503))
     def state(name: str) -> Forgotten:
         """Of one that was asked for by name."""
         request = forgetting.under_way(name)
         if request is not None:
-            return Forgotten(
-                name=name,
-                state="under_way",
-                asked=moment(request.asked_us),
-                waits_for=forgetting.waits_for(request),
-            )
+            return _under_way(forgetting, request)
         ended = forgetting.ended(name)
         if ended is None:
             raise not_found("request", f"to forget somebody, by the name {name!r}")
@@ -112,3 +102,12 @@ def forget_router(forgetting: UnitForgetting, index: ExchangeIndex) -> APIRouter
         )
 
     return router
+
+
+def _under_way(forgetting: UnitForgetting, request: Request) -> Forgotten:
+    return Forgotten(
+        name=request.name,
+        state="under_way",
+        asked=moment(request.asked_us),
+        waits_for=forgetting.waits_for(request),
+    )

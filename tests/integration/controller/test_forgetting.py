@@ -113,9 +113,9 @@ def test_whoever_dies_on_the_way_goes_on_there(site: Forgetful, monkeypatch: pyt
         raise Killed
 
     for part, word in (
-        ("_folder", "write"),
+        ("_folder", "decide"),
         ("_rollouts", "rename_unit"),
-        ("_index", "rename_units"),
+        ("_index", "change"),
         ("_labels", "forget"),
         ("_folder", "end"),
     ):
@@ -197,3 +197,23 @@ def test_a_person_has_a_hash_of_each_kind(site: Forgetful) -> None:
     assert len(request.units) == 2
     assert len(set(request.units.values())) == 2
     assert "ada" not in msgspec.json.encode(request).decode()
+
+
+def test_a_controller_that_begins_anew_does_not_touch_what_came_since(site: Forgetful) -> None:
+    """Whoever comes back has a row of their own; renaming it too would collide, and stop every rollout."""
+    site.start()
+    site.run(5)
+    site.traffic._users = 1
+    site.run(5)
+    unit = (0).to_bytes(16, "big")
+    request = site.ask(unit)
+    site.run(5)
+    assert site.forgetting.waits_for(site.folder.requests()[0]) == WORKERS
+    site.crash()
+    site.begin()
+    site.run(5)
+    assert len(site.controller.store.units(site.rollouts.all_running()[0].kept.state.rollout, [unit])) == 1
+    site.done_elsewhere(request)
+    site.run(2)
+    assert site.folder.ended(request.name) is not None
+    assert run("rollout", "verify", "--data", site.controller.data.root).exit_code == 0

@@ -27,6 +27,7 @@ class Bench:
         longer = LongerTexts(
             root / "scorer-0" / LONGER,
             self.clock,
+            usual_days=7,
             days=days,
             max_bytes=max_bytes,
             sample=sample,
@@ -139,11 +140,25 @@ def test_too_much_goes_the_oldest_day_first(tmp_path: Path) -> None:
     assert (left[0], left[-1]) == (False, True)
 
 
-def test_where_they_cannot_be_kept_they_go_with_the_rest(bench: Bench) -> None:
-    flagged = bench.put(0, flagged=True)
-    (bench.root / "scorer-0" / LONGER).touch()
+def test_what_cannot_be_kept_now_waits(bench: Bench) -> None:
+    flagged, plain = bench.put(0, flagged=True), bench.put(1)
+    in_the_way = bench.root / "scorer-0" / LONGER
+    in_the_way.touch()
     bench.after(9)
-    assert bench.there(flagged) == [False]
+    assert bench.there(flagged, plain) == [True, True]
+    in_the_way.unlink()
+    bench.after(9.1)
+    assert bench.there(flagged) == [True]
+    assert [path.parent.name for path in bench.root.rglob("*.sqlite")] == [LONGER]
+
+
+def test_a_text_that_comes_late_is_taken_too(bench: Bench) -> None:
+    """Its segment has the name of one that went before."""
+    first = bench.put(0, flagged=True)
+    bench.after(9)
+    late = bench.put(1, flagged=True)
+    bench.after(9.1)
+    assert bench.there(first, late) == [True, True]
 
 
 def test_the_forgotten_are_forgotten_there_too(bench: Bench) -> None:

@@ -2,13 +2,9 @@
 
 import asyncio
 
-import structlog
-
 from gateway.events.sqlite import SqliteEventLog
 from gateway.forgetting import ForgettingFolder, Request
 from gateway.ports import LogFull
-
-log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.5
 
@@ -30,11 +26,7 @@ class SpoolForgetting:
 
     def step(self) -> None:
         """What is due. Never raises for what may pass."""
-        try:
-            for request in self._folder.left_to(self._events.producer):
-                self._go_on(request)
-        except (OSError, LogFull) as error:
-            log.warning("somebody is not forgotten yet, trying again", error=str(error))
+        self._folder.each_left(self._events.producer, self._go_on, (LogFull,))
 
     def _go_on(self, request: Request) -> None:
         end = self._ends.get(request.name)

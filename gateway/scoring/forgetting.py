@@ -1,10 +1,5 @@
 """The scorer's part of forgetting a person: texts go, verdicts become a pseudonym's. See gateway.forgetting."""
 
-import sqlite3
-
-import structlog
-
-from gateway.events.codec import Damaged
 from gateway.events.rewrite import SegmentBusy
 from gateway.events.schema import Event, VerdictV1
 from gateway.events.sqlite import SqliteEventLog
@@ -12,10 +7,8 @@ from gateway.forgetting import ForgettingFolder, Request
 from gateway.ports import LogFull
 from gateway.scoring.texts import KeptTexts, TextsUnwritable
 
-log = structlog.get_logger(__name__)
 
-
-class Forgetting:
+class VerdictForgetting:
     """`step` does a piece of it, one segment of verdicts at most, and tries again later what did not go."""
 
     def __init__(self, folder: ForgettingFolder, events: SqliteEventLog, texts: KeptTexts) -> None:
@@ -27,16 +20,12 @@ class Forgetting:
 
     def step(self) -> None:
         """What is due. Never raises for what may pass."""
-        try:
-            for request in self._folder.left_to(self._events.producer):
-                self._go_on(request)
-        except (OSError, sqlite3.Error, LogFull, TextsUnwritable, SegmentBusy, Damaged) as error:
-            log.warning("somebody is not forgotten yet, trying again", error=str(error))
+        self._folder.each_left(self._events.producer, self._go_on, (LogFull, TextsUnwritable, SegmentBusy))
 
     def _go_on(self, request: Request) -> None:
         left = self._left.get(request.name)
         if left is None:
-            self._texts.forget(request.exchanges)
+            self._texts.forget(self._folder.exchanges(request))
             self._events.roll("verdicts")
             left = self._left[request.name] = self._events.closed("verdicts")
         if left:
@@ -47,13 +36,8 @@ class Forgetting:
             del self._left[request.name]
 
     def _rewrite(self, request: Request, first: int) -> None:
-        renames = request.renames
-
         def changed(event: Event) -> Event:
-            if not isinstance(event, VerdictV1) or event.time_us > request.limit_us(event.model):
-                return event
-            to = renames.get(event.assignment.unit_hash)
-            return event if to is None else event.of_unit(to)
+            return request.renamed(event) if isinstance(event, VerdictV1) else event
 
         if first in self._events.closed("verdicts"):  # else it has had its time meanwhile
-            self._events.rewrite("verdicts", first, list(renames), changed)
+            self._events.rewrite("verdicts", first, list(request.renames), changed)

@@ -14,7 +14,7 @@ from gateway.events.schema import VerdictV1
 from gateway.events.sqlite import SqliteEventLog
 from gateway.forgetting import ForgettingFolder, Request
 from gateway.layout import DataFolder
-from gateway.scoring.forget import Forgetting
+from gateway.scoring.forgetting import VerdictForgetting
 from gateway.scoring.texts import KeptTexts
 from tests.support.events import ASSIGNMENT, verdict
 from tests.support.manual_clock import ManualClock
@@ -35,16 +35,16 @@ class Bench:
         self.begin()
 
     def begin(self) -> None:
-        self.forgetting = Forgetting(self.folder, self.events, self.texts)
+        self.forgetting = VerdictForgetting(self.folder, self.events, self.texts)
 
     def made(self, number: int, unit: bytes, time_us: int) -> VerdictV1:
         event = msgspec.structs.replace(verdict(number, time_us), exchange_id=identifier(number))
-        return event.of_unit(unit)
+        return msgspec.structs.replace(event, assignment=msgspec.structs.replace(event.assignment, unit_hash=unit))
 
     def ask(self, until_us: int, *numbers: int) -> Request:
         ids = tuple(map(identifier, numbers))
-        request = Request("r", {HASH.hex(): TO.hex()}, until_us, "ada", {"assistant": until_us}, ids)
-        self.folder.write(request)
+        request = Request("r", {HASH.hex(): TO.hex()}, until_us, "ada", "00" * 16, {"assistant": until_us})
+        self.folder.decide(request, ids)
         return request
 
     def units(self) -> list[bytes]:
@@ -127,3 +127,31 @@ def test_what_fails_now_is_tried_again(bench: Bench, monkeypatch: pytest.MonkeyP
     while bench.folder.left_to("scorer-0"):
         bench.forgetting.step()
     assert bench.units() == [TO]
+
+
+def test_one_that_cannot_be_done_holds_up_no_other_and_damage_is_not_for_ever(bench: Bench) -> None:
+    bench.events.append("verdicts", [bench.made(0, HASH, NOW_US), bench.made(1, HASH, NOW_US + 1)])
+    bench.events.roll("verdicts")
+    (path,) = [each for each in (bench.data.log / "verdicts" / "scorer-0").glob("*.sqlite") if "0000" in each.name][
+        :1
+    ]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE groups SET crc = crc + 1")
+        connection.commit()
+    bench.ask(NOW_US + 100, 0, 1)
+    while bench.folder.left_to("scorer-0"):
+        bench.forgetting.step()
+    assert bench.holds(HASH) == []
+
+
+def test_nothing_leads_back_from_where_a_pseudonym_lies(bench: Bench) -> None:
+    """A bucket follows from the hash and a salt: the same one becomes the same other one, known to nobody."""
+    events = [bench.made(number, HASH, NOW_US + number) for number in range(2)]
+    request = bench.ask(NOW_US + 100, 0, 1)
+    first, second = (request.renamed(event).assignment for event in events)
+    assert first.bucket == second.bucket != events[0].assignment.bucket
+    other = msgspec.structs.replace(request, veil="11" * 16)
+    assert other.renamed(events[0]).assignment.bucket != first.bucket
+    assert (
+        msgspec.structs.replace(first, unit_hash=HASH, bucket=events[0].assignment.bucket) == events[0].assignment
+    )
