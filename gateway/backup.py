@@ -44,6 +44,8 @@ def backup(data: DataFolder, target: Path, *, version: str, now_us: int, told: T
     """
     if target.exists():
         raise BackupError(f"{target} is there already: give another folder")
+    if target.resolve().is_relative_to(data.root.resolve()):
+        raise BackupError(f"{target} lies in the data folder itself: give a folder elsewhere")
     if not data.format.exists():
         raise BackupError(f"{data.root} is no data folder: it has no file `format`")
     found = data.format.read_text(encoding="utf-8").strip()

@@ -112,6 +112,7 @@ def _key_files(given: list[str]) -> dict[str, Path]:
 @app.command(epilog="Example: tipstaff serve config.yaml")
 def serve(config: Config = Path("config.yaml"), adopt: Adopt = False) -> None:  # noqa: FBT002 - a flag
     """Run the gateway: proxies, scorer and controller, supervised."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is a configuration to be read again
     from gateway.app.serve import serve as run
 
     raise typer.Exit(run(config, say, adopt=adopt))

@@ -6,15 +6,17 @@
 
 import os
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from gateway.settings import ConfigError, Scoring, Settings, Tls
+from gateway.settings import Arm, ConfigError, NamedKey, NamedToken, Scoring, Settings, Tls
 
 PREFIX = "TIPSTAFF__"
+_Named = TypeVar("_Named", NamedToken, NamedKey)
 
 
 def load(path: Path, environment: dict[str, str] | None = None) -> Settings:
@@ -102,42 +104,75 @@ def _line(problem: Any) -> str:  # noqa: ANN401 - pydantic's own ErrorDetails
     return f"{key}: {words}{shown}"
 
 
-def _absolute(settings: Settings, folder: Path) -> Settings:
-    def under(path: Path | None) -> Path | None:
-        return None if path is None else folder / path.expanduser()
+Put = Callable[[str, Path], Path]
+"""A configuration key and the file that it names -> the path to be there instead."""
+
+
+def named_files(settings: Settings) -> list[tuple[str, Path]]:
+    """(configuration key, file) of everything that is read as a whole: but the data port's certificate, which is
+    looked at again and again, and folders.
+    """
+    found: list[tuple[str, Path]] = []
+
+    def note(key: str, path: Path) -> Path:
+        found.append((key, path))
+        return path
+
+    _with_paths(settings, note)
+    return found
+
+
+def with_files(settings: Settings, copies: Mapping[Path, Path]) -> Settings:
+    """The same, reading from `copies` of the files that it names."""
+    return _with_paths(settings, lambda _, path: copies[path])
+
+
+def _with_paths(settings: Settings, put: Put) -> Settings:
+    def each(key: str, path: Path | None) -> Path | None:
+        return None if path is None else put(key, path)
+
+    def arm(model: str, name: str, its: Arm) -> Arm:
+        where = f"models.{model}.arms.{name}"
+        key, ca = each(f"{where}.api_key_file", its.api_key_file), each(f"{where}.ca", its.ca)
+        return its.model_copy(update={"api_key_file": key, "ca": ca})
+
+    def named(key: str, those: tuple[_Named, ...]) -> tuple[_Named, ...]:
+        return tuple(
+            one.model_copy(update={"file": put(f"{key}.{number}.file", one.file)})
+            for number, one in enumerate(those)
+        )
 
     models = {
-        name: model.model_copy(
-            update={
-                "arms": {
-                    arm_name: arm.model_copy(update={"api_key_file": under(arm.api_key_file), "ca": under(arm.ca)})
-                    for arm_name, arm in model.arms.items()
-                }
-            }
-        )
-        for name, model in settings.models.items()
+        model: its.model_copy(update={"arms": {name: arm(model, name, one) for name, one in its.arms.items()}})
+        for model, its in settings.models.items()
     }
-    tokens = tuple(
-        each.model_copy(update={"file": folder / each.file.expanduser()}) for each in settings.admin_tokens
+    old = (put(f"old_unit_key_files.{number}", path) for number, path in enumerate(settings.old_unit_key_files))
+    notify = (
+        one.model_copy(update={"url_file": put(f"notify.{number}.url_file", one.url_file)})
+        for number, one in enumerate(settings.notify)
     )
-    keys = tuple(each.model_copy(update={"file": folder / each.file.expanduser()}) for each in settings.client_keys)
-    notify = tuple(
-        each.model_copy(update={"url_file": folder / each.url_file.expanduser()}) for each in settings.notify
-    )
-    tls = settings.tls and Tls(cert=folder / settings.tls.cert, key=folder / settings.tls.key)
     return settings.model_copy(
         update={
             "models": models,
+            "notify": tuple(notify),
+            "admin_tokens": named("admin_tokens", settings.admin_tokens),
+            "client_keys": named("client_keys", settings.client_keys),
+            "constitution": each("constitution", settings.constitution),
+            "admin_token_file": each("admin_token_file", settings.admin_token_file),
+            "unit_key_file": each("unit_key_file", settings.unit_key_file),
+            "old_unit_key_files": tuple(old),
+        }
+    )
+
+
+def _absolute(settings: Settings, folder: Path) -> Settings:
+    settings = _with_paths(settings, lambda _, path: folder / path.expanduser())
+    tls = settings.tls and Tls(cert=folder / settings.tls.cert, key=folder / settings.tls.key)
+    return settings.model_copy(
+        update={
             "tls": tls,
-            "notify": notify,
-            "admin_tokens": tokens,
-            "client_keys": keys,
             "data": folder / settings.data.expanduser(),
-            "constitution": under(settings.constitution),
             "scoring": settings.scoring.model_copy(update={"encoder": _encoder(settings.scoring, folder)}),
-            "admin_token_file": under(settings.admin_token_file),
-            "unit_key_file": under(settings.unit_key_file),
-            "old_unit_key_files": tuple(folder / path.expanduser() for path in settings.old_unit_key_files),
         }
     )
 

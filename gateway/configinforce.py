@@ -1,17 +1,20 @@
 """The configuration in force: a file in the data folder from which every supervised process starts.
 
 What people edit is read at a start and at a reload, never in between: a process that dies is started again from
-what was in force, constitution included, whatever stands in their files by then. Secrets are not copied: the
-settings name their files.
+what was in force, whatever stands in their files by then. So the files that the settings name are copied too: the
+constitution, keys and tokens, each readable by its owner alone. Not the data port's certificate, which is read
+again whenever it changes.
 """
 
+import shutil
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
 from gateway import atomicfile
-from gateway.configfile import load
+from gateway.configfile import load, named_files, with_files
 from gateway.layout import DataFolder
 from gateway.settings import ConfigError, Settings
 
@@ -22,13 +25,14 @@ class Loading(msgspec.Struct, frozen=True):
     """What became of the last start or reload. `source`: the file that people edit; times are microseconds.
 
     `since_us`: when the settings in force were taken. `problems`: why those of `tried_us` were refused; empty where
-    they are the ones in force.
+    they are the ones in force. `notes`: what of them has no effect, or an effect that may surprise.
     """
 
     source: str
     since_us: int
     tried_us: int
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class ConfigInForce:
@@ -40,21 +44,25 @@ class ConfigInForce:
         self._folder = data.configurations
         self._loading = data.configurations / "loading.json"
 
-    def take(self, source: Path, settings: Settings, now_us: int) -> None:
-        """Put `settings` in force, durably and at one stroke. Raises OSError, and ConfigError for a constitution
-        that cannot be read; then those before it are still in force.
+    def take(self, source: Path, settings: Settings, now_us: int, notes: Sequence[str] = ()) -> None:
+        """Put `settings` in force, durably and at one stroke; `notes`: what people should know of it.
+
+        Raises OSError, and ConfigError for a file that cannot be read: then those before are still in force.
         """
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        kept = None
-        if settings.constitution is not None:
-            kept = self._keep(settings.constitution)
-            settings = settings.model_copy(update={"constitution": kept})
-        written = settings.model_dump_json(by_alias=True, exclude_unset=True, indent=1)
+        contents = {path: _content(name, path) for name, path in named_files(settings)}
+        folder = self._folder / f"files-{_digest(settings, contents)}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        copies = {}
+        for number, (path, content) in enumerate(contents.items()):
+            copies[path] = folder.resolve() / f"{number}-{path.name}"
+            atomicfile.replace(copies[path], content, durable=True)
+        written = with_files(settings, copies).model_dump_json(by_alias=True, exclude_unset=True, indent=1)
         atomicfile.replace(self.path, written.encode(), durable=True)
-        self._say(Loading(str(source), now_us, now_us))
-        for other in self._folder.glob("constitution-*.yaml"):
-            if other != kept:
-                other.unlink()
+        self._say(Loading(str(source), now_us, now_us, notes=tuple(notes)))
+        for other in self._folder.glob("files-*"):
+            if other != folder:
+                shutil.rmtree(other)
 
     def refused(self, problems: list[str], now_us: int) -> None:
         """Say that a reload changed nothing, and why."""
@@ -76,12 +84,16 @@ class ConfigInForce:
     def _say(self, loading: Loading) -> None:
         atomicfile.replace(self._loading, msgspec.json.encode(loading), durable=False)
 
-    def _keep(self, constitution: Path) -> Path:
-        try:
-            content = constitution.read_bytes()
-        except OSError as error:
-            raise ConfigError([f"constitution: {constitution} cannot be read ({error.strerror})"]) from error
-        kept = self._folder / f"constitution-{sha256(content).hexdigest()[:_DIGITS]}.yaml"
-        if not kept.exists():
-            atomicfile.replace(kept, content, durable=True)
-        return kept.resolve()
+
+def _content(name: str, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError([f"{name}: {path} cannot be read ({error.strerror})"]) from error
+
+
+def _digest(settings: Settings, contents: Mapping[Path, bytes]) -> str:
+    whole = sha256(settings.model_dump_json().encode())
+    for content in contents.values():
+        whole.update(sha256(content).digest())
+    return whole.hexdigest()[:_DIGITS]

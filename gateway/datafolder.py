@@ -30,18 +30,29 @@ def prepare(
         migrate(folder, told, steps=steps, target=target)
         folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not folder.format.exists():
+            _refuse_a_lost_format(folder)
             atomicfile.replace(folder.format, f"{target}\n".encode(), durable=True)
-        _refuse_another_format(folder, target)
+        refuse_another_format(folder, target)
     except OSError as error:
         raise DataFolderError(f"data folder {folder.root}: {error.strerror}; name another one in `data`") from error
 
 
-def _refuse_another_format(folder: DataFolder, target: int) -> None:
+def refuse_another_format(folder: DataFolder, target: int = FORMAT) -> None:
+    """Raises DataFolderError for a folder that this tipstaff does not read, OSError."""
     found = folder.format.read_text(errors="replace").strip()
     if found != str(target):
         raise DataFolderError(
             f"data folder {folder.root} has format {found!r}, this tipstaff reads {target}: "
             "run the version that wrote it, or name another folder in `data`"
+        )
+
+
+def _refuse_a_lost_format(folder: DataFolder) -> None:
+    """Whatever is in it, nobody can say how to read it."""
+    if any(path.exists() for path in (folder.state.parent, folder.log, folder.texts)):
+        raise DataFolderError(
+            f"data folder {folder.root} has files, and no file `format` says of which version they are: restore "
+            f"{folder.format} (a number; the backup has it), or name another folder in `data`"
         )
 
 
@@ -62,7 +73,7 @@ def process_lock(folder: DataFolder, process: str) -> ProcessLock:
 def _still_of_this_format(folder: DataFolder, lock: ProcessLock) -> ProcessLock:
     """From now on nobody migrates it; since it was prepared another version may have."""
     try:
-        _refuse_another_format(folder, FORMAT)
+        refuse_another_format(folder)
     except (DataFolderError, OSError):
         lock.close()
         raise

@@ -22,14 +22,14 @@ _DIGITS = 16
 
 
 class InUse(msgspec.Struct, frozen=True):
-    """The key that hashes are made with since then, by its fingerprint, and the one before; empty: there was none.
+    """The key that hashes are made with since then, by its fingerprint, and those before, the newest first.
 
     `told`: the audit stream has it.
     """
 
     fingerprint: str
     since_us: int
-    before: str = ""
+    before: tuple[str, ...] = ()
     told: bool = True
 
 
@@ -49,8 +49,15 @@ def current(settings: Settings, data: DataFolder) -> bytes:
 
 def known(settings: Settings, data: DataFolder) -> tuple[bytes, ...]:
     """Every key that hashes may be made with: the current one, then older ones. Raises ConfigError, OSError."""
-    files = [*reversed(kept(data)), *settings.old_unit_key_files]
+    own = [data.unit_key] if data.unit_key.exists() else []  # in use before there was a unit_key_file, maybe
+    files = [*own, *reversed(kept(data)), *settings.old_unit_key_files]
     return tuple(dict.fromkeys([current(settings, data), *map(load_unit_key, files)]))
+
+
+def missing(settings: Settings, data: DataFolder) -> list[str]:
+    """Fingerprints of keys that were in use and are not at hand. Raises ConfigError, OSError."""
+    found, there = in_use(data), set(map(fingerprint, known(settings, data)))
+    return [] if found is None else [each for each in found.before if each not in there]
 
 
 def kept(data: DataFolder) -> list[Path]:
@@ -85,7 +92,8 @@ def take_into_use(
         refuse_under_way(
             under_way(), f"another unit key ({wanted}) than the one in use ({before.fingerprint}), and "
         )
-    found = InUse(wanted, now_us, "" if before is None else before.fingerprint, told=before is None)
+    earlier = () if before is None else (before.fingerprint, *before.before)
+    found = InUse(wanted, now_us, earlier, told=before is None)
     _write(data, found)
     return key
 

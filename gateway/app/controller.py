@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from gateway import __version__
+from gateway import __version__, unitkeys
 from gateway.app.classifier import make_classifier
 from gateway.app.common import (
     CONSUMERS,
@@ -58,6 +58,7 @@ from gateway.events import ledger
 from gateway.events.ledger import Ledger
 from gateway.events.retired import tidy_retired
 from gateway.events.schema import Stream
+from gateway.events.sqlite import SqliteEventLog
 from gateway.forgetting import ForgettingFolder
 from gateway.keys import load_tokens, settings_fingerprint
 from gateway.layout import DataFolder
@@ -67,9 +68,6 @@ from gateway.scoring.texts import KeptTexts
 from gateway.settings import Settings
 from gateway.tasks import Tasks
 from gateway.telemetry.exposition import Exposition
-from gateway.unitkeys import known as known_keys
-from gateway.unitkeys import tell as key_told
-from gateway.unitkeys import untold as untold_key
 
 _RETRY_SECONDS, _SELDOM_SECONDS = 0.5, 60.0
 
@@ -179,19 +177,8 @@ def _controller(
     tables = RoutingTables(store, data, known, clock, on_decision=tell)
     with opening(data.state):
         tables.start(wishes(settings.models))
-    index = ExchangeIndex.open(data.index, clock)
-    stack.callback(index.close)
-    feedback = FeedbackIndex.open(data.feedback, clock)
-    stack.callback(feedback.close)
-    labels = LabelStore.open(data.labels, clock)
-    stack.callback(labels.close)
-    events = process.event_log()
-    stack.callback(events.close)
-    trail = AuditTrail(events, clock, process.meters)
-    trail.note("config", "config.loaded", settings_fingerprint(settings), f"controller, tipstaff {__version__}")
-    if (changed := untold_key(data)) is not None:
-        trail.tell("config", "key.rotated", f"{changed.before} became {changed.fingerprint}")
-        key_told(data, changed)
+    index, feedback, labels, events = _opened(process, stack)
+    trail = _trail(process, events)
     folder = FolderWatch(data)
     reader = VerdictReader(events, index, process.meters)
     feedback_reader = FeedbackReader(events, feedback, index, process.meters)
@@ -215,7 +202,8 @@ def _controller(
         levels=levels,
         trail=trail,
         clock=clock,
-        unit_keys=partial(known_keys, settings, data),
+        unit_keys=partial(unitkeys.known, settings, data),
+        missing_keys=partial(unitkeys.missing, settings, data),
         workers=(SCORER, *workers),
         horizon_us=lambda: reader.horizon_us,
     )
@@ -275,6 +263,30 @@ def _controller(
         clock=clock,
     )
     return parts, loop
+
+
+def _opened(process: Process, stack: ExitStack) -> tuple[ExchangeIndex, FeedbackIndex, LabelStore, SqliteEventLog]:
+    data, clock = process.data, process.clock
+    index = ExchangeIndex.open(data.index, clock)
+    stack.callback(index.close)
+    feedback = FeedbackIndex.open(data.feedback, clock)
+    stack.callback(feedback.close)
+    labels = LabelStore.open(data.labels, clock)
+    stack.callback(labels.close)
+    events = process.event_log()
+    stack.callback(events.close)
+    return index, feedback, labels, events
+
+
+def _trail(process: Process, events: SqliteEventLog) -> AuditTrail:
+    """With what has come to be before anybody could write it down. Raises LogFull, OSError."""
+    trail = AuditTrail(events, process.clock, process.meters)
+    digest = settings_fingerprint(process.settings)
+    trail.note("config", "config.loaded", digest, f"controller, tipstaff {__version__}")
+    if (changed := unitkeys.untold(process.data)) is not None:
+        trail.tell("config", "key.rotated", f"{changed.before[0]} became {changed.fingerprint}")
+        unitkeys.tell(process.data, changed)
+    return trail
 
 
 class _Seldom:

@@ -41,7 +41,7 @@ def _rollback(config: Path, model: str, reason: str, say: Callable[[str], object
     logging.configure(CONTROLLER, os.environ.get(logging.LEVEL_VARIABLE, "warning"))
     settings = load(config)
     data = DataFolder(settings.data)
-    prepare(data)
+    prepare(data, say)
     with ExitStack() as stack:
         stack.callback(_lock(data, model).close)
         rollouts, tables = _opened(settings, data, stack)

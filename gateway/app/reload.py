@@ -1,5 +1,6 @@
 """Another configuration while everything runs: looked at whole, then in force whole, or refused with reasons."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,11 +15,12 @@ from gateway.app.classifier import encoder_for, load_constitution
 from gateway.configfile import load
 from gateway.configinforce import ConfigInForce, Loading
 from gateway.controller.first_wish import wish_problems
+from gateway.controller.record import models_under_way
 from gateway.core.routing import ModelRoute
 from gateway.layout import DataFolder
 from gateway.ports import Clock
 from gateway.process import Again, Parent
-from gateway.settings import ConfigError, Settings
+from gateway.settings import ConfigError, Model, Settings
 from gateway.tablefile import BadTable, read_table
 
 log = structlog.get_logger(__name__)
@@ -69,13 +71,34 @@ def _raised(settings: Settings, running: Settings) -> Iterator[str]:
         before, route = running.models.get(name), routes.get(name)
         if before is None or route is None or route.decided_by == "config":
             continue
+        known = {share.arm for share in route.arms}
         for arm, weight in model.weights.items():
-            if weight > before.weights.get(arm, 0.0) and weight > route.weight(arm):
+            if arm in known and weight > before.weights.get(arm, 0.0) and weight > route.weight(arm):
                 yield (
                     f"models.{name}.arms.{arm}.weight: {arm!r} has {route.weight(arm) * 100:g} % by "
                     f"{_whose(route)}, and a configuration does not raise that: tipstaff weights {name} "
                     f"{arm}={weight * 100:g} --reason '...', or tipstaff rollout start"
                 )
+
+
+def _notes(settings: Settings, running: Settings) -> Iterator[str]:
+    """What of them has no effect, or one that may surprise."""
+    under_way = models_under_way(DataFolder(running.data))
+    routes = _routes(running)
+    for name, model in settings.models.items():
+        before, route = running.models.get(name), routes.get(name)
+        if before is not None and name in under_way and _versions(before) != _versions(model):
+            yield f"{name}: its rollout is taken back if it was about an arm or a version that is no more"
+        elif route is not None and route.decided_by != "config" and _differs(model, route):
+            yield f"{name}: the weights stay those of {_whose(route)}; tipstaff weights {name} changes them"
+
+
+def _versions(model: Model) -> dict[str, str]:
+    return {name: arm.version for name, arm in model.arms.items()}
+
+
+def _differs(model: Model, route: ModelRoute) -> bool:
+    return any(abs(weight - route.weight(arm)) > 1e-9 for arm, weight in model.weights.items())
 
 
 def _whose(route: ModelRoute) -> str:
@@ -110,10 +133,10 @@ class Supervised:
         try:
             settings = load(self._source)
             fit_to_follow(settings, self.settings)
-            self.in_force.take(self._source, settings, now_us)
+            self.in_force.take(self._source, settings, now_us, list(_notes(settings, self.settings)))
         except ConfigError as error:
             return self._refused(error.problems, now_us)
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             return self._refused([f"the configuration cannot be put in force: {error}"], now_us)
         self.settings = settings
         log.info("configuration reloaded", source=str(self._source))

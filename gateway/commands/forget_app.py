@@ -27,6 +27,8 @@ def forget(
     token_file: Annotated[Path | None, typer.Option(help="File with an operator's token.")] = None,
 ) -> None:
     """Erase one person's texts, and their hash, from all that tipstaff keeps; numbers and decisions stay."""
+    import sys
+
     from gateway.cli import refuse, say
     from gateway.commands.adminclient import AdminClient, AdminError
     from gateway.process import Exit
@@ -36,10 +38,11 @@ def forget(
     if len(wanted) != 1:
         raise refuse(["say who: one of --unit, --exchange and --hash"], Exit.CONFIG)
     if unit == "-":  # so that it stands in no shell's history
-        wanted["unit"] = typer.prompt("unit", hide_input=True, err=True)
+        wanted["unit"] = typer.prompt("unit", hide_input=True, err=True) if sys.stdin.isatty() else _piped()
     try:
         client = AdminClient(admin, token_file)
         told = client.post("/forget", wanted)
+        places = told["out_of_reach"]
         if wait:
             told = _until_done(client, told)
     except AdminError as error:
@@ -49,8 +52,14 @@ def forget(
     else:
         say(f"under way as {told['name']}; waits for {', '.join(told['waits_for'])}")
     say("out of tipstaff's reach, so look there yourself:")
-    for place in told["out_of_reach"]:
+    for place in places:
         say(f"  {place}")
+
+
+def _piped() -> str:
+    import sys
+
+    return sys.stdin.readline().rstrip("\n")
 
 
 def _until_done(client: "AdminClient", told: dict[str, Any]) -> dict[str, Any]:

@@ -29,3 +29,5 @@ def reload(
     except AdminError as error:
         raise refuse([str(error)], Exit.FAILED) from error
     say(f"{answer['source']} is in force")
+    for note in answer["notes"]:
+        say(f"  {note}")

@@ -20,6 +20,7 @@ def rotate_unit_key(config: Config = Path("config.yaml")) -> None:
     from gateway.cli import refuse, say
     from gateway.configfile import load
     from gateway.controller.record import models_under_way
+    from gateway.datafolder import refuse_another_format
     from gateway.layout import DataFolder
     from gateway.process import Exit
     from gateway.processlock import DataFolderError, used_by_nobody
@@ -30,6 +31,7 @@ def rotate_unit_key(config: Config = Path("config.yaml")) -> None:
         settings = load(config)
         data = DataFolder(settings.data)
         refuse_foreign(settings, data)
+        refuse_another_format(data)
         with used_by_nobody(data):
             refuse_under_way(models_under_way(data))
             old = rotate(data)

@@ -34,7 +34,8 @@ class Scrubbed(Protocol):
 class UnitForgetting:
     """`step` from the loop's thread, ahead of whatever takes verdicts from the index; all else from any thread.
 
-    `unit_keys`: all that hashes in these files may be made with. `workers`: the other processes that take part.
+    `unit_keys`: all that hashes in these files may be made with, `missing_keys`: but for those, by fingerprint.
+    `workers`: the other processes that take part.
     """
 
     def __init__(  # noqa: PLR0913 - all that knows of units
@@ -49,6 +50,7 @@ class UnitForgetting:
         trail: AuditTrail,
         clock: Clock,
         unit_keys: Callable[[], tuple[bytes, ...]],
+        missing_keys: Callable[[], list[str]],
         workers: Iterable[str],
         horizon_us: Callable[[], int],
     ) -> None:
@@ -60,6 +62,7 @@ class UnitForgetting:
         self._trail = trail
         self._clock = clock
         self._unit_keys = unit_keys
+        self.missing_keys = missing_keys
         self._workers = frozenset(workers)
         self._horizon_us = horizon_us
         self._scrubbed: tuple[Scrubbed, ...] = (store, index, labels)

@@ -220,7 +220,8 @@ class Rollouts:
         with self._lock:
             running = self._running.get(model)
             if running is None:
-                raise UnknownRollout(f"no rollout is under way for {model!r}: tipstaff rollout start {model}")
+                way = f"its weights are set with tipstaff weights {model} ARM=PERCENT"
+                raise UnknownRollout(f"no rollout is under way for {model!r}; {way}")
             if action == "undo" and running.kept.terms.stable not in self._models[model].arms:
                 raise Refused(f"the configuration has no arm {running.kept.terms.stable!r} to go back to")
             self.give(running, Command(self._now(running), action, actor, reason))

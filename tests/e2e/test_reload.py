@@ -152,3 +152,34 @@ def test_a_weight_that_is_somebody_s_word_is_not_raised(servers: list[ModelServe
         write(stack, config(5))
         assert reload(stack).problems == ()
         assert stack.admin.get("/api/v1/models/assistant/weights").json()["weights"]["canary"] == 0
+
+
+def test_a_key_that_has_gone_takes_nobody_down(servers: list[ModelServer], tmp_path: Path) -> None:
+    """Keys are part of what is in force: whoever dies comes back with the one that it had."""
+    key = tmp_path / "canary.key"
+    key.write_text("s3cret")
+    config = settings(servers[0], proxy={"workers": 1})
+    config["models"]["assistant"]["arms"]["canary"] = {"endpoints": [servers[1].url], "api_key_file": "canary.key"}
+    with Stack(tmp_path, **config) as stack:
+        key.unlink()
+        for name in ("proxy-0", "controller"):
+            killed = stack.kill(name)
+            until(partial(stack.restarted, name, killed), 60, "it is started again")
+        until(lambda: answers_only(stack, servers[0]), 60, "clients are answered", 0.1)
+        assert reload(stack).problems[0].startswith("models.assistant.arms.canary.api_key_file")
+        assert answers_only(stack, servers[0])
+
+
+def test_what_a_new_weight_cannot_do_is_said(servers: list[ModelServer], tmp_path: Path) -> None:
+    def config(arms: dict[str, int]) -> dict[str, Any]:
+        others = {name: {"endpoints": [servers[1].url], "weight": weight} for name, weight in arms.items()}
+        return {"models": {"assistant": {"arms": {"stable": {"endpoints": [servers[0].url]}, **others}}}}
+
+    with Stack(tmp_path, **config({"canary": 10})) as stack:
+        admin = f"127.0.0.1:{stack.admin_port}"
+        assert not tipstaff("weights", "assistant", "canary=20", "--reason", "a look", "--admin", admin).returncode
+        for arms in ({"canary": 5}, {}, {"canary": 10}):  # lowered, taken away, and there again
+            write(stack, config(arms))
+            told = reload(stack)
+            assert told.problems == ()
+            assert bool(arms) is any("the weights stay those of an operator's word" in note for note in told.notes)

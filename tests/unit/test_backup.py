@@ -131,3 +131,11 @@ def test_a_damaged_backup_makes_no_folder(data: DataFolder, tmp_path: Path, dama
     with pytest.raises(BackupError):
         restore(saved, back, told=quiet)
     assert not back.root.exists()
+
+
+def test_a_backup_does_not_go_into_the_folder_itself(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    prepare(data)
+    with pytest.raises(BackupError, match="lies in the data folder itself"):
+        backup(data, data.root / "copy", version="1", now_us=1, told=lambda *_: None)
+    assert not (data.root / "copy").exists()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.configfile import load
+from gateway.configfile import load, named_files, with_files
 from gateway.configinforce import ConfigInForce
 from gateway.datafolder import prepare
 from gateway.layout import DataFolder
@@ -38,6 +38,8 @@ def data(tmp_path: Path) -> DataFolder:
 
 def written(tmp_path: Path, rules: str = "version: 1\n", environment: dict[str, str] | None = None) -> Settings:
     (tmp_path / "config.yaml").write_text(EVERYTHING)
+    for name in ("key", "ada.hash"):
+        (tmp_path / name).write_text(f"what is in {name}")
     (tmp_path / "rules.yaml").write_text(rules)
     return load(tmp_path / "config.yaml", environment or {})
 
@@ -47,8 +49,9 @@ def test_what_was_taken_is_what_is_read(data: DataFolder, tmp_path: Path) -> Non
     ConfigInForce(data).take(tmp_path / "config.yaml", settings, 7)
     found = ConfigInForce(data).settings()
     assert found.constitution is not None
-    assert found.constitution.parent == data.configurations.resolve()
-    assert found.model_copy(update={"constitution": settings.constitution}) == settings
+    assert found.constitution.parent.parent == data.configurations.resolve()
+    back = {copy: path for (_, path), (_, copy) in zip(named_files(settings), named_files(found), strict=True)}
+    assert with_files(found, back) == settings
     assert (found.deadlines.total, found.data) == (9, settings.data)
 
 
@@ -63,7 +66,21 @@ def test_the_constitution_is_the_one_that_was_taken(data: DataFolder, tmp_path: 
     kept = in_force.settings().constitution
     assert kept is not None
     assert kept.read_text() == "version: 1 # second\n"
-    assert list(data.configurations.glob("constitution-*")) == [kept]
+    assert list(data.configurations.glob("files-*")) == [kept.parent]
+
+
+def test_keys_and_tokens_are_those_that_were_taken(data: DataFolder, tmp_path: Path) -> None:
+    ConfigInForce(data).take(tmp_path / "config.yaml", written(tmp_path), 7)
+    (tmp_path / "key").unlink()
+    (tmp_path / "ada.hash").write_text("another")
+    found = dict(named_files(ConfigInForce(data).settings()))
+    copied = {name: path.read_text() for name, path in found.items() if name != "constitution"}
+    assert copied == {
+        "models.assistant.arms.stable.api_key_file": "what is in key",
+        "admin_tokens.0.file": "what is in ada.hash",
+    }
+    assert {path.stat().st_mode & 0o777 for path in found.values()} == {0o600}
+    assert {path.parent.stat().st_mode & 0o777 for path in found.values()} == {0o700}
 
 
 def test_what_cannot_be_taken_leaves_what_was_there(data: DataFolder, tmp_path: Path) -> None:
@@ -72,7 +89,7 @@ def test_what_cannot_be_taken_leaves_what_was_there(data: DataFolder, tmp_path: 
     (tmp_path / "rules.yaml").unlink()
     with pytest.raises(ConfigError, match=r"constitution: .*rules.yaml cannot be read"):
         in_force.take(tmp_path / "config.yaml", settings, 8)
-    assert in_force.settings().models == settings.models
+    assert in_force.settings().models.keys() == settings.models.keys()
 
 
 def test_it_says_what_became_of_the_last_attempt(data: DataFolder, tmp_path: Path) -> None:

@@ -110,3 +110,13 @@ def test_a_lock_on_what_has_no_longer_its_name_is_none(
         ProcessLock.take(path, "it")
     lock.close()
     ProcessLock.take(path, "it").close()
+
+
+def test_a_folder_that_lost_its_format_is_refused(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path / "data")
+    prepare(folder)
+    folder.log.mkdir()
+    folder.format.unlink()
+    with pytest.raises(DataFolderError, match="no file `format` says of which version"):
+        prepare(folder)
+    assert not folder.format.exists()

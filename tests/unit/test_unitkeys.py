@@ -35,7 +35,7 @@ def test_the_first_key_is_taken_and_said_to_nobody(data: DataFolder, tmp_path: P
     unitkeys.take_into_use(settings(tmp_path), data, 7, nobody)
     found = unitkeys.in_use(data)
     assert found is not None
-    assert (found.since_us, found.before) == (7, "")
+    assert (found.since_us, found.before) == (7, ())
     assert found.fingerprint == unitkeys.fingerprint(load_unit_key(data.unit_key))
     assert load_unit_key(data.unit_key).hex() not in data.unit_key_in_use.read_text()
     assert unitkeys.untold(data) is None
@@ -56,7 +56,7 @@ def test_another_key_is_refused_while_a_rollout_is_under_way(data: DataFolder, t
     found = unitkeys.untold(data)
     assert found is not None
     assert before is not None
-    assert (found.since_us, found.before) == (9, before.fingerprint)
+    assert (found.since_us, found.before) == (9, (before.fingerprint,))
     unitkeys.tell(data, found)
     assert unitkeys.untold(data) is None
 
@@ -116,3 +116,16 @@ def test_one_process_of_several_does_not_change_the_key(data: DataFolder, tmp_pa
     (tmp_path / "key").write_text(SECOND)
     with pytest.raises(ConfigError, match="is not the key in use"):
         unitkeys.take_into_use(given, data, 8, nobody, change=False)
+
+
+def test_a_key_that_is_not_at_hand_is_missed(data: DataFolder, tmp_path: Path) -> None:
+    """The data folder's own is found by itself once there is a file for it."""
+    unitkeys.take_into_use(settings(tmp_path), data, 1, nobody)
+    for number, key in enumerate((FIRST, SECOND)):
+        (tmp_path / "key").write_text(key)
+        unitkeys.take_into_use(settings(tmp_path, unit_key_file="key"), data, 2 + number, nobody)
+    given = settings(tmp_path, unit_key_file="key")
+    assert unitkeys.missing(given, data) == [unitkeys.fingerprint(bytes.fromhex(FIRST))]
+    (tmp_path / "old").write_text(FIRST)
+    assert unitkeys.missing(settings(tmp_path, unit_key_file="key", old_unit_key_files=["old"]), data) == []
+    assert load_unit_key(data.unit_key) in unitkeys.known(given, data)

@@ -22,6 +22,7 @@ class InForce(Answer):
         since="2026-03-01T12:00:00.000125Z",
         tried="2026-03-01T12:30:00.000125Z",
         refused=["models.assistant.arms.canary.weight: the weights add up to 120 %"],
+        notes=["assistant: the weights stay those of an operator's word; tipstaff weights assistant changes them"],
         settings={"models": {"assistant": {"arms": {"stable": {"endpoints": ["http://127.0.0.1:8001"]}}}}},
     )
 
@@ -29,6 +30,7 @@ class InForce(Answer):
     since: datetime = Field(description="When the settings were put in force")
     tried: datetime = Field(description="When the file was read last")
     refused: list[str]
+    notes: list[str] = Field(description="What of them has no effect, or one that may surprise")
     settings: dict[str, Any] = Field(description="Every key that is set, by the file or the environment")
 
 
@@ -63,6 +65,7 @@ def config_router(configuration: Configuration, trail: AuditTrail) -> APIRouter:
         except TimeoutError as error:
             detail = "Nothing has been heard of it yet: GET /api/v1/config says what became of it"
             raise Problem(503, "reload", "The reload takes its time", detail) from error
+        trail.note(who.name, "config.reload", configuration.loading().source, "in force")
         return _in_force(configuration)
 
     return router
@@ -75,5 +78,6 @@ def _in_force(configuration: Configuration) -> InForce:
         since=moment(loading.since_us),
         tried=moment(loading.tried_us),
         refused=list(loading.problems),
+        notes=list(loading.notes),
         settings=settings.model_dump(mode="json", by_alias=True, exclude_unset=True),
     )

@@ -73,8 +73,13 @@ def forget_router(forgetting: UnitForgetting, index: ExchangeIndex) -> APIRouter
         knows, notes of people who labelled are emptied; numbers, decisions and the evidence stay as they are. It
         takes some seconds, and longer where there is much to look through.
         """
+        unreached: tuple[str, ...] = ()
         if wanted.unit is not None:
             hashes = forgetting.hashes_of(wanted.unit)
+            unreached = tuple(
+                f"what the unit key {each} hid: name its file in old_unit_key_files"
+                for each in forgetting.missing_keys()
+            )
         elif wanted.unit_hash is not None:
             hashes = [bytes.fromhex(wanted.unit_hash)]
         else:
@@ -82,7 +87,7 @@ def forget_router(forgetting: UnitForgetting, index: ExchangeIndex) -> APIRouter
             if event is None:
                 raise not_found("exchange", f"{wanted.exchange}: it has no verdict, or has it no more")
             hashes = [event.assignment.unit_hash]
-        return _under_way(forgetting, forgetting.ask(hashes, who.name))
+        return _under_way(forgetting, forgetting.ask(hashes, who.name), unreached)
 
     @router.get("/{name}", summary="How far it is", responses=problems(404, 503))
     def state(name: str) -> Forgotten:
@@ -104,8 +109,9 @@ def forget_router(forgetting: UnitForgetting, index: ExchangeIndex) -> APIRouter
     return router
 
 
-def _under_way(forgetting: UnitForgetting, request: Request) -> Forgotten:
+def _under_way(forgetting: UnitForgetting, request: Request, unreached: tuple[str, ...] = ()) -> Forgotten:
     return Forgotten(
+        out_of_reach=(*unreached, *OUT_OF_REACH),
         name=request.name,
         state="under_way",
         asked=moment(request.asked_us),

@@ -38,6 +38,7 @@ class Forgetful(Site):
             trail=parts.trail,
             clock=parts.clock,
             unit_keys=lambda: (b"k" * 32,),
+            missing_keys=list,
             workers=WORKERS,
             horizon_us=lambda: self.traffic.now_us,
         )

@@ -128,6 +128,7 @@ class Controller:
             trail=self.trail,
             clock=self.clock,
             unit_keys=lambda: (b"k" * 32,),
+            missing_keys=list,
             workers=("proxy-0", "scorer-0"),
             horizon_us=lambda: self.horizon_us,
         )

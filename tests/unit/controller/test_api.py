@@ -498,5 +498,10 @@ class TestTheConfiguration:
         assert (refused.status_code, refused.json()["detail"]) == (422, "listen: wrong; data: wrong")
         controller.trail.step()
         entries = controller.get("/api/v1/audit", params={"action": "config.reload"})["entries"]
-        assert sorted(each["outcome"] for each in entries) == ["asked", "asked", "refused: listen: wrong"]
+        assert sorted(each["outcome"] for each in entries) == [
+            "asked",
+            "asked",
+            "in force",
+            "refused: listen: wrong",
+        ]
         assert any("listen: wrong" in warning for warning in controller.get("/api/v1/status")["warnings"])
