@@ -186,7 +186,8 @@ def test_two_at_once_and_a_process_that_is_slow(site: Forgetful) -> None:
     assert [site.forgetting.waits_for(each) for each in site.folder.requests()] == [WORKERS, WORKERS]
     site.folder.did(requests[0], "proxy-0")
     site.run(2)
-    assert site.forgetting.waits_for(site.folder.requests()[0]) == ("scorer-0",)
+    now = {each.name: site.forgetting.waits_for(each) for each in site.folder.requests()}
+    assert now == {requests[0].name: ("scorer-0",), requests[1].name: WORKERS}
     for each in requests:
         site.done_elsewhere(each)
     site.run(2)
