@@ -85,9 +85,8 @@ def take_into_use(
     wanted, before = fingerprint(key), in_use(data)
     if before is not None and before.fingerprint == wanted:
         return key
-    if before is not None and not change:
-        said = f"{wanted} is not the key in use, {before.fingerprint}"
-        raise ConfigError([f"unit_key_file: {said}: stop tipstaff and start it again"])
+    if not change:
+        refuse_another(settings, data)
     if before is not None:
         refuse_under_way(
             under_way(), f"another unit key ({wanted}) than the one in use ({before.fingerprint}), and "
@@ -96,6 +95,14 @@ def take_into_use(
     found = InUse(wanted, now_us, earlier, told=before is None)
     _write(data, found)
     return key
+
+
+def refuse_another(settings: Settings, data: DataFolder) -> None:
+    """Raises ConfigError for a key that is not the one in use, where there is one; OSError."""
+    wanted, found = fingerprint(current(settings, data)), in_use(data)
+    if found is not None and found.fingerprint != wanted:
+        said = f"{wanted} is not the key in use, {found.fingerprint}"
+        raise ConfigError([f"unit_key_file: {said}: stop tipstaff and start it again"])
 
 
 def refuse_under_way(models: list[str], why: str = "") -> None:

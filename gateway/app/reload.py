@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from gateway import unitkeys
 from gateway.app import preflight
 from gateway.app.classifier import encoder_for, load_constitution
 from gateway.configfile import load
@@ -54,6 +55,7 @@ def fit_to_follow(settings: Settings, running: Settings) -> None:
     if found := [*_at_a_start(settings, running), *_raised(settings, running)]:
         raise ConfigError(found)
     fit_to_start(settings)
+    unitkeys.refuse_another(settings, DataFolder(settings.data))
 
 
 def _at_a_start(settings: Settings, running: Settings) -> Iterator[str]:
