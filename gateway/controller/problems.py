@@ -16,6 +16,7 @@ from gateway.controller.sqlite_file import QueryTooSlow
 from gateway.controller.tables import Conflict, UnknownModel
 from gateway.ports import LogFull, StaleHead
 from gateway.rollout.commands import Refused
+from gateway.settings import ConfigError
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +62,7 @@ _KNOWN: dict[type[Exception], tuple[int, str, str]] = {
     LogFull: (503, "storage", "The audit stream takes no more, so this cannot be done"),
     sqlite3.OperationalError: (503, "storage", "The controller's storage cannot be used now"),
     OSError: (503, "storage", "The controller's storage cannot be used now"),
+    ConfigError: (503, "configuration", "A file that the configuration names cannot be used"),
 }
 
 

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from classifiers.verdict import Severity
 from gateway.controller.routers.values import microseconds, moment
 from gateway.core.status import ArmStatus, EndpointStatus, ProxyStatus
+from gateway.settings import ConfigError
 from gateway.tablefile import read_table
 from gateway.telemetry import metrics
 from gateway.telemetry.counterfile import CounterFile
@@ -79,6 +80,16 @@ class TestADataFolderThatIsTakenAway:
         aside.rename(data)
         assert controller.get("/readyz") == {"status": "ok"}
         assert controller.get(WEIGHTS)["weights"] == {"stable": 90, "canary": 10}
+
+
+class TestForgetting:
+    def test_nobody_is_half_forgotten_where_a_key_cannot_be_read(self, controller: Controller) -> None:
+        def keys() -> tuple[bytes, ...]:
+            raise ConfigError(["old_unit_key_files: /keys/old cannot be read"])
+
+        controller.forgetting._unit_keys = keys
+        detail = problem(controller, 503, "POST", "/api/v1/forget", json={"unit": "ada"})["detail"]
+        assert detail == "old_unit_key_files: /keys/old cannot be read"
 
 
 class TestHealth:
