@@ -54,6 +54,16 @@ class DataFolder(msgspec.Struct, frozen=True):
         return self.unit_key.parent / "in-use.json"
 
     @property
+    def unit_key_told(self) -> Path:
+        """Which keys the audit stream has heard of. The controller's."""
+        return self.unit_key.parent / "told.json"
+
+    @property
+    def unit_key_lock(self) -> Path:
+        """Shared with flock by whoever makes hashes; no process is called like it."""
+        return self.locks / "unit-key"
+
+    @property
     def log(self) -> Path:
         """Root of the event log: <stream>/<producer>/ segments."""
         return self.root / "log"

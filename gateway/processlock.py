@@ -15,10 +15,11 @@ class DataFolderError(Exception):
 
 
 class ProcessLock:
-    """An exclusive lock on a file, held until `close` or the process's death, kill -9 included."""
+    """A lock on a file, held until `close` or the process's death, kill -9 included. `alone`: nobody shares it."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, alone: bool = True) -> None:
         self._descriptor = descriptor
+        self.alone = alone
 
     @classmethod
     def take(cls, path: Path, what: str) -> Self:
@@ -42,6 +43,24 @@ class ProcessLock:
             told(_holder(path))
             return cls(_locked(path, fcntl.LOCK_EX))
 
+    @classmethod
+    def only(cls, path: Path) -> Self | None:
+        """Lock `path` while nobody else does; None: somebody has it, alone or not."""
+        try:
+            return cls(_locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB))
+        except BlockingIOError:
+            return None
+
+    @classmethod
+    def share(cls, path: Path) -> Self:
+        """Lock `path` with all others who share it, once nobody has it alone."""
+        return cls(_locked(path, fcntl.LOCK_SH), alone=False)
+
+    def let_others(self) -> None:
+        """Share it from now on. Others may have it alone before that: look again at what it is for."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        self.alone = False
+
     def close(self) -> None:
         """Let go; a second call does nothing."""
         if self._descriptor >= 0:
@@ -57,7 +76,8 @@ def _locked(path: Path, operation: int) -> int:
         try:
             fcntl.flock(descriptor, operation)
             if _names(path, descriptor):
-                _sign(descriptor)
+                if operation & fcntl.LOCK_EX:  # of those who share, none is the holder
+                    _sign(descriptor)
                 return descriptor
         except BaseException:
             os.close(descriptor)

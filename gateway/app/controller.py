@@ -223,6 +223,7 @@ def _controller(
             rollouts.forget_some,
             tables.publish,
             trail.step,
+            _Seldom(clock, partial(unitkeys.tell_changes, data, partial(trail.tell, "config", "key.rotated"))),
             _Seldom(clock, partial(tidy_retired, data.log, "exchanges", workers, process.event_log)),
         ),
         (index, feedback, labels, people),
@@ -279,13 +280,10 @@ def _opened(process: Process, stack: ExitStack) -> tuple[ExchangeIndex, Feedback
 
 
 def _trail(process: Process, events: SqliteEventLog) -> AuditTrail:
-    """With what has come to be before anybody could write it down. Raises LogFull, OSError."""
+    """With the configuration that was loaded."""
     trail = AuditTrail(events, process.clock, process.meters)
     digest = settings_fingerprint(process.settings)
     trail.note("config", "config.loaded", digest, f"controller, tipstaff {__version__}")
-    if (changed := unitkeys.untold(process.data)) is not None:
-        trail.tell("config", "key.rotated", f"{changed.before[0]} became {changed.fingerprint}")
-        unitkeys.tell(process.data, changed)
     return trail
 
 

@@ -6,6 +6,7 @@ import random
 import resource
 import signal
 import socket
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,7 +38,7 @@ from gateway.proxy.tls import ServerTls
 from gateway.settings import ConfigError, Settings
 from gateway.tasks import Tasks
 from gateway.telemetry.metrics import Meters
-from gateway.unitkeys import take_into_use
+from gateway.unitkeys import used
 
 _SMALL_QUEUE_BYTES = 8 << 20
 _COLLECT_EVERY = 20_000
@@ -60,15 +61,8 @@ def run_proxy(config: Path, worker: int, inheritance: Inheritance, *, adopt: boo
 
 def _run_proxy(config: Path, worker: int, inheritance: Inheritance, *, adopt: bool) -> int:
     parent = Parent(inheritance.parent)
-    with running_process(config, proxy_name(worker)) as process:
+    with running_process(config, proxy_name(worker)) as process, _unit_key(process) as key:
         _raise_descriptor_limit()
-        key = take_into_use(
-            process.settings,
-            process.data,
-            process.clock.now_us(),
-            partial(models_under_way, process.data),
-            change=not parent.watches,
-        )
         fd = inheritance.listener
         listener = listen(process.settings.listen) if fd is None else inherited(fd)
         pins = _pins(inheritance.pins, process.meters)
@@ -76,6 +70,10 @@ def _run_proxy(config: Path, worker: int, inheritance: Inheritance, *, adopt: bo
         proxy = _Proxy(process, config, parent, table, pins, key)
         run_async(partial(proxy.run, listener), parent)
     return Exit.OK
+
+
+def _unit_key(process: Process) -> AbstractContextManager[bytes]:
+    return used(process.settings, process.data, process.clock.now_us(), partial(models_under_way, process.data))
 
 
 def _table(process: Process, *, adopt: bool) -> TableWatch:

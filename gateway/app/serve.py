@@ -25,7 +25,7 @@ from gateway.tablefile import read_table
 from gateway.telemetry import logging
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
-from gateway.unitkeys import take_into_use
+from gateway.unitkeys import used
 
 Say = Callable[[str], None]
 
@@ -48,7 +48,7 @@ def _serve(config: Path, say: Say, *, adopt: bool) -> int:
     prepare(folder, say)
     with ExitStack() as stack:
         stack.callback(supervisor_lock(folder).close)
-        take_into_use(settings, folder, clock.now_us(), partial(models_under_way, folder))
+        stack.enter_context(used(settings, folder, clock.now_us(), partial(models_under_way, folder)))
         supervised.start()
         clients = stack.enter_context(listen(settings.listen))
         admin = stack.enter_context(listen(settings.admin))

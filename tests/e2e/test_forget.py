@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gateway.layout import DataFolder
 from tests.support.people import People
 from tests.support.simulated import simulated
 from tests.support.stack import Stack, tipstaff
+from tests.support.wait import until
 
 ADA, BOB = "ada-planted-7f3a", "bob-planted-9c1d"
 SECRET = "the heron sleeps in Zwolle"
@@ -132,7 +134,8 @@ def test_whoever_an_old_key_hid_is_found(servers: list[ModelServer], tmp_path: P
         yaml.safe_dump({"models": models, "unit_key_file": "key", "old_unit_key_files": ["old"]})
     )
     with stack:
-        assert "became" in tipstaff("audit", "--action", "key.rotated", *admin).stdout
+        rotated = partial(tipstaff, "audit", "--action", "key.rotated", *admin)
+        until(lambda: "became" in rotated().stdout, 20, "the audit stream has it", 0.1)
         again = ask(stack, ADA, "me again")
         assert stack.exchange(again)["assignment"]["unit"] != hidden.hex()
         assert where(stack.data, hidden)

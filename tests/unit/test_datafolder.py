@@ -120,3 +120,20 @@ def test_a_folder_that_lost_its_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataFolderError, match="no file `format` says of which version"):
         prepare(folder)
     assert not folder.format.exists()
+
+
+def test_a_lock_is_shared_or_somebody_s_alone(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    alone = ProcessLock.only(path)
+    assert alone is not None
+    assert alone.alone
+    assert ProcessLock.only(path) is None
+    alone.let_others()
+    other = ProcessLock.share(path)
+    assert (alone.alone, other.alone) == (False, False)
+    assert ProcessLock.only(path) is None
+    alone.close()
+    with pytest.raises(DataFolderError, match="in use"):
+        ProcessLock.take(path, "it")
+    other.close()
+    ProcessLock.take(path, "it").close()

@@ -1,6 +1,6 @@
 """Whether another configuration may take the place of the one in force, and what is said where it may not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +31,15 @@ def written(tmp_path: Path) -> Written:
 
 
 @pytest.fixture
-def supervised(tmp_path: Path, written: Written) -> Supervised:
+def supervised(tmp_path: Path, written: Written) -> Iterator[Supervised]:
     """As `serve` has it once everything runs."""
     written()
     found = Supervised(tmp_path / "config.yaml", ManualClock())
     data = DataFolder(found.settings.data)
     prepare(data)
-    unitkeys.take_into_use(found.settings, data, 1, list)
-    found.start()
-    return found
+    with unitkeys.used(found.settings, data, 1, list):
+        found.start()
+        yield found
 
 
 def problems(supervised: Supervised) -> tuple[str, ...]:
