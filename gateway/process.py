@@ -97,8 +97,9 @@ def run_blocking(main: Callable[[threading.Event], None], parent: Parent) -> Non
         _told_to_end.set()
         stop.set()
 
+    # In a thread: this one may be just about to wait for the event, and hold the lock that setting it takes.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: end())
+        signal.signal(number, lambda _number, _frame: threading.Thread(target=end, daemon=True).start())
     parent.when_gone(end)
     main(stop)
 

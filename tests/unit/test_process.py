@@ -36,5 +36,6 @@ def test_whoever_was_told_to_end_does_not_begin_anew(begun: list[list[str]]) -> 
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    assert process._told_to_end.wait(10)
     assert process.begin_anew() == Exit.OK
     assert begun == []
