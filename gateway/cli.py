@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
+from gateway.commands.admin_option import ADMIN, Admin
 from gateway.commands.audit_app import add_audit
 from gateway.commands.backup_app import add_backup
 from gateway.commands.classify_app import add_classify
@@ -180,9 +181,7 @@ def weights(
     model: Annotated[str, typer.Argument(help="The model.")],
     changes: Annotated[list[str] | None, typer.Argument(help="ARM=PERCENT; nothing: show them.")] = None,
     reason: Annotated[str, typer.Option(help="Why; needed to set them, and kept in the decision.")] = "",
-    admin: Annotated[
-        str, typer.Option(envvar="TIPSTAFF__ADMIN", help="Address of the admin port.")
-    ] = "127.0.0.1:9191",
+    admin: Admin = ADMIN,
     token_file: Annotated[Path | None, typer.Option(help="File with the admin token.")] = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:

@@ -13,9 +13,12 @@ from gateway.layout import DataFolder
 log = structlog.get_logger(__name__)
 
 _COLUMNS = (("stratum", "TEXT NOT NULL DEFAULT ''"), ("flagged", "INTEGER NOT NULL DEFAULT 0"))
-_FILL = """UPDATE texts SET (stratum, flagged) = (
-        SELECT e.model || char(9) || e.arm, e.severity IS NOT NULL FROM listed.exchanges e WHERE e.id =
-    lower(hex(texts.id))) WHERE lower(hex(id)) IN (SELECT id FROM listed.exchanges)"""
+_FILL = """
+UPDATE texts SET (stratum, flagged) = (
+    SELECT e.model || char(9) || e.arm, e.severity IS NOT NULL
+    FROM listed.exchanges e WHERE e.id = lower(hex(texts.id)))
+WHERE lower(hex(id)) IN (SELECT id FROM listed.exchanges)
+"""
 
 
 def texts_know_their_stratum(data: DataFolder) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
+from functools import partial
 
 import uvloop
 
@@ -70,6 +71,11 @@ class Parent:
         act()
 
 
+def _end(stop: asyncio.Event | threading.Event) -> None:
+    _told_to_end.set()
+    stop.set()
+
+
 def run_async(main: Callable[[asyncio.Event], Awaitable[None]], parent: Parent) -> None:
     """Run `main` on uvloop. Its event is set by SIGTERM, SIGINT or the supervisor's death: then end in order."""
 
@@ -77,10 +83,7 @@ def run_async(main: Callable[[asyncio.Event], Awaitable[None]], parent: Parent) 
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
 
-        def end() -> None:
-            _told_to_end.set()
-            stop.set()
-
+        end = partial(_end, stop)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, end)
         parent.when_gone(lambda: loop.call_soon_threadsafe(end))
@@ -92,11 +95,7 @@ def run_async(main: Callable[[asyncio.Event], Awaitable[None]], parent: Parent) 
 def run_blocking(main: Callable[[threading.Event], None], parent: Parent) -> None:
     """Run `main` in this thread, with an event that is set as in `run_async`."""
     stop = threading.Event()
-
-    def end() -> None:
-        _told_to_end.set()
-        stop.set()
-
+    end = partial(_end, stop)
     # In a thread: this one may be just about to wait for the event, and hold the lock that setting it takes.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: threading.Thread(target=end, daemon=True).start())

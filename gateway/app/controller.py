@@ -6,7 +6,7 @@ import signal
 import socket
 import sqlite3
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
@@ -81,8 +81,8 @@ def _run_controller(config: Path, listen_fd: int | None, parent: Parent) -> int:
     with running_process(config, CONTROLLER) as process, ExitStack() as stack:
         # A copy: the supervisor's own is needed again when this process begins anew.
         listener = listen(process.settings.admin) if listen_fd is None else inherited(os.dup(listen_fd))
-        renewal = Renewal(config, process.settings, parent)
         desk = ConfigDesk(config, process.settings, parent, process.clock)
+        renewal = Renewal(config, process.settings, parent, desk.refused)
         run_async(partial(_control, process, stack, listener, parent, desk, renewal), parent)
         renewal.finish()
     return Exit.OK
@@ -98,7 +98,6 @@ async def _control(
     stop: asyncio.Event,
 ) -> None:
     loop = asyncio.get_running_loop()
-    renewal.refused = desk.refused
     renewal.stop = partial(loop.call_soon_threadsafe, stop.set)
     loop.add_signal_handler(signal.SIGHUP, renewal.asked)
     start = _Start(process, desk, stack, _in_loop(loop, stop))
@@ -268,14 +267,10 @@ def _controller(
 
 def _opened(process: Process, stack: ExitStack) -> tuple[ExchangeIndex, FeedbackIndex, LabelStore, SqliteEventLog]:
     data, clock = process.data, process.clock
-    index = ExchangeIndex.open(data.index, clock)
-    stack.callback(index.close)
-    feedback = FeedbackIndex.open(data.feedback, clock)
-    stack.callback(feedback.close)
-    labels = LabelStore.open(data.labels, clock)
-    stack.callback(labels.close)
-    events = process.event_log()
-    stack.callback(events.close)
+    index = stack.enter_context(closing(ExchangeIndex.open(data.index, clock)))
+    feedback = stack.enter_context(closing(FeedbackIndex.open(data.feedback, clock)))
+    labels = stack.enter_context(closing(LabelStore.open(data.labels, clock)))
+    events = stack.enter_context(closing(process.event_log()))
     return index, feedback, labels, events
 
 

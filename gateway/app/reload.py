@@ -10,16 +10,17 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from classifiers.constitution import Constitution
 from gateway import unitkeys
 from gateway.app import preflight
-from gateway.app.classifier import encoder_for, load_constitution
+from gateway.app.classifier import make_classifier
 from gateway.configfile import load
 from gateway.configinforce import ConfigInForce, Loading
 from gateway.controller.first_wish import wish_problems
 from gateway.controller.record import models_under_way
 from gateway.core.routing import ModelRoute
 from gateway.layout import DataFolder
-from gateway.ports import Clock
+from gateway.ports import Classifier, Clock
 from gateway.process import Again, Parent
 from gateway.settings import ConfigError, Model, Settings
 from gateway.tablefile import BadTable, read_table
@@ -41,13 +42,13 @@ _AT_A_START = (
 )
 
 
-def fit_to_start(settings: Settings) -> None:
-    """Raises ConfigError for anything that would stop a process from starting with them."""
+def fit_to_start(settings: Settings) -> tuple[Constitution, Classifier]:
+    """What a scorer reads by. Raises ConfigError for anything that would stop a process from starting with them."""
+    constitution, classifier = make_classifier(settings)
     preflight.refuse_problems(settings)
-    constitution = load_constitution(settings.constitution)
-    encoder_for(constitution, settings.scoring)
     if found := wish_problems(settings.models, constitution):
         raise ConfigError(found)
+    return constitution, classifier
 
 
 def fit_to_follow(settings: Settings, running: Settings) -> None:
@@ -186,19 +187,20 @@ class ConfigDesk:
 
     def reload(self) -> None:
         """See Configuration."""
-        if not self._parent.watches:
-            reloaded(self._config, self._running, self._parent)
-        before = self.loading()
-        self._parent.ask_for_reload()
         if self._parent.watches:
+            before = self.loading()
+            self._parent.ask_for_reload()
             self._until_decided(before)
+        else:
+            reloaded(self._config, self._running, self._parent)
+            self._parent.ask_for_reload()
 
     def _until_decided(self, before: Loading) -> None:
         for _ in range(round(_LONGEST_WAIT / _LOOK)):
             loading = self.loading()
-            if loading.problems and loading.tried_us != before.tried_us:
-                raise ConfigError(list(loading.problems))
             if loading.tried_us != before.tried_us:
+                if loading.problems:
+                    raise ConfigError(list(loading.problems))
                 return
             time.sleep(_LOOK)
         raise TimeoutError
@@ -216,13 +218,19 @@ class Renewal:
     `stop` is called, from a thread, once that is due; `refused` when it is not to be.
     """
 
-    def __init__(self, config: Path, running: Settings, parent: Parent) -> None:
+    def __init__(
+        self,
+        config: Path,
+        running: Settings,
+        parent: Parent,
+        refused: Callable[[list[str]], object] = lambda _problems: None,
+    ) -> None:
         self._config = config
         self._running = running
         self._parent = parent
+        self._refused = refused
         self._due = threading.Event()
         self.stop: Callable[[], object] = lambda: None
-        self.refused: Callable[[list[str]], object] = lambda _problems: None
 
     def asked(self) -> None:
         """For the signal's handler."""
@@ -233,7 +241,7 @@ class Renewal:
             reloaded(self._config, self._running, self._parent)
         except ConfigError as error:
             tell_refused(error.problems)
-            self.refused(error.problems)
+            self._refused(error.problems)
             return
         self._due.set()
         self.stop()

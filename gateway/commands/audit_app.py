@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.commands.admin_option import ADMIN, Admin
 from gateway.process import Exit
 
 if TYPE_CHECKING:
@@ -18,11 +19,8 @@ Wanted = Annotated[str, typer.Argument(help="A rollout's id, or a model for its 
 Checked = Annotated[str, typer.Argument(help="The same, or a bundle's FILE.zip.")]
 PlanOption = Annotated[str, typer.Option(help="cautious, balanced, fast, compare, or a YAML file.")]
 Data = Annotated[Path | None, typer.Option(help="Read this data folder, without asking a controller.")]
-Admin = Annotated[str, typer.Option(envvar="TIPSTAFF__ADMIN", help="Address of the admin port.")]
 TokenFile = Annotated[Path | None, typer.Option(help="File with the admin token.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-
-_ADMIN = "127.0.0.1:9191"
 
 
 def add_audit(rollout_app: typer.Typer, app: typer.Typer) -> None:
@@ -43,7 +41,7 @@ def bundle(
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write.")],
     data: Data = None,
-    admin: Admin = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: TokenFile = None,
 ) -> None:
     """Write all that a rollout's decisions rest on into one file, without any text of an exchange."""
@@ -61,7 +59,7 @@ def verify(
         str | None, typer.Option(help="The hash of a decision that you know, as notifications carry it.")
     ] = None,
     data: Data = None,
-    admin: Admin = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -85,7 +83,7 @@ def what_if(
     *,
     plan: PlanOption,
     data: Data = None,
-    admin: Admin = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:

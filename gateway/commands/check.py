@@ -46,19 +46,13 @@ class Report(msgspec.Struct, frozen=True):
 
 def check_config(path: Path) -> Report:
     """Validate the file and every file that it names; measure the classifiers."""
-    from gateway.app import preflight
-    from gateway.app.classifier import make_classifier
-    from gateway.controller.first_wish import wish_problems
+    from gateway.app.reload import fit_to_start
 
     try:
         settings = load(path)
-        problems = preflight.problems(settings)
-        constitution, classifier = make_classifier(settings)
+        constitution, classifier = fit_to_start(settings)
     except ConfigError as error:
         return Report(str(path), error.problems)
-    problems = problems or wish_problems(settings.models, constitution)
-    if problems:
-        return Report(str(path), problems)
     models = {
         name: {model.baseline: 1 - sum(model.weights.values()), **model.weights}
         for name, model in settings.models.items()

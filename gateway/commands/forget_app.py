@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.commands.admin_option import ADMIN, Admin
+
 if TYPE_CHECKING:
     from gateway.commands.adminclient import AdminClient
 
-_ADMIN = "127.0.0.1:9191"
 _LOOK_SECONDS = 0.5
 
 
@@ -23,7 +24,7 @@ def forget(
     exchange: Annotated[str | None, typer.Option(help="Whoever this exchange is of.")] = None,
     unit_hash: Annotated[str | None, typer.Option("--hash", help="A unit's hash, as exchanges show it.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until it is done.")] = True,
-    admin: Annotated[str, typer.Option(envvar="TIPSTAFF__ADMIN", help="Address of the admin port.")] = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: Annotated[Path | None, typer.Option(help="File with an operator's token.")] = None,
 ) -> None:
     """Erase one person's texts, and their hash, from all that tipstaff keeps; numbers and decisions stay."""

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-_ADMIN = "127.0.0.1:9191"
+from gateway.commands.admin_option import ADMIN, Admin
+
 _WORDS = 32
 """Random bytes of a token: nobody guesses them, so a plain hash is enough."""
 
@@ -65,7 +66,7 @@ def audit(
     since: Annotated[str | None, typer.Option(help="RFC 3339.")] = None,
     until: Annotated[str | None, typer.Option(help="RFC 3339.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
-    admin: Annotated[str, typer.Option(envvar="TIPSTAFF__ADMIN", help="Address of the admin port.")] = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: Annotated[Path | None, typer.Option(help="File with a token of an auditor or operator.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:

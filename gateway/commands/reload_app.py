@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-_ADMIN = "127.0.0.1:9191"
+from gateway.commands.admin_option import ADMIN, Admin
+
 _PATIENCE = 15.0
 
 
@@ -16,7 +17,7 @@ def add_reload(app: typer.Typer) -> None:
 
 def reload(
     *,
-    admin: Annotated[str, typer.Option(envvar="TIPSTAFF__ADMIN", help="Address of the admin port.")] = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: Annotated[Path | None, typer.Option(help="File with an operator's token.")] = None,
 ) -> None:
     """Have a running tipstaff read its configuration again: taken whole, or refused with every reason."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.commands.admin_option import ADMIN, Admin
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,11 +24,8 @@ Principle = Annotated[
     typer.Option(help="A principle's id; harmlessness: one of that tier, as rollouts read it; any: whichever."),
 ]
 Actor = Annotated[str | None, typer.Option(help="Who says so; default: you.")]
-Admin = Annotated[str, typer.Option(envvar="TIPSTAFF__ADMIN", help="Address of the admin port.")]
 TokenFile = Annotated[Path | None, typer.Option(help="File with the admin token.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-
-_ADMIN = "127.0.0.1:9191"
 
 
 @contextmanager
@@ -54,7 +53,7 @@ def sample(  # noqa: PLR0913 - its options
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws another sample.")] = 0,
     actor: Actor = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a file to fill in and import.")] = False,
-    admin: Admin = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -80,7 +79,7 @@ def label(  # noqa: PLR0913 - its options
     principle: Principle = "harmlessness",
     note: Annotated[str, typer.Option(help="Why.")] = "",
     actor: Actor = None,
-    admin: Admin = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -98,7 +97,7 @@ def import_file(
     model: Model,
     file: Annotated[Path, typer.Argument(help="CSV or JSON lines: exchange_id, violates, principle, note.")],
     actor: Actor = None,
-    admin: Admin = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: TokenFile = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
@@ -115,7 +114,7 @@ def summary(
     model: Model,
     principle: Principle = "harmlessness",
     draw: Annotated[str | None, typer.Option(help="A sample; default: the newest.")] = None,
-    admin: Admin = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: TokenFile = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.commands.admin_option import ADMIN, Admin
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
@@ -18,11 +20,8 @@ rollout_app = typer.Typer(help="Move users to a new version, on evidence.", no_a
 Model = Annotated[str, typer.Argument(help="The model.")]
 PlanOption = Annotated[str, typer.Option(help="cautious, balanced, fast, compare, or a YAML file.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept in the decision.")]
-Admin = Annotated[str, typer.Option(envvar="TIPSTAFF__ADMIN", help="Address of the admin port.")]
 TokenFile = Annotated[Path | None, typer.Option(help="File with the admin token.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-
-_ADMIN = "127.0.0.1:9191"
 
 
 @contextmanager
@@ -74,7 +73,7 @@ def plan(
     model: Model,
     *,
     plan: PlanOption = "balanced",
-    admin: Admin = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -97,7 +96,7 @@ def start(
     start: Annotated[str | None, typer.Option("--from", help="The arm in force; default: the first.")] = None,
     plan: PlanOption = "balanced",
     reason: Reason = "",
-    admin: Admin = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -123,7 +122,7 @@ def drill(
     to: Annotated[str | None, typer.Option(help="The canary; default: the one arm beside the first.")] = None,
     plan: PlanOption = "fast",
     reason: Reason = "a drill",
-    admin: Admin = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -143,7 +142,7 @@ def drill(
 
 
 @rollout_app.command(epilog="Example: tipstaff rollout status assistant")
-def status(model: Model, admin: Admin = _ADMIN, token_file: TokenFile = None, *, as_json: AsJson = False) -> None:
+def status(model: Model, admin: Admin = ADMIN, token_file: TokenFile = None, *, as_json: AsJson = False) -> None:
     """Show where the newest rollout stands: why it waits, what is left, the evidence, what you can say."""
     from gateway.commands import rollout
 
@@ -158,7 +157,7 @@ def wait(
     *,
     until: Annotated[str, typer.Option("--for", help="promoted, ended, or stage=N.")] = "promoted",
     timeout: Annotated[float, typer.Option(min=0, help="Seconds.")] = 3600,
-    admin: Admin = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -193,7 +192,7 @@ def _add_word(word: str, said: str) -> None:
         model: Model,
         *,
         reason: Reason = "",
-        admin: Admin = _ADMIN,
+        admin: Admin = ADMIN,
         token_file: TokenFile = None,
         as_json: AsJson = False,
     ) -> None:
@@ -222,7 +221,7 @@ def rollback(
     offline: Annotated[
         Path | None, typer.Option(help="The configuration: with the controller dead, do it without it.")
     ] = None,
-    admin: Admin = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -240,7 +239,7 @@ def rollback(
 
 
 @rollout_app.command(epilog="Example: tipstaff rollout history assistant")
-def history(model: Model, admin: Admin = _ADMIN, token_file: TokenFile = None, *, as_json: AsJson = False) -> None:
+def history(model: Model, admin: Admin = ADMIN, token_file: TokenFile = None, *, as_json: AsJson = False) -> None:
     """List all rollouts of a model, newest first, and how each ended."""
     from gateway.commands import rollout
     from gateway.commands.rollout_screen import history_lines
@@ -255,7 +254,7 @@ def decisions(
     model: Model,
     rollout: Annotated[str | None, typer.Argument(help="A rollout's id; default: the newest.")] = None,
     *,
-    admin: Admin = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -272,7 +271,7 @@ def decisions(
 def decision(
     identifier: Annotated[str, typer.Argument(metavar="ID", help="The decision's id.")],
     *,
-    admin: Admin = _ADMIN,
+    admin: Admin = ADMIN,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:

@@ -8,8 +8,8 @@ from gateway.events.schema import Stream
 
 _SUFFIX = ".sqlite"
 _ASIDE = ".corrupt"
-_PART = ".part"
-"""What gateway.events.rewrite has left half made."""
+PART = ".part"
+"""Behind the name of a segment: what gateway.events.rewrite makes of it, until it is whole."""
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
 
@@ -75,7 +75,7 @@ class ProducerFolder:
             if _ASIDE in path.name:
                 if now_us / 1e6 - path.stat().st_mtime >= aside_seconds:
                     path.unlink(missing_ok=True)
-            elif _PART in path.name or (dash and not path.with_name(main).exists()):
+            elif PART in path.name or (dash and not path.with_name(main).exists()):
                 path.unlink(missing_ok=True)
 
 

@@ -1,6 +1,7 @@
 """What producers left that no process writes for any more: a worker that the configuration no longer has."""
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 from gateway.events.folder import producers
@@ -20,11 +21,8 @@ def tidy_retired(root: Path, stream: Stream, living: Iterable[str], opened: Open
         if producer in living:
             continue
         try:
-            log = opened(producer)
-            try:
+            with closing(opened(producer)) as log:
                 log.roll(stream)
                 log.tick(stream)
-            finally:
-                log.close()
         except ProducerTaken:
             continue  # it lives, under another configuration

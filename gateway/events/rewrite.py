@@ -12,10 +12,9 @@ from pathlib import Path
 
 from gateway.atomicfile import sync
 from gateway.events import codec
+from gateway.events.folder import PART
 from gateway.events.schema import Event
 from gateway.events.segment import BUSY_SECONDS
-
-_PART = ".part"
 
 Change = Callable[[Event], Event]
 """The event in another's place; the same where it stays."""
@@ -38,13 +37,12 @@ def rewrite(path: Path, needles: Sequence[bytes], change: Change) -> int:
         for first, kind, size, crc, body, events in found:
             group = codec.Group(events, kind, size, crc, body)
             try:
-                others, group = codec.changed(group, needles, change)
+                others, after = codec.changed(group, needles, change)
             except codec.Damaged:
-                others, group = 0, _emptied(group)  # nobody can read it, and nobody can say what is in it
-                changed[first] = group
-            if others:
-                changed[first] = group
-                count += others
+                others, after = 0, _emptied(group)  # nobody can read it, and nobody can say what is in it
+            if after is not group:
+                changed[first] = after
+            count += others
         if changed:
             _replace(path, old, changed)
     return count
@@ -54,7 +52,7 @@ def _replace(path: Path, old: sqlite3.Connection, changed: dict[int, codec.Group
     busy, _, _ = old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:  # what is left in the log beside it would be taken for the new file's
         raise SegmentBusy(str(path))
-    part = path.with_name(path.name + _PART)
+    part = path.with_name(path.name + PART)
     part.unlink(missing_ok=True)
     old.execute("VACUUM INTO ?", (str(part),))  # live rows only: nothing that was deleted comes along
     part.chmod(0o600)

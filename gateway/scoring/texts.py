@@ -244,14 +244,14 @@ def _size(segment: Path) -> int:
 
 def _row(text: KeptText) -> tuple[bytes, bytes, str, bool]:
     body = zlib.compress(msgspec.msgpack.encode(text), 6)
-    return bytes.fromhex(text.exchange_id), body, stratum(text.model, text.arm), text.flagged
+    return bytes.fromhex(text.exchange_id), body, _stratum(text.model, text.arm), text.flagged
 
 
 def _text(body: bytes) -> KeptText:
     return msgspec.msgpack.decode(zlib.decompress(body), type=KeptText)
 
 
-def stratum(model: str, arm: str) -> str:
+def _stratum(model: str, arm: str) -> str:
     """What texts are sampled by, in one word."""
     return f"{model}\t{arm}"
 

@@ -6,15 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.controller.forgetting import UnitForgetting
 from gateway.curation.labels import Label, Said
 from gateway.curation.sampling import Stratum
 from gateway.forgetting import ForgettingFolder, Request
 from tests.integration.controller.test_audit_commands import run
 from tests.integration.controller.test_rollouts import Site
 from tests.support.rollouts import MODEL
-
-WORKERS = ("proxy-0", "scorer-0")
+from tests.unit.controller.conftest import WORKERS
 
 
 class Forgetful(Site):
@@ -27,21 +25,7 @@ class Forgetful(Site):
 
     def begin(self) -> None:
         """As a process begins that has no memory of what was under way."""
-        parts = self.controller
-        self.forgetting = UnitForgetting(
-            self.folder,
-            store=parts.store,
-            index=parts.index,
-            labels=parts.labels,
-            rollouts=parts.rollouts,
-            levels=parts.levels,
-            trail=parts.trail,
-            clock=parts.clock,
-            unit_keys=lambda: (b"k" * 32,),
-            missing_keys=list,
-            workers=WORKERS,
-            horizon_us=lambda: self.traffic.now_us,
-        )
+        self.forgetting = self.controller.made_forgetting(self.rollouts, lambda: self.traffic.now_us)
 
     def step(self, seconds: float = 1.0) -> None:
         self.forgetting.step()
@@ -56,6 +40,17 @@ class Forgetful(Site):
     def ask(self, unit: bytes) -> Request:
         self.controller.clock.advance((self.traffic.now_us - self.controller.clock.now_us()) / 1e6)
         return self.forgetting.ask([unit], "ada")
+
+    def with_one_who_goes_on(self) -> tuple[bytes, Request]:
+        """A rollout, in which the only user there is asked to be forgotten, and comes back all the time."""
+        self.start()
+        self.run(5)
+        self.traffic._users = 1
+        self.run(5)
+        unit = (0).to_bytes(16, "big")
+        request = self.ask(unit)
+        self.run(5)
+        return unit, request
 
     def done_elsewhere(self, request: Request) -> None:
         for worker in WORKERS:
@@ -140,13 +135,7 @@ def test_whoever_dies_on_the_way_goes_on_there(site: Forgetful, monkeypatch: pyt
 
 
 def test_what_comes_after_is_not_forgotten(site: Forgetful) -> None:
-    site.start()
-    site.run(5)
-    site.traffic._users = 1
-    site.run(5)
-    unit = (0).to_bytes(16, "big")
-    request = site.ask(unit)
-    site.run(5)
+    unit, request = site.with_one_who_goes_on()
     site.done_elsewhere(request)
     site.run(2)
     found, _, _ = site.controller.index.of_units([unit], 0, 1 << 20)
@@ -203,13 +192,7 @@ def test_a_person_has_a_hash_of_each_kind(site: Forgetful) -> None:
 
 def test_a_controller_that_begins_anew_does_not_touch_what_came_since(site: Forgetful) -> None:
     """Whoever comes back has a row of their own; renaming it too would collide, and stop every rollout."""
-    site.start()
-    site.run(5)
-    site.traffic._users = 1
-    site.run(5)
-    unit = (0).to_bytes(16, "big")
-    request = site.ask(unit)
-    site.run(5)
+    unit, request = site.with_one_who_goes_on()
     assert site.forgetting.waits_for(site.folder.requests()[0]) == WORKERS
     site.crash()
     site.begin()

@@ -1,7 +1,7 @@
 """A controller on a folder of its own, and a client that calls its application without a socket."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 TOKENS = Tokens(
     {digest("s3cret"): NAMELESS} | {digest(f"token-of-{role}"): Identity(f"{role}-1", role) for role in Role}
 )
+
+WORKERS = ("proxy-0", "scorer-0")
 
 
 @cache
@@ -118,20 +120,7 @@ class Controller:
         self.events = SqliteEventLog(self.data.log, "controller", self.clock)
         self.trail = AuditTrail(self.events, self.clock, self.meters)
         self.rollouts = Rollouts(self.store, self.tables, self.index, models, rules, self.clock)
-        self.forgetting = UnitForgetting(
-            ForgettingFolder(self.data),
-            store=self.store,
-            index=self.index,
-            labels=self.labels,
-            rollouts=self.rollouts,
-            levels=self.levels,
-            trail=self.trail,
-            clock=self.clock,
-            unit_keys=lambda: (b"k" * 32,),
-            missing_keys=list,
-            workers=("proxy-0", "scorer-0"),
-            horizon_us=lambda: self.horizon_us,
-        )
+        self.forgetting = self.made_forgetting(self.rollouts, lambda: self.horizon_us)
         self.horizon_us = 0
         statuses = Statuses(self.data.root / "status", self.clock)
         self.parts = ControllerParts(
@@ -161,6 +150,22 @@ class Controller:
             clock=self.clock,
         )
         self.app = create_app(self.parts)
+
+    def made_forgetting(self, rollouts: Rollouts, horizon_us: Callable[[], int]) -> UnitForgetting:
+        return UnitForgetting(
+            ForgettingFolder(self.data),
+            store=self.store,
+            index=self.index,
+            labels=self.labels,
+            rollouts=rollouts,
+            levels=self.levels,
+            trail=self.trail,
+            clock=self.clock,
+            unit_keys=lambda: (b"k" * 32,),
+            missing_keys=list,
+            workers=WORKERS,
+            horizon_us=horizon_us,
+        )
 
     def ledgers(self) -> dict[Stream, ledger.Ledger]:
         return ledger.read(self.data.log, self.data.counters, {"verdicts": frozenset({"controller"})})
