@@ -138,13 +138,17 @@ class _Proxy:
             tasks.spawn("tls", self._tls.run())
         self._upstream.look_after(tasks)
         _tune_collector()
-        self._parent.ready()
+        tasks.spawn("ready", self._say_ready())
         await stop.wait()
         await plane.drain(settings.deadlines.drain)
         status.write()
         await tasks.close()
         await asyncio.gather(*(each.close(FLUSH_SECONDS) for each in recorders))
         events.close()
+
+    async def _say_ready(self) -> None:
+        await self._table.until_loaded()  # without a table, whoever asks at once would find all users on one arm
+        self._parent.ready()
 
     async def _reload_for_ever(self) -> None:
         while True:

@@ -46,6 +46,7 @@ class TableWatch:
         self._version.set(0)
         self._seen: tuple[int, ...] | None = None
         self._taken: RoutingTable | None = None
+        self._first = asyncio.Event()
         self._trouble: tuple[str, ...] = ()
         self._unfit: tuple[str, ...] = ()
         self.table: RoutingTable = safety_table(models, clock.now_us())
@@ -55,6 +56,10 @@ class TableWatch:
     def loaded(self) -> bool:
         """True once a table was taken from disk."""
         return self._taken is not None
+
+    async def until_loaded(self) -> None:
+        """Return once `loaded`."""
+        await self._first.wait()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -117,6 +122,7 @@ class TableWatch:
 
     def _take(self, found: RoutingTable) -> None:
         self._taken = found
+        self._first.set()
         self._known_store = found.store_id
         self.table, self._unfit = fitted(found, self._models, self._clock.now_us())
         self._version.set(found.version)

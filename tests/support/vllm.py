@@ -23,6 +23,11 @@ TOOLS = (
     ),  # a gibberish model would write only blanks
 )
 """A tool that the request names is called with arguments that fit its schema, whatever the model would say."""
+DEEP = ("--hf-overrides", '{"num_hidden_layers": 48}', "--load-format", "dummy")
+"""The tiny model with 48 layers instead of 2, of random weights: as with a real model the engine is what takes the
+time, so the front end looks at its sockets between two tokens. With 2 layers it may look again after the last token
+only, and never hear that a client has left.
+"""
 ADAPTERS = {"acme/assistant-calm": "calm", "acme/assistant-brisk": "brisk"}
 
 
@@ -80,7 +85,9 @@ def _total(text: str, metric: str) -> float:
 def vllm_pair(
     components: ComponentUse, lasting_processes: set[int], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Vllm, Vllm]]:
-    """Two servers with one id each, `acme/assistant-v1` and `acme/assistant-v2`; the second needs an API key."""
+    """Two servers with one id each, `acme/assistant-v1` and `acme/assistant-v2`; the second has a deeper model and
+    needs an API key.
+    """
     logs = tmp_path_factory.mktemp("vllm")
     python, model = components.path("vllm"), components.path("tiny-model")
     servers = [VllmServer(options, python) for options in _options(model, logs)]
@@ -110,7 +117,7 @@ def _options(model: Path, logs: Path) -> tuple[VllmOptions, VllmOptions]:
         port=free_port(),
         log=logs / "second.log",
         api_key=SECOND_KEY,
-        extra=TOOLS,
+        extra=(*TOOLS, *DEEP),
     )
     return first, second
 
