@@ -153,6 +153,14 @@ def controller(
     raise typer.Exit(run_controller(config, listen_fd, parent_fd))
 
 
+@app.command(epilog="Example: tipstaff relay config.yaml")
+def relay(config: Config = Path("config.yaml"), parent_fd: ParentFd = None) -> None:
+    """Run the relay alone: it takes events from the data folder to Kafka."""
+    from gateway.app.relay import run_relay
+
+    raise typer.Exit(run_relay(config, parent_fd))
+
+
 @app.command(epilog="Example: tipstaff check config.yaml")
 def check(
     config: Config = Path("config.yaml"),

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from gateway.settings import Arm, ConfigError, NamedKey, NamedToken, Scoring, Settings, Tls
+from gateway.settings import Arm, ConfigError, Kafka, KafkaTls, NamedKey, NamedToken, Scoring, Settings, Tls
 
 PREFIX = "TIPSTAFF__"
 _Named = TypeVar("_Named", NamedToken, NamedKey)
@@ -151,9 +151,11 @@ def _with_paths(settings: Settings, put: Put) -> Settings:
         one.model_copy(update={"url_file": put(f"notify.{number}.url_file", one.url_file)})
         for number, one in enumerate(settings.notify)
     )
+    kafka = settings.events.kafka and _kafka(settings.events.kafka, each, put)
     return settings.model_copy(
         update={
             "models": models,
+            "events": settings.events.model_copy(update={"kafka": kafka}),
             "notify": tuple(notify),
             "admin_tokens": named("admin_tokens", settings.admin_tokens),
             "client_keys": named("client_keys", settings.client_keys),
@@ -161,6 +163,22 @@ def _with_paths(settings: Settings, put: Put) -> Settings:
             "admin_token_file": each("admin_token_file", settings.admin_token_file),
             "unit_key_file": each("unit_key_file", settings.unit_key_file),
             "old_unit_key_files": tuple(old),
+        }
+    )
+
+
+def _kafka(kafka: Kafka, each: Callable[[str, Path | None], Path | None], put: Put) -> Kafka:
+    tls, sasl, where = kafka.tls, kafka.sasl, "events.kafka"
+    return kafka.model_copy(
+        update={
+            "tls": tls
+            and KafkaTls(
+                ca=each(f"{where}.tls.ca", tls.ca),
+                cert=each(f"{where}.tls.cert", tls.cert),
+                key=each(f"{where}.tls.key", tls.key),
+            ),
+            "sasl": sasl
+            and sasl.model_copy(update={"password_file": put(f"{where}.sasl.password_file", sasl.password_file)}),
         }
     )
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from gateway import atomicfile
 from gateway.core.clientkeys import ClientKey, ClientKeys
 from gateway.core.identity import NAMELESS, Identity, Tokens, digest
-from gateway.settings import ConfigError, Settings
+from gateway.settings import ConfigError, Kafka, Settings
 
 _FEWEST, _MOST = 16, 64
 _MADE = 32
@@ -72,6 +72,12 @@ def load_client_keys(settings: Settings) -> ClientKeys | None:
         for number, each in enumerate(settings.client_keys)
     ]
     return ClientKeys(_digests(given)) if given else None
+
+
+def kafka_password(kafka: Kafka) -> str:
+    """What its SASL user signs in with; empty: nobody signs in. Raises ConfigError."""
+    sasl = kafka.sasl
+    return "" if sasl is None else read_secret("events.kafka.sasl.password_file", sasl.password_file)
 
 
 def settings_fingerprint(settings: Settings) -> str:

@@ -119,6 +119,15 @@ class DataFolder(msgspec.Struct, frozen=True):
         """Where a scorer hung when its watchdog ended it; empty when it did not."""
         return self.statuses / f"{process}.hung"
 
+    def trouble(self, process: str) -> Path:
+        """A sentence on why a process gets nowhere just now; empty when it does."""
+        return self.statuses / f"{process}.trouble"
+
+    @property
+    def dead_letters(self) -> Path:
+        """Which events could not be relayed, and why, a JSON line each. The relay's."""
+        return self.root / "relay" / "dead-letters.jsonl"
+
     @property
     def locks(self) -> Path:
         """All files that processes lock."""

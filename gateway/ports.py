@@ -90,6 +90,34 @@ class EventLog(Protocol):
         """Flush and let go; a second call does nothing."""
 
 
+class Outgoing(msgspec.Struct, frozen=True):
+    """An event of a local stream that is to leave the machine."""
+
+    stream: Stream
+    entry: Entry
+
+
+class SinkDown(Exception):
+    """Nothing can be handed over just now. `kind`: one word for it, of few."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Sink(Protocol):
+    """Where events are relayed to. Blocking, for one thread."""
+
+    def deliver(self, events: Sequence[Outgoing]) -> dict[int, str]:
+        """Hand all over, durably, those of one key in this order; index -> why, of those that can never be taken.
+
+        Raises SinkDown: then any of them may have been taken, and is to be handed over again.
+        """
+
+    def close(self) -> None:
+        """Let go; a second call does nothing."""
+
+
 class Classifier(Protocol):
     """Reads exchanges against one constitution. Every implementation passes the classifier contract."""
 

@@ -74,6 +74,10 @@ def _listed(value: object) -> object:
     return value
 
 
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+
 def _filled(value: dict[str, Any]) -> dict[str, Any]:
     if not value:
         raise ValueError("expected at least one")
@@ -395,6 +399,73 @@ class Notify(_Part):
     """`slack`: the form of Slack's incoming webhooks."""
 
 
+class Sasl(_Part):
+    """How tipstaff signs in at Kafka."""
+
+    username: Annotated[str, Field(min_length=1)]
+    """The user's name."""
+    password_file: Path
+    """A file with the password."""
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """PLAIN shows the password to the broker, so use it over TLS only."""
+
+
+class KafkaTls(_Part):
+    """TLS to Kafka's brokers; `tls: {}` checks them against the system's authorities."""
+
+    ca: Path | None = None
+    """Certificate authorities (PEM) that the brokers are checked against; None: the system's."""
+    cert: Path | None = None
+    """Our own certificate chain (PEM), where the brokers ask for one."""
+    key: Path | None = None
+    """Its private key."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("cert and key belong together: give both, or none")
+        return self
+
+
+RelayedStream = Literal["verdicts", "feedback", "decisions", "audit"]
+
+
+class Kafka(_Part):
+    """Where events are relayed to."""
+
+    bootstrap: Annotated[tuple[Address, ...], BeforeValidator(_split), Field(min_length=1)]
+    """Brokers to begin with, host:port; several with commas between, or a list."""
+    streams: Annotated[tuple[RelayedStream, ...], BeforeValidator(_listed), Field(min_length=1)] = get_args(
+        RelayedStream
+    )
+    """What is relayed: none of it holds any text of an exchange."""
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,100}$")] = "tipstaff."
+    """A topic's name is this and the stream's name."""
+    create: bool = True
+    """Topics that are missing are created; False: the relay waits for them."""
+    partitions: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 6
+    """Of topics that are created."""
+    replication: Annotated[int, Field(ge=1, le=32, strict=True)] | None = None
+    """Of topics that are created; None: the brokers' own default."""
+    compression: Literal["gzip", "none"] = "none"
+    """gzip: a sixth of the bytes, and more of the processor's time."""
+    request_bytes: Size = 1 << 20
+    """Largest request; a single event beyond it is set aside."""
+    tls: KafkaTls | None = None
+    """TLS to the brokers."""
+    sasl: Sasl | None = None
+    """Signing in at the brokers."""
+
+
+class Events(_Part):
+    """Where events go besides the data folder."""
+
+    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,128}$")] = ""
+    """This gateway's name in the events that leave it; empty: the machine's host name."""
+    kafka: Kafka | None = None
+    """Kafka that events are relayed to."""
+
+
 class Settings(_Part):
     """The whole configuration."""
 
@@ -438,6 +509,8 @@ class Settings(_Part):
     """The scorer."""
     feedback: Feedback = Feedback()
     """Feedback on the data port."""
+    events: Events = Events()
+    """Where events go besides the data folder."""
     notify: Annotated[tuple[Notify, ...], Field(max_length=16)] = ()
     """Who is told of decisions."""
     public_url: Annotated[str, AfterValidator(_public_url)] = ""

@@ -13,7 +13,7 @@ from gateway.clock import SystemClock
 from gateway.configfile import load
 from gateway.datafolder import prepare, process_lock
 from gateway.events.policy import policies
-from gateway.events.schema import Stream
+from gateway.events.schema import STREAMS, Stream
 from gateway.events.sqlite import SqliteEventLog
 from gateway.events.tip import ProducerTaken
 from gateway.layout import DataFolder
@@ -27,12 +27,15 @@ from gateway.telemetry.metrics import DROPPED, Meters
 
 SCORER = "scorer-0"
 CONTROLLER = "controller"
+RELAY = "relay"
 CONSUMERS: dict[Stream, frozenset[str]] = {
     "exchanges": frozenset({SCORER}),
     "verdicts": frozenset({CONTROLLER}),
     "feedback": frozenset({CONTROLLER}),
 }
 FLUSH_SECONDS = 5.0
+RELAY_SECONDS = 30.0
+"""How long the relay may go on at the end: with what it has in hand, and with what is left then."""
 SCORING_SECONDS = 30.0
 """How long the classifiers may take for a group of exchanges before the scorer is taken to hang."""
 
@@ -54,12 +57,24 @@ class Process:
             producer or self.name,
             self.clock,
             consumers=CONSUMERS,
+            patient=_patient(self.settings),
             policy=policies(self.settings.retention.numbers_days),
             on_loss=self._lost,
         )
 
     def _lost(self, stream: str, reason: str, count: int) -> None:
         self.meters.counter(DROPPED, stream, reason).inc(count)
+
+
+def consumers(settings: Settings) -> dict[Stream, frozenset[str]]:
+    """Who is meant to read each stream."""
+    patient = _patient(settings)
+    return {stream: CONSUMERS.get(stream, frozenset()) | patient.get(stream, frozenset()) for stream in STREAMS}
+
+
+def _patient(settings: Settings) -> dict[Stream, frozenset[str]]:
+    kafka = settings.events.kafka
+    return {} if kafka is None else {stream: frozenset({RELAY}) for stream in kafka.streams}
 
 
 def proxy_name(worker: int) -> str:

@@ -13,10 +13,10 @@ from pathlib import Path
 from gateway import __version__, unitkeys
 from gateway.app.classifier import make_classifier
 from gateway.app.common import (
-    CONSUMERS,
     CONTROLLER,
     SCORER,
     Process,
+    consumers,
     exit_code,
     part_died,
     proxy_name,
@@ -39,8 +39,8 @@ from gateway.controller.levels import Levels
 from gateway.controller.loop import ControllerLoop
 from gateway.controller.notify import ChainHead, Notifier, receivers
 from gateway.controller.orders import Orders
+from gateway.controller.outbox import Outbox
 from gateway.controller.parts import ControllerParts
-from gateway.controller.patience import Patience
 from gateway.controller.recovery import open_state
 from gateway.controller.reports import Reporting
 from gateway.controller.rollouts import Rollouts
@@ -61,7 +61,7 @@ from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
 from gateway.forgetting import ForgettingFolder
 from gateway.keys import load_tokens, settings_fingerprint
-from gateway.layout import DataFolder
+from gateway.patience import Patience
 from gateway.ports import Clock, LogFull, StateStore
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.scoring.texts import KeptTexts
@@ -133,7 +133,7 @@ class _Start:
         data, access = process.data, _access(process.settings)
         exposition = Exposition(data.counters)
         self.front = Front(
-            waiting_app(lambda: self._why, exposition, _ledgers(data), access, process.meters, _unheard)
+            waiting_app(lambda: self._why, exposition, _ledgers(process), access, process.meters, _unheard)
         )
 
     def attempt(self) -> bool:
@@ -222,6 +222,7 @@ def _controller(
             rollouts.forget_some,
             tables.publish,
             trail.step,
+            Outbox(store, events).step,
             _Seldom(clock, partial(unitkeys.tell_changes, data, partial(trail.tell, "config", "key.rotated"))),
             _Seldom(clock, partial(tidy_retired, data.log, "exchanges", workers, process.event_log)),
         ),
@@ -232,7 +233,7 @@ def _controller(
         clock=clock,
         on_death=on_death,
     )
-    ledgers = _ledgers(data)
+    ledgers = _ledgers(process)
     series = ControllerSeries(
         tables, ledgers, constitution, levels, version=__version__, classifier=type(classifier).__name__
     )
@@ -305,8 +306,9 @@ def _notifier(process: Process, store: StateStore, stack: ExitStack) -> Notifier
     return notifier
 
 
-def _ledgers(data: DataFolder) -> Callable[[], Mapping[Stream, Ledger]]:
-    return partial(ledger.read, data.log, data.counters, CONSUMERS)
+def _ledgers(process: Process) -> Callable[[], Mapping[Stream, Ledger]]:
+    data = process.data
+    return partial(ledger.read, data.log, data.counters, consumers(process.settings))
 
 
 def _access(settings: Settings) -> Access:

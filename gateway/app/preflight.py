@@ -1,14 +1,15 @@
 """What would stop a process from starting, found before any is started: the configuration's files and plans."""
 
+import ssl
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 from gateway.controller.notify import receiver
-from gateway.keys import load_client_keys, load_tokens, load_unit_key, read_secret
+from gateway.keys import kafka_password, load_client_keys, load_tokens, load_unit_key, read_secret
 from gateway.proxy.tls import ServerTls, client_context
 from gateway.rollout.plan import PlanError, parse
-from gateway.settings import ConfigError, Settings
+from gateway.settings import ConfigError, KafkaTls, Settings
 
 
 def problems(settings: Settings) -> list[str]:
@@ -40,6 +41,9 @@ def _checks(settings: Settings) -> Iterator[Callable[[], object]]:
         yield partial(load_unit_key, old, "old_unit_key_files")
     if tls is not None:
         yield lambda: ServerTls(tls)
+    if settings.events.kafka is not None:
+        yield partial(kafka_password, settings.events.kafka)
+        yield partial(_kafka_tls, settings.events.kafka.tls or KafkaTls())
     for number, each in enumerate(settings.notify):
         yield partial(receiver, number, each)
     for name, model in settings.models.items():
@@ -49,6 +53,17 @@ def _checks(settings: Settings) -> Iterator[Callable[[], object]]:
                 yield partial(client_context, arm)
         if model.rollout is not None:
             yield partial(_plan, name, model.rollout.plan)
+
+
+def _kafka_tls(tls: KafkaTls) -> None:
+    context = ssl.create_default_context()
+    try:
+        if tls.ca is not None:
+            context.load_verify_locations(tls.ca)
+        if tls.cert is not None:
+            context.load_cert_chain(tls.cert, tls.key)
+    except OSError as error:
+        raise ConfigError([f"events.kafka.tls: {error}: expected PEM files"]) from error
 
 
 def _plan(model: str, given: object) -> None:

@@ -39,6 +39,7 @@ _AT_A_START = (
     "limits.queue_bytes",
     "deadlines.drain",
     "retention.numbers_days",
+    "events",
 )
 
 

@@ -8,7 +8,17 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from gateway.app.common import CONTROLLER, FLUSH_SECONDS, SCORER, SCORING_SECONDS, address_of, exit_code, proxy_name
+from gateway.app.common import (
+    CONTROLLER,
+    FLUSH_SECONDS,
+    RELAY,
+    RELAY_SECONDS,
+    SCORER,
+    SCORING_SECONDS,
+    address_of,
+    exit_code,
+    proxy_name,
+)
 from gateway.app.firstevents import FirstEvents
 from gateway.app.reload import Supervised, fit_to_start
 from gateway.app.welcome import banner
@@ -29,7 +39,7 @@ from gateway.unitkeys import used
 
 Say = Callable[[str], None]
 
-_PROXIES, _SCORER, _CONTROLLER = range(3)
+_PROXIES, _SCORER, _CONTROLLER, _RELAY = range(4)
 """The order in which they end."""
 
 
@@ -62,7 +72,7 @@ def _serve(config: Path, say: Say, *, adopt: bool) -> int:
             await first.tell(say)
 
         taken = supervised.in_force.path
-        specs = [*_back_office(taken, admin), *_proxies(taken, settings, clients, adopt=adopt)]
+        specs = [*_back_office(taken, settings, admin), *_proxies(taken, settings, clients, adopt=adopt)]
 
         def release(rank: int) -> None:
             if rank == _PROXIES:  # else clients would still be let in here while nobody takes them
@@ -80,9 +90,11 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
-def _back_office(config: Path, admin: socket.socket) -> list[Spec]:
+def _back_office(config: Path, settings: Settings, admin: socket.socket) -> list[Spec]:
     controller = ("controller", str(config), "--listen-fd", str(admin.fileno()))
+    relay = Spec(RELAY, ("relay", str(config)), (), grace=RELAY_SECONDS, rank=_RELAY)
     return [
+        *(() if settings.events.kafka is None else (relay,)),
         Spec(CONTROLLER, controller, (admin.fileno(),), grace=15.0, rank=_CONTROLLER),
         Spec(SCORER, ("scorer", str(config)), (), grace=SCORING_SECONDS, rank=_SCORER),
     ]

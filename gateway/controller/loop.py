@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from gateway.controller.folder_watch import FolderWatch
-from gateway.controller.patience import Patience
+from gateway.patience import Patience
 from gateway.ports import Clock
 
 log = structlog.get_logger(__name__)

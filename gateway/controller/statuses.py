@@ -31,6 +31,13 @@ class Statuses:
                 log.warning("status file cannot be read", path=str(path), error=str(error))
         return found
 
+    def trouble(self, process: str) -> str:
+        """Why a process gets nowhere just now; empty when it does, or when it never says."""
+        try:
+            return (self._folder / f"{process}.trouble").read_text(errors="replace")
+        except OSError:
+            return ""
+
     def age_seconds(self, status: ProxyStatus) -> float:
         """How long ago it was written."""
         return max(self._clock.now_us() - status.written_at_us, 0) / 1e6

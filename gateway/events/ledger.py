@@ -5,7 +5,8 @@ dropped      events that never reached the log, by reason: queue full, disk full
              files). A process that was killed books `crash` when it starts again; until then they are in flight.
 appended     events that are, or ever were, durably in the log (where each producer's sequence ends)
 in flight    started - dropped - appended
-lost         appended events that were damaged before this consumer had read them (ranges kept beside the log)
+lost         appended events that this consumer never has, by reason: corrupt, purged, too_large (ranges kept beside
+             the log; counted under `dropped` in the counter files, and no part of `dropped` here)
 delivered    what a consumer has committed as consumed: its positions, less what it had to skip as lost
 spooled      appended - delivered - lost: waits for this consumer
 
@@ -31,9 +32,6 @@ from gateway.events.schema import STREAMS, Stream
 from gateway.events.tip import published_end
 from gateway.telemetry import counterfile
 from gateway.telemetry.metrics import DROPPED, STARTED
-
-_AFTER_APPEND = frozenset({"corrupt"})
-"""Reasons in `dropped` whose events the log had taken: they are `lost` to a consumer, not missing in the log."""
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -90,7 +88,7 @@ def balance(
 
     `started` is None where nobody counts starts.
     """
-    before = {reason: count for reason, count in dropped.items() if reason not in _AFTER_APPEND and count}
+    before = {reason: count for reason, count in dropped.items() if reason not in losses.AFTER_APPEND and count}
     appended = sum(ends.values())
     return Ledger(
         stream=stream,
@@ -123,7 +121,8 @@ def _count(lost: Iterable[losses.Loss], below: int) -> int:
 def read(root: Path, counters: Path, consumers: Mapping[Stream, frozenset[str]]) -> dict[Stream, Ledger]:
     """Every stream's ledger now. `root`: the log's; `counters`: the folder of counter files.
 
-    `consumers` names who is meant to read each stream, also when they have not begun.
+    `consumers` names who is meant to read each stream, also when they have not begun. Nobody else's account is
+    kept: a relay that was taken out of the configuration is owed nothing.
     """
     accounts = {stream: _accounts(root, stream, consumers.get(stream, frozenset())) for stream in STREAMS}
     ends = {stream: _ends(root, stream, accounts[stream]) for stream in STREAMS}
@@ -145,7 +144,7 @@ def _accounts(root: Path, stream: Stream, consumers: frozenset[str]) -> dict[str
     names = producers(root, stream)
     return {
         consumer: {name: _account(root, positions, consumer, stream, name) for name in names}
-        for consumer in sorted(consumers | set(positions.consumers(stream)))
+        for consumer in sorted(consumers)
     }
 
 

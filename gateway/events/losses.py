@@ -6,6 +6,15 @@ import msgspec
 
 from gateway import atomicfile
 
+CORRUPT = "corrupt"
+"""It was damaged before this consumer, or any, had read it."""
+PURGED = "purged"
+"""It had gone, for its age or for want of room, before this consumer came to it."""
+TOO_LARGE = "too_large"
+"""No receiver takes it: it is set aside."""
+AFTER_APPEND = frozenset({CORRUPT, PURGED, TOO_LARGE})
+"""All reasons: of events that the log had taken."""
+
 
 class Loss(msgspec.Struct, frozen=True):
     """Sequences from `first` up to, not including, `end`."""
@@ -29,7 +38,7 @@ class Losses:
 
     def add(self, first: int, end: int, reason: str) -> int:
         """Record a range; returns how many of its events were not recorded as lost before."""
-        fresh = [Loss(start, stop, reason) for start, stop in _without(first, end, self.all)]
+        fresh = [Loss(start, stop, reason) for start, stop in without(first, end, self.all)]
         if not fresh:
             return 0
         self.all = _joined([*self.all, *fresh])
@@ -46,7 +55,8 @@ def read(path: Path) -> list[Loss]:
         return []
 
 
-def _without(first: int, end: int, known: list[Loss]) -> list[tuple[int, int]]:
+def without(first: int, end: int, known: list[Loss]) -> list[tuple[int, int]]:
+    """The parts of a range, as (first, end), that are in none of the `known` losses, which ascend."""
     pieces = []
     for loss in known:
         if loss.end <= first or loss.first >= end:

@@ -17,30 +17,31 @@ _LAST_US = "SELECT first_us + count - 1 FROM groups ORDER BY first DESC LIMIT 1"
 
 
 class Purge:
-    """Knows the closed segments of one producer's part of a stream, and who still has to read them."""
+    """Knows the closed segments of one producer's part of a stream, and who still has to read them.
+
+    `consumers` are waited for whatever happens, the `patient` ones as long as there is room.
+    """
 
     def __init__(
         self,
         folder: ProducerFolder,
         policy: StreamPolicy,
         consumers: frozenset[str],
+        patient: frozenset[str],
         positions: PublishedPositions,
     ) -> None:
         self._folder = folder
         self._policy = policy
         self._consumers = consumers
+        self._patient = patient
         self._positions = positions
         self._sizes: dict[int, int] = {}
         self._last_us: dict[int, int] = {}
         self._ran_us = 0
 
     def slowest(self) -> int | None:
-        """The position of the configured consumer that is furthest behind; None when none is configured."""
-        folder = self._folder
-        return min(
-            (self._positions.position(name, folder.stream, folder.producer) for name in self._consumers),
-            default=None,
-        )
+        """The position of the consumer that is furthest behind, patient ones aside; None when there is none."""
+        return self._slowest_of(self._consumers)
 
     def furthest(self) -> int:
         """The highest position that anyone has ever published: no sequence below it may be given again."""
@@ -67,7 +68,7 @@ class Purge:
             return
         self._ran_us = now_us
         self.look(current)
-        for first in self._passed(end):
+        for first in self._passed(end, self._slowest_of(self._consumers | self._patient)):
             if not self._old(first, now_us):
                 break
             self._unlink(first)
@@ -76,15 +77,18 @@ class Purge:
     def make_room(self, wanted: int, current: int | None, end: int) -> bool:
         """Unlink consumed segments, oldest first, until `wanted` bytes are free; False when that cannot be."""
         self.look(current)
-        for first in self._passed(end):
+        for first in self._passed(end, self.slowest()):
             if wanted <= 0:
                 break
             wanted -= self._sizes[first]
             self._unlink(first)
         return wanted <= 0
 
-    def _passed(self, end: int) -> list[int]:
-        slowest = self.slowest()
+    def _slowest_of(self, names: frozenset[str]) -> int | None:
+        folder = self._folder
+        return min((self._positions.position(name, folder.stream, folder.producer) for name in names), default=None)
+
+    def _passed(self, end: int, slowest: int | None) -> list[int]:
         firsts = sorted(self._sizes)
         ends = [*firsts[1:], end][: len(firsts)]
         return [first for first, after in zip(firsts, ends, strict=True) if slowest is None or after <= slowest]

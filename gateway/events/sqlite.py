@@ -6,16 +6,16 @@ from threading import Lock
 
 import structlog
 
-from gateway.events import codec
+from gateway.events import codec, losses
 from gateway.events.folder import ProducerFolder, producers
-from gateway.events.losses import Losses
+from gateway.events.losses import CORRUPT
 from gateway.events.policy import StreamPolicy, policies
 from gateway.events.positions import PublishedPositions
 from gateway.events.reader import ProducerReader
 from gateway.events.rewrite import Change
 from gateway.events.schema import STREAMS, Event, Stream
 from gateway.events.segment import ConsumedTable
-from gateway.events.writer import CORRUPT, OnLoss, StreamWriter
+from gateway.events.writer import OnLoss, StreamWriter
 from gateway.ports import Batch, Clock, Entry, Positions
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,9 @@ class SqliteEventLog:
 
     `root`/<stream>/<producer>/ holds this producer's segments. `producer` is None for a log that only reads.
     `consumers` names, per stream, the producers whose published positions decide what may be unlinked; a
-    stream without any is kept by age alone. `on_loss` hears of appended events that turned out damaged.
+    stream without any is kept by age alone. `patient` are others, who are waited for as long as there is room:
+    what was unlinked before they came they note as lost (`skip`). `on_loss` hears of appended events that are lost
+    to whom this log is.
     An append costs one fsync: hand over as many events at once as have gathered. Whoever appends to a
     stream ticks it a few times a second: rolling and unlinking happen there. Positions only grow.
     """
@@ -44,6 +46,7 @@ class SqliteEventLog:
         clock: Clock,
         *,
         consumers: Mapping[Stream, frozenset[str]] = _EMPTY,
+        patient: Mapping[Stream, frozenset[str]] = _EMPTY,
         policy: Mapping[Stream, StreamPolicy] | None = None,
         on_loss: OnLoss = _unheard,
     ) -> None:
@@ -51,6 +54,7 @@ class SqliteEventLog:
         self._root = root
         self._clock = clock
         self._consumers = consumers
+        self._patient = patient
         self._policy = policies() if policy is None else policy
         self._on_loss = on_loss
         self._positions = PublishedPositions(root)
@@ -146,6 +150,19 @@ class SqliteEventLog:
         with self._writing:
             return {producer: position for (name, producer), position in self._consumed.items() if name == stream}
 
+    def skip(self, stream: Stream, producer: str, span: range, reason: str) -> int:
+        """Note, durably, that this process will never have those sequences of `producer`: for the ledger.
+
+        Returns how many nobody had noted before. Raises OSError.
+        """
+        set_aside = losses.read(ProducerFolder(self._root, stream, producer).losses)
+        own = losses.Losses(self._positions.losses(self.producer, stream, producer))
+        pieces = losses.without(span.start, span.stop, set_aside)
+        lost = sum(own.add(first, end, reason) for first, end in pieces)
+        if lost:
+            self._on_loss(stream, reason, lost)
+        return lost
+
     def close(self) -> None:
         """Let go; a second call does nothing."""
         with self._writing, self._reading:
@@ -167,6 +184,7 @@ class SqliteEventLog:
                 clock=self._clock,
                 policy=self._policy[stream],
                 consumers=self._consumers.get(stream, frozenset()),
+                patient=self._patient.get(stream, frozenset()),
                 positions=self._positions,
                 on_loss=self._on_loss,
             )
@@ -193,9 +211,7 @@ class SqliteEventLog:
     def _damaged(self, stream: Stream, producer: str, first: int, end: int) -> None:
         """A consumer keeps what it had to skip, for the ledger; a mere reader skips."""
         if self.producer:
-            losses = Losses(self._positions.losses(self.producer, stream, producer))
-            if lost := losses.add(first, end, CORRUPT):
-                self._on_loss(stream, CORRUPT, lost)
+            self.skip(stream, producer, range(first, end), CORRUPT)
 
     def _table(self, consumed: Mapping[Stream, Positions]) -> ConsumedTable:
         table = {(stream, name): at for stream, positions in consumed.items() for name, at in positions.items()}

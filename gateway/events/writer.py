@@ -7,7 +7,7 @@ import structlog
 
 from gateway.events.codec import Group
 from gateway.events.folder import ProducerFolder
-from gateway.events.losses import Losses
+from gateway.events.losses import CORRUPT, Losses
 from gateway.events.policy import StreamPolicy
 from gateway.events.positions import PublishedPositions
 from gateway.events.purge import Purge
@@ -21,8 +21,6 @@ log = structlog.get_logger(__name__)
 OnLoss = Callable[[str, str, int], None]
 """(stream, reason, count): appended events that are gone, so that whoever holds the counters hears of it."""
 
-CORRUPT = "corrupt"
-
 
 class StreamWriter:
     """Not for two threads at once; `SqliteEventLog` sees to that. Raises ProducerTaken, LogFull."""
@@ -34,6 +32,7 @@ class StreamWriter:
         clock: Clock,
         policy: StreamPolicy,
         consumers: frozenset[str],
+        patient: frozenset[str],
         positions: PublishedPositions,
         on_loss: OnLoss,
     ) -> None:
@@ -41,7 +40,7 @@ class StreamWriter:
         self._clock = clock
         self._policy = policy
         self._on_loss = on_loss
-        self._purge = Purge(folder, policy, consumers, positions)
+        self._purge = Purge(folder, policy, consumers, patient, positions)
         self._current: SegmentWriter | None = None
         self._carried: ConsumedTable = {}
         self._stuck = False

@@ -190,6 +190,15 @@ SPOOLED = Metric(
     "Events in the log that a consumer has not taken over yet.",
     ("stream", "consumer"),
 )
+RELAY_LAG = Metric(
+    "tipstaff_relay_lag_seconds", "gauge", "Age of the oldest event that is still to be relayed.", across="max"
+)
+RELAY_ERRORS = Metric(
+    "tipstaff_relay_errors_total",
+    "counter",
+    "Failed attempts to relay events, by kind; each is made again.",
+    ("kind",),
+)
 SIGN_IN_FAILURES = Metric(
     "tipstaff_sign_in_failures_total",
     "counter",

@@ -262,7 +262,9 @@ def _warnings(
         if each.raised_us
     ]
     down = [f"{name} does not run" for name, is_up in overview.up(totals).items() if not is_up]
+    running = [name for name, is_up in overview.up(totals).items() if is_up]
+    troubles = [f"{name}: {trouble}" for name in running if (trouble := parts.statuses.trouble(name))]
     loading = parts.configuration.loading()
     refused = [f"{loading.source} was read again and refused: {problem}" for problem in loading.problems]
     own = [*parts.folder.troubles(), *parts.healthy(), *refused]
-    return [*own, *levels, *waiting, *(warning for warning in units if warning), *proxies, *down]
+    return [*own, *levels, *waiting, *(warning for warning in units if warning), *proxies, *troubles, *down]

@@ -25,12 +25,19 @@ class Bench:
         producer: str | None = "p",
         policy: Mapping[Stream, StreamPolicy] | None = None,
         consumers: Mapping[Stream, frozenset[str]] | None = None,
+        patient: Mapping[Stream, frozenset[str]] | None = None,
     ) -> SqliteEventLog:
         def on_loss(stream: str, reason: str, count: int) -> None:
             self.losses.append((stream, reason, count))
 
         log = SqliteEventLog(
-            self.root, producer, self.clock, policy=policy, consumers=consumers or {}, on_loss=on_loss
+            self.root,
+            producer,
+            self.clock,
+            policy=policy,
+            consumers=consumers or {},
+            patient=patient or {},
+            on_loss=on_loss,
         )
         self._opened.append(log)
         return log

@@ -12,17 +12,20 @@ log = structlog.get_logger(__name__)
 
 _SHORTEST, _LONGEST = 0.25, 10.0
 _TOLD_EVERY = 60.0
+_STORAGE = (OSError, sqlite3.Error, LogFull)
 
 
 class Patience:
     """With one kind of work. It is due again 0.25 s after a failure, then after twice that, up to 10 s.
 
-    Told at the first failure, then at most once a minute, and when it works again.
+    Told at the first failure, then at most once a minute, and when it works again. `passing`: what may heal besides
+    storage.
     """
 
-    def __init__(self, work: str, clock: Clock) -> None:
+    def __init__(self, work: str, clock: Clock, passing: tuple[type[Exception], ...] = ()) -> None:
         self._work = work
         self._clock = clock
+        self._passing: tuple[type[Exception], ...] = (*_STORAGE, *passing)
         self._pause = 0.0
         self._due_at = self._told_at = float("-inf")
 
@@ -36,7 +39,7 @@ class Patience:
         """Around one try: a full disk, a lock held too long and the like are noted here and go no further."""
         try:
             yield
-        except (OSError, sqlite3.Error, LogFull) as error:
+        except self._passing as error:
             self._failed(error)
         else:
             self._worked()

@@ -1,0 +1,54 @@
+"""An event as everybody else reads it: CloudEvents 1.0, in Kafka's binary mode.
+
+The attributes are headers, the payload is JSON by the committed schema that `dataschema` names. `producer` and
+`sequence` are extension attributes: with the stream and `source` they say which event of a gateway's own log it is,
+in what order, and so whether one is missing. Delivery is at least once: `id` and `type` tell a repetition.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from gateway.events.codec import to_json
+from gateway.events.schema import Event
+from gateway.ports import Entry
+
+CONTENT_TYPE: Final = "application/json"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One Kafka record; `time_ms`: milliseconds since the epoch."""
+
+    key: bytes
+    headers: list[tuple[str, bytes]]
+    payload: bytes
+    time_ms: int
+
+
+def type_of(event: Event) -> str:
+    """Its CloudEvents type, like dev.tipstaff.verdict.v1."""
+    return str(event.__struct_config__.tag)
+
+
+def message(entry: Entry, source: str) -> Message:
+    """`entry` of a log of the gateway `source`, for others."""
+    event = entry.event
+    attributes = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": f"/tipstaff/{source}",
+        "type": type_of(event),
+        "time": (_EPOCH + timedelta(microseconds=entry.time_us)).isoformat(timespec="microseconds"),
+        "dataschema": f"urn:{type_of(event)}",
+        "producer": entry.producer,
+        "sequence": str(entry.sequence),
+    }
+    headers = [(f"ce_{name}", value.encode()) for name, value in attributes.items()]
+    return Message(
+        key=event.key.encode(),
+        headers=[*headers, ("content-type", CONTENT_TYPE.encode())],
+        payload=to_json(event),
+        time_ms=entry.time_us // 1000,
+    )

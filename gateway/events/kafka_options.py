@@ -1,0 +1,83 @@
+"""The configuration's `events.kafka`, in kafka-python's own words."""
+
+from typing import Any
+
+from gateway.events.schema import Stream
+from gateway.settings import Kafka
+
+_CONNECT_MS = 5_000
+_REQUEST_MS = 5_000
+_DELIVERY_MS = 9_000
+"""Shorter than `gateway.events.kafka_sink.DELIVERY_SECONDS`: the producer's own reason is the better one."""
+_LINGER_MS = 5
+_BATCH_BYTES = 256 << 10
+
+
+class KafkaOptions:
+    """Where to, and how. `password`: of `kafka.sasl`."""
+
+    def __init__(self, kafka: Kafka, password: str = "") -> None:
+        self.kafka = kafka
+        self._password = password
+
+    @property
+    def servers(self) -> str:
+        """For sentences."""
+        return ", ".join(self.kafka.bootstrap)
+
+    @property
+    def topics(self) -> set[str]:
+        """All that there must be."""
+        return {self.topic(stream) for stream in self.kafka.streams}
+
+    @property
+    def new_topic(self) -> dict[str, int]:
+        """The shape of a topic that is made; -1: the brokers' own default."""
+        return {"num_partitions": self.kafka.partitions, "replication_factor": self.kafka.replication or -1}
+
+    def topic(self, stream: Stream) -> str:
+        """Where a stream goes."""
+        return self.kafka.prefix + stream
+
+    def client(self) -> dict[str, Any]:
+        """Of any client."""
+        return {
+            "bootstrap_servers": list(self.kafka.bootstrap),
+            "client_id": "tipstaff",
+            "bootstrap_timeout_ms": _CONNECT_MS,
+            "request_timeout_ms": _REQUEST_MS,
+            **self._security(),
+        }
+
+    def producer(self, largest: int) -> dict[str, Any]:
+        """Of the one who sends. `largest`: the bytes that every topic takes at once."""
+        kafka = self.kafka
+        return {
+            **self.client(),
+            "acks": "all",
+            "enable_idempotence": True,
+            "allow_auto_create_topics": False,
+            "max_block_ms": _CONNECT_MS,
+            "delivery_timeout_ms": _DELIVERY_MS,
+            "linger_ms": _LINGER_MS,
+            "batch_size": min(_BATCH_BYTES, largest // 2),
+            "max_request_size": largest,
+            "compression_type": None if kafka.compression == "none" else kafka.compression,
+            "metrics_enabled": False,
+        }
+
+    def _security(self) -> dict[str, Any]:
+        tls, sasl = self.kafka.tls, self.kafka.sasl
+        found: dict[str, Any] = {
+            "security_protocol": ("SASL_" if sasl else "") + ("SSL" if tls is not None else "PLAINTEXT")
+        }
+        if tls is not None:
+            files = {"ssl_cafile": tls.ca, "ssl_certfile": tls.cert, "ssl_keyfile": tls.key}
+            found |= {name: str(path) for name, path in files.items() if path is not None}
+        if sasl is not None:
+            found |= {
+                "sasl_mechanism": sasl.mechanism,
+                "sasl_plain_username": sasl.username,
+                "sasl_plain_password": self._password,
+            }
+        return found
