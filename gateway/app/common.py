@@ -19,15 +19,13 @@ from gateway.events.tip import ProducerTaken
 from gateway.layout import DataFolder
 from gateway.ports import LogFull
 from gateway.process import Again, Exit, PortTaken, begin_anew
+from gateway.processes import CONTROLLER, RELAY, SCORER
 from gateway.processlock import DataFolderError
 from gateway.settings import ConfigError, Settings
 from gateway.telemetry import logging
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import DROPPED, Meters
 
-SCORER = "scorer-0"
-CONTROLLER = "controller"
-RELAY = "relay"
 CONSUMERS: dict[Stream, frozenset[str]] = {
     "exchanges": frozenset({SCORER}),
     "verdicts": frozenset({CONTROLLER}),
@@ -75,11 +73,6 @@ def consumers(settings: Settings) -> dict[Stream, frozenset[str]]:
 def _patient(settings: Settings) -> dict[Stream, frozenset[str]]:
     kafka = settings.events.kafka
     return {} if kafka is None else {stream: frozenset({RELAY}) for stream in kafka.streams}
-
-
-def proxy_name(worker: int) -> str:
-    """The process name of a proxy worker."""
-    return f"proxy-{worker}"
 
 
 @contextmanager

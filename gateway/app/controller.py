@@ -12,16 +12,7 @@ from pathlib import Path
 
 from gateway import __version__, unitkeys
 from gateway.app.classifier import make_classifier
-from gateway.app.common import (
-    CONTROLLER,
-    SCORER,
-    Process,
-    consumers,
-    exit_code,
-    part_died,
-    proxy_name,
-    running_process,
-)
+from gateway.app.common import Process, consumers, exit_code, part_died, running_process
 from gateway.app.reload import ConfigDesk, Renewal
 from gateway.controller.access import Access, Asked, Refusal
 from gateway.controller.api import create_app
@@ -64,6 +55,7 @@ from gateway.keys import load_tokens, settings_fingerprint
 from gateway.patience import Patience
 from gateway.ports import Clock, LogFull, StateStore
 from gateway.process import Exit, Parent, inherited, listen, run_async
+from gateway.processes import CONTROLLER, SCORER, proxy_name
 from gateway.scoring.texts import KeptTexts
 from gateway.settings import Settings
 from gateway.tasks import Tasks

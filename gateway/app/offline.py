@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from classifiers import constitution
-from gateway.app.common import CONTROLLER, exit_code
+from gateway.app.common import exit_code
 from gateway.clock import SystemClock
 from gateway.configfile import load
 from gateway.controller.index import ExchangeIndex
@@ -18,6 +18,7 @@ from gateway.controller.tables import RoutingTables, UnknownModel
 from gateway.datafolder import prepare, process_lock
 from gateway.layout import DataFolder
 from gateway.process import Exit
+from gateway.processes import CONTROLLER
 from gateway.processlock import DataFolderError, ProcessLock
 from gateway.rollout.commands import Refused
 from gateway.settings import ConfigError, Settings

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from gateway import __version__
-from gateway.app.common import FLUSH_SECONDS, Process, address_of, exit_code, part_died, proxy_name, running_process
+from gateway.app.common import FLUSH_SECONDS, Process, address_of, exit_code, part_died, running_process
 from gateway.app.reload import reloaded, tell_refused
 from gateway.controller.record import models_under_way
 from gateway.events.schema import AuditV1, Stream
@@ -21,6 +21,7 @@ from gateway.forgetting import ForgettingFolder
 from gateway.keys import load_client_keys, load_tokens, settings_fingerprint
 from gateway.ports import EventLog
 from gateway.process import Exit, Parent, inherited, listen, run_async
+from gateway.processes import proxy_name
 from gateway.proxy.arms import Arms, Standing, build_arms
 from gateway.proxy.dataplane import DataPlane
 from gateway.proxy.discovery import Discovery

@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from gateway.app.common import RELAY, exit_code, running_process
+from gateway.app.common import exit_code, running_process
 from gateway.app.reload import Renewal
 from gateway.events.dead_letters import DeadLetters
 from gateway.events.kafka_options import KafkaOptions
@@ -16,6 +16,7 @@ from gateway.events.kafka_sink import KafkaSink
 from gateway.events.relay import Relay
 from gateway.keys import kafka_password
 from gateway.process import Exit, Parent, run_blocking
+from gateway.processes import RELAY
 from gateway.settings import ConfigError
 
 

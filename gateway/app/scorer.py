@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from gateway.app.classifier import make_classifier
-from gateway.app.common import SCORER, SCORING_SECONDS, Process, exit_code, proxy_name, running_process
+from gateway.app.common import SCORING_SECONDS, Process, exit_code, running_process
 from gateway.app.reload import Renewal
 from gateway.curation.store import labelled
 from gateway.forgetting import ForgettingFolder
 from gateway.process import Exit, Parent, run_blocking
+from gateway.processes import SCORER, proxy_name
 from gateway.scoring.decode import decode
 from gateway.scoring.evaluation import Evaluator
 from gateway.scoring.forgetting import VerdictForgetting

@@ -8,17 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from gateway.app.common import (
-    CONTROLLER,
-    FLUSH_SECONDS,
-    RELAY,
-    RELAY_SECONDS,
-    SCORER,
-    SCORING_SECONDS,
-    address_of,
-    exit_code,
-    proxy_name,
-)
+from gateway.app.common import FLUSH_SECONDS, RELAY_SECONDS, SCORING_SECONDS, address_of, exit_code
 from gateway.app.firstevents import FirstEvents
 from gateway.app.reload import Supervised, fit_to_start
 from gateway.app.welcome import banner
@@ -28,6 +18,7 @@ from gateway.controller.record import models_under_way
 from gateway.datafolder import prepare, supervisor_lock
 from gateway.layout import DataFolder
 from gateway.process import listen
+from gateway.processes import CONTROLLER, RELAY, SCORER, SUPERVISOR, proxy_name
 from gateway.proxy.pinshare import exchange
 from gateway.settings import Settings
 from gateway.supervisor import Spec, Supervisor
@@ -49,7 +40,7 @@ def serve(config: Path, say: Say, *, adopt: bool) -> int:
 
 
 def _serve(config: Path, say: Say, *, adopt: bool) -> int:
-    logging.configure("supervisor", os.environ.get(logging.LEVEL_VARIABLE, "info"))
+    logging.configure(SUPERVISOR, os.environ.get(logging.LEVEL_VARIABLE, "info"))
     clock = SystemClock()
     supervised = Supervised(config, clock)
     settings = supervised.settings
@@ -62,7 +53,7 @@ def _serve(config: Path, say: Say, *, adopt: bool) -> int:
         supervised.start()
         clients = stack.enter_context(listen(settings.listen))
         admin = stack.enter_context(listen(settings.admin))
-        meters = Meters(CounterFile.open(folder.counter_file("supervisor")))
+        meters = Meters(CounterFile.open(folder.counter_file(SUPERVISOR)))
         stack.callback(meters.file.close)
         first = FirstEvents(folder, clock)
 

@@ -10,6 +10,7 @@ from gateway.controller.parts import ControllerParts
 from gateway.controller.routers.values import Answer, example, moment, percent, problems
 from gateway.core.routing import DecidedBy, ModelRoute, RoutingTable
 from gateway.core.status import ProxyStatus
+from gateway.processes import configured
 from gateway.telemetry.exposition import Children
 from gateway.telemetry.metrics import SCORER_LAG
 
@@ -261,7 +262,8 @@ def _warnings(
         for each in parts.levels.shown()
         if each.raised_us
     ]
-    down = [f"{name} does not run" for name, is_up in overview.up(totals).items() if not is_up]
+    wanted = configured(parts.configuration.settings())
+    down = [f"{name} does not run" for name, is_up in overview.up(totals).items() if not is_up and name in wanted]
     running = [name for name, is_up in overview.up(totals).items() if is_up]
     troubles = [f"{name}: {trouble}" for name in running if (trouble := parts.statuses.trouble(name))]
     loading = parts.configuration.loading()

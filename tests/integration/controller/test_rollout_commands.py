@@ -16,7 +16,6 @@ import structlog
 import yaml
 from typer.testing import CliRunner, Result
 
-from gateway.app.common import CONTROLLER
 from gateway.cli import app
 from gateway.commands import rollout
 from gateway.commands.adminclient import AdminClient, AdminError
@@ -24,6 +23,7 @@ from gateway.controller import chain
 from gateway.controller.server import serve
 from gateway.datafolder import process_lock
 from gateway.process import Exit, listen
+from gateway.processes import CONTROLLER
 from gateway.rollout.observation import Action
 from gateway.tablefile import read_table
 from tests.integration.controller.test_rollouts import Site

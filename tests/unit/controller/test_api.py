@@ -326,12 +326,29 @@ class TestStatus:
         assert len([line for line in found["warnings"] if line.startswith("proxy-0: ")]) == 2
 
     def test_a_process_that_ended_is_named_and_its_status_forgotten(self, controller: Controller) -> None:
-        CounterFile.open(controller.data.counter_file("proxy-1")).close()
-        write_status(controller, proxy_status(controller, process="proxy-1"), "proxy-1")
+        CounterFile.open(controller.data.counter_file("proxy-0")).close()
+        write_status(controller, proxy_status(controller), "proxy-0")
         found = controller.get("/api/v1/status")
-        assert {"name": "proxy-1", "up": False} in found["processes"]
+        assert {"name": "proxy-0", "up": False} in found["processes"]
         assert found["proxies"] == []
-        assert "proxy-1 does not run" in found["warnings"]
+        assert "proxy-0 does not run" in found["warnings"]
+
+    @pytest.mark.parametrize("name", ["proxy-1", "relay"])
+    def test_a_process_that_the_configuration_no_longer_has_is_not_missed(
+        self, controller: Controller, name: str
+    ) -> None:
+        CounterFile.open(controller.data.counter_file(name)).close()
+        found = controller.get("/api/v1/status")
+        assert {"name": name, "up": False} in found["processes"]
+        assert found["warnings"] == []
+
+    def test_a_process_that_gets_nowhere_says_why(self, controller: Controller) -> None:
+        path = controller.data.trouble("controller")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("Kafka is away")
+        assert "controller: Kafka is away" in controller.get("/api/v1/status")["warnings"]
+        path.write_text("")
+        assert controller.get("/api/v1/status")["warnings"] == []
 
     def test_requests_without_a_unit_are_warned_about(self, controller: Controller) -> None:
         file = CounterFile.open(controller.data.counter_file("proxy-0"))
