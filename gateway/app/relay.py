@@ -32,7 +32,8 @@ def _run_relay(config: Path, parent: Parent) -> int:
         if kafka is None:
             raise ConfigError(["events.kafka: missing: name brokers in events.kafka.bootstrap, like kafka:9092"])
         options = KafkaOptions(kafka, kafka_password(kafka))
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it meets is said by the relay, once
+        logging.getLogger("kafka").propagate = False  # what it meets is said by the relay, once
+        logging.getLogger("kafka").addHandler(logging.NullHandler())
         source = settings.events.source or socket.gethostname()
         with closing(process.event_log()) as events, closing(KafkaSink(options, source)) as sink:
             relay = Relay(

@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.components.component import Component
 from tests.components.debian import DebianPackages
 from tests.components.environment import Environment
+from tests.components.kafka import Kafka
 from tests.components.vllm import TinyModel, Vllm
 
 _ROOT = Path(__file__).parents[2]
@@ -18,6 +19,8 @@ COMPONENTS: tuple[Component, ...] = (
         ("prometheus", "promtool"),
         services=("prometheus",),
     ),
+    Kafka(),
+    DebianPackages("kcat", ("kcat",), ("kcat",)),
     Vllm(),
     TinyModel(),
     Environment("trainer", _ROOT / "classifiers" / "training" / "requirements.txt"),
