@@ -15,7 +15,7 @@ from gateway import unitkeys
 from gateway.app import preflight
 from gateway.app.classifier import make_classifier
 from gateway.configfile import load
-from gateway.configinforce import ConfigInForce, Loading
+from gateway.configinforce import ConfigInForce, Loading, fingerprint
 from gateway.controller.first_wish import wish_problems
 from gateway.controller.record import models_under_way
 from gateway.core.routing import ModelRoute
@@ -216,7 +216,8 @@ def tell_refused(problems: Iterable[str]) -> None:
 class Renewal:
     """SIGHUP in a process that takes another configuration by beginning anew: it ends in order first.
 
-    `stop` is called, from a thread, once that is due; `refused` when it is not to be.
+    `stop` is called, from a thread, once that is due; `refused` when it is not to be. Where nothing has changed but
+    what stands under keys that this process is known not to read, `unread`, it goes on as it is.
     """
 
     def __init__(
@@ -225,11 +226,14 @@ class Renewal:
         running: Settings,
         parent: Parent,
         refused: Callable[[list[str]], object] = lambda _problems: None,
+        unread: frozenset[str] = frozenset(),
     ) -> None:
         self._config = config
         self._running = running
         self._parent = parent
         self._refused = refused
+        self._unread = unread
+        self._read = self._what_is_read(running)
         self._due = threading.Event()
         self.stop: Callable[[], object] = lambda: None
 
@@ -239,13 +243,20 @@ class Renewal:
 
     def _look(self) -> None:
         try:
-            reloaded(self._config, self._running, self._parent)
+            settings = reloaded(self._config, self._running, self._parent)
         except ConfigError as error:
             tell_refused(error.problems)
             self._refused(error.problems)
             return
+        if self._unread and self._what_is_read(settings) == self._read:
+            log.info("configuration taken: nothing that this process reads has changed")
+            self._parent.ready()
+            return
         self._due.set()
         self.stop()
+
+    def _what_is_read(self, settings: Settings) -> str:
+        return fingerprint(settings, self._unread) if self._unread else ""
 
     def finish(self) -> None:
         """At the end. Raises Again when it was the end for that."""

@@ -24,6 +24,15 @@ from gateway.scoring.scorer import Scorer
 from gateway.scoring.texts import LONGER, KeptTexts
 from gateway.scoring.watchdog import Watchdog
 
+UNREAD = frozenset(
+    (
+        *("listen", "admin", "models", "client_keys", "feedback", "tls", "expose_arm", "deadlines", "limits"),
+        *("admin_token_file", "admin_tokens", "admin_users", "notify", "public_url", "events", "audit"),
+        *("unit_key_file", "old_unit_key_files"),
+    )
+)
+"""Keys of the configuration that a scorer makes nothing of: it is left alone where only they change."""
+
 
 def run_scorer(config: Path, parent_fd: int | None) -> int:
     """The scorer until it is told to stop; its exit code."""
@@ -51,7 +60,7 @@ def _run_scorer(config: Path, parent: Parent) -> int:
             horizon=Horizon(frozenset(proxy_name(worker) for worker in range(settings.proxy.workers))),
             duty=VerdictForgetting(ForgettingFolder(process.data), events, texts).step,
         )
-        renewal = Renewal(config, settings, parent)
+        renewal = Renewal(config, settings, parent, unread=UNREAD)
         run_blocking(partial(_score, scorer, parent, renewal), parent)
         renewal.finish()
     return Exit.OK

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.app.scorer import UNREAD
 from gateway.configfile import load, named_files, with_files
-from gateway.configinforce import ConfigInForce
+from gateway.configinforce import ConfigInForce, fingerprint
 from gateway.datafolder import prepare
 from gateway.layout import DataFolder
 from gateway.settings import ConfigError, Settings
@@ -105,3 +106,49 @@ def test_it_says_what_became_of_the_last_attempt(data: DataFolder, tmp_path: Pat
         9,
         ("wrong",),
     )
+
+
+def test_a_fingerprint_is_of_contents_wherever_they_lie(data: DataFolder, tmp_path: Path) -> None:
+    settings = written(tmp_path)
+    ConfigInForce(data).take(tmp_path / "config.yaml", settings, 7)
+    before = fingerprint(ConfigInForce(data).settings(), UNREAD)
+    (tmp_path / "key").write_text("another key")  # of an arm
+    ConfigInForce(data).take(tmp_path / "config.yaml", settings, 8)
+    assert fingerprint(ConfigInForce(data).settings(), UNREAD) == before
+    (tmp_path / "rules.yaml").write_text("version: 1 # another\n")
+    ConfigInForce(data).take(tmp_path / "config.yaml", settings, 9)
+    assert fingerprint(ConfigInForce(data).settings(), UNREAD) != before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "read"),
+    [
+        ("http://127.0.0.1:8001", "http://127.0.0.1:8009", False),
+        ("idle: 5", "idle: 6", False),
+        ("1MiB", "2MiB", False),
+        ("role: viewer", "role: auditor", False),
+        ("encoder: model", "encoder: model, sample: 0.5", True),
+        ("listen:", "retention: {days: 3}\nlisten:", True),
+        ("listen:", "data: elsewhere\nlisten:", True),
+    ],
+)
+def test_a_fingerprint_tells_what_a_scorer_reads(tmp_path: Path, old: str, new: str, *, read: bool) -> None:
+    before = fingerprint(written(tmp_path), UNREAD)
+    assert old in EVERYTHING
+    (tmp_path / "config.yaml").write_text(EVERYTHING.replace(old, new, 1))
+    after = fingerprint(load(tmp_path / "config.yaml", {}), UNREAD)
+    assert (after != before) is read
+
+
+def test_an_encoder_s_folder_that_was_filled_anew_is_another(tmp_path: Path) -> None:
+    settings = written(tmp_path)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.onnx").write_bytes(b"one")
+    before = fingerprint(settings, UNREAD)
+    assert fingerprint(settings, UNREAD) == before
+    (tmp_path / "model" / "model.onnx").write_bytes(b"three")
+    assert fingerprint(settings, UNREAD) != before
+
+
+def test_every_key_that_a_scorer_does_not_read_is_one() -> None:
+    assert Settings.model_fields.keys() >= UNREAD
