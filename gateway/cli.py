@@ -20,6 +20,7 @@ from gateway.commands.review_app import review_app
 from gateway.commands.rollout_app import rollout_app
 from gateway.commands.rotate_app import add_rotate
 from gateway.commands.simulate_app import add_simulate
+from gateway.commands.tail_app import add_tail
 from gateway.commands.train_app import add_train
 
 app = typer.Typer(
@@ -41,6 +42,7 @@ add_identity(app)
 add_reload(app)
 add_rotate(app)
 add_simulate(app)
+add_tail(app)
 add_train(app)
 
 Config = Annotated[Path, typer.Argument(help="The YAML configuration.", show_default=True)]

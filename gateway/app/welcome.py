@@ -16,6 +16,9 @@ def banner(settings: Settings, data_port: str, admin_port: str, table: RoutingTa
     yield f"  clients  {scheme}://{data_port}/v1"
     yield f"  admin    http://{admin_port}/api/v1/status   /metrics   /docs"
     yield f"  data     {settings.data}"
+    if (kafka := settings.events.kafka) is not None:
+        topics = ", ".join(kafka.prefix + stream for stream in kafka.streams)
+        yield f"  events   Kafka {', '.join(kafka.bootstrap)}  {topics}"
     for name, model in settings.models.items():
         route = table.models.get(name) if table else None
         yield f"  model    {name}"

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import encoder, idle, log, replay, soak, stream, unary
+from tests.benchmarks import encoder, idle, log, relay, replay, soak, stream, unary
 from tests.benchmarks.procs import pin_self
 from tests.benchmarks.table import Row, show
 
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[Path], list[Row]]] = {
     "idle": idle.measure,
     "log": log.measure,
     "replay": replay.measure,
+    "relay": relay.measure,
     "encoder": encoder.measure,
     "soak": soak.measure,
 }

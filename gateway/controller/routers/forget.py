@@ -17,6 +17,7 @@ OUT_OF_REACH = (
     "backups, bundles and whatever else was copied out of the data folder",
     "folders of older formats that a migration left beside the data folder: data.format-1, ...",
     "files that were set aside: *.damaged, *.corrupt, *.v1, ... in the data folder",
+    "what has gone to Kafka, until its topics' retention ends",
     "the model servers' own logs",
 )
 
