@@ -5,6 +5,7 @@ spooled. While there is room nothing is unlinked that still waits; where there i
 and what it never had is lost, and counted.
 """
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -98,7 +99,7 @@ class Relay:
         except SinkDown as error:
             self._failed(error.kind, error)
             raise
-        except (OSError, LogFull) as error:
+        except (OSError, sqlite3.Error, LogFull) as error:
             self._failed("storage", error)
             raise
         self._tell("")

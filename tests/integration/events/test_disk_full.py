@@ -3,16 +3,23 @@
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from gateway.clock import SystemClock
+from gateway.events import ledger
+from gateway.events.dead_letters import DeadLetters
 from gateway.events.policy import StreamPolicy
+from gateway.events.relay import Relay
 from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
 from gateway.ports import Entry, LogFull
-from tests.support.events import exchange
+from gateway.telemetry.counterfile import CounterFile
+from gateway.telemetry.metrics import Meters
+from tests.support.events import exchange, verdict
+from tests.support.sink import FakeSink
 from tests.support.small_disk import fill as fill_up
 from tests.support.small_disk import small_disk
 
@@ -51,6 +58,51 @@ def check(log: SqliteEventLog) -> None:
     assert [entry.event.id for entry in entries] == [f"{number:032x}" for number in range(count)]
     assert count % 2 == 0
     assert log.consumed("feedback") == {"x": count - 2}
+
+
+def test_a_relay_that_cannot_note_what_it_delivered_delivers_it_again(small_disk: Path, tmp_path: Path) -> None:
+    ballast = small_disk / "ballast"
+    sink = FakeSink()
+    with (
+        closing(SqliteEventLog(small_disk / "log", "p", SystemClock())) as log,
+        relay_over(small_disk, sink) as relay,
+    ):
+        log.append("verdicts", [verdict(number) for number in range(10)])
+        relay.step()
+        log.append("verdicts", [verdict(number) for number in range(10, 20)])
+        fill_up(ballast)
+        with pytest.raises(LogFull, match="relay"):  # by its own segment's path
+            note_until_full(relay, log)
+        ballast.unlink()
+        while relay.step():
+            pass
+        end = log.appended("verdicts")
+    assert list(dict.fromkeys(sink.sequences())) == list(range(end))
+    account = ledger.read(small_disk / "log", tmp_path / "none", {"verdicts": frozenset({"relay"})})["verdicts"]
+    assert account.consumers["relay"] == ledger.Delivery(delivered=end, spooled=0, lost=0)
+
+
+def note_until_full(relay: Relay, log: SqliteEventLog) -> None:
+    """A note is small, and what was preallocated takes a few."""
+    for _ in range(1000):
+        relay.step()
+        with suppress(LogFull):
+            log.append("verdicts", [verdict(log.appended("verdicts"))])
+
+
+@contextmanager
+def relay_over(folder: Path, sink: FakeSink) -> Iterator[Relay]:
+    meters = Meters(CounterFile.open(folder / "relay.bin"))
+    with closing(SqliteEventLog(folder / "log", "relay", SystemClock())) as events, closing(meters.file):
+        yield Relay(
+            events,
+            sink,
+            DeadLetters(folder / "dead.jsonl"),
+            streams=("verdicts",),
+            trouble=folder / "trouble",
+            meters=meters,
+            clock=SystemClock(),
+        )
 
 
 @pytest.mark.parametrize("policy", [None, ROLLING])

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -15,11 +15,12 @@ from gateway.events.policy import StreamPolicy
 from gateway.events.relay import Relay
 from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
-from gateway.ports import Outgoing, SinkDown
+from gateway.ports import SinkDown
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
 from tests.support.events import audit, feedback
 from tests.support.manual_clock import ManualClock
+from tests.support.sink import FakeSink, KilledHere
 
 POLICY: dict[Stream, StreamPolicy] = {
     "feedback": StreamPolicy(roll_seconds=20, roll_bytes=1500, max_bytes=6000, keep_seconds=30),
@@ -29,32 +30,6 @@ CONSUMERS: Mapping[Stream, frozenset[str]] = {"feedback": frozenset({"relay"})}
 MEMORY = Path("/dev/shm")  # noqa: S108 - no fsync there, and names from mkdtemp
 
 
-class KilledHere(Exception):
-    """A kill -9 between the sink's word and the relay's note of it."""
-
-
-class Sink:
-    """`plan`: what becomes of the next delivery: all, some then down, all then killed, or one refused."""
-
-    def __init__(self) -> None:
-        self.plan = "all"
-        self.got: dict[str, list[int]] = {}
-        self.refused = 0
-
-    def deliver(self, events: Sequence[Outgoing]) -> dict[int, str]:
-        taken = len(events) // 2 if self.plan == "half" else len(events) - (self.plan == "refuse")
-        for out in events[:taken]:
-            self.got.setdefault(out.entry.producer, []).append(out.entry.sequence)
-        if self.plan == "half":
-            raise SinkDown("test", "down")
-        if self.plan == "killed":
-            raise KilledHere
-        return {len(events) - 1: "never"} if self.plan == "refuse" else {}
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
 class RelayAgainstItsAccount(RuleBasedStateMachine):
     """Two producers of `feedback`, one relay; `audit` only carries its positions."""
 
@@ -62,7 +37,7 @@ class RelayAgainstItsAccount(RuleBasedStateMachine):
     def start(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tipstaff-relay-", dir=MEMORY if MEMORY.is_dir() else None))
         self.clock = ManualClock()
-        self.sink = Sink()
+        self.sink = FakeSink()
         self.meters = Meters(CounterFile.open(self.folder / "relay.bin"))
         self.logs = {name: self.open(name) for name in ("p", "q")}
         self.number = 0
@@ -95,7 +70,9 @@ class RelayAgainstItsAccount(RuleBasedStateMachine):
 
     @rule(plan=st.sampled_from(("all", "half", "killed", "refuse")))
     def relay_once(self, plan: str) -> None:
-        self.sink.plan = plan
+        self.sink.down, self.sink.takes_first = ("away", 5) if plan == "half" else ("", 0)
+        self.sink.killed = plan == "killed"
+        self.sink.never = {feedback(self.number - 1).id: "never"} if plan == "refuse" and self.number else {}
         try:
             self.relay.step()
         except SinkDown:
@@ -116,16 +93,17 @@ class RelayAgainstItsAccount(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "events"):
             return
-        self.sink.plan = "all"
+        self.sink.down, self.sink.killed, self.sink.never = "", False, {}
         while self.relay.step():
             pass
         book = ledger.read(self.folder / "log", self.folder / "none", CONSUMERS)["feedback"]
         account = book.consumers["relay"]
         assert book.balanced
         assert (book.appended, account.spooled) == (self.number, 0)
-        distinct = sum(len(set(sequences)) for sequences in self.sink.got.values())
+        got = [self.sink.sequences("feedback", name) for name in self.logs]
+        distinct = sum(len(set(sequences)) for sequences in got)
         assert account.delivered <= distinct <= account.delivered + account.lost
-        for sequences in self.sink.got.values():
+        for sequences in got:
             firsts = list(dict.fromkeys(sequences))
             assert firsts == sorted(firsts)  # repetitions aside, in order
         for log in (*self.logs.values(), self.events):

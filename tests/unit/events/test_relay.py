@@ -1,7 +1,7 @@
 """The relay over a sink that fails as told: every event at least once, in order, and none without an account."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -18,37 +18,12 @@ from gateway.ports import Batch, Entry, LogFull, Outgoing, SinkDown
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import RELAY_ERRORS, RELAY_LAG, Meters
 from tests.support.events import audit, feedback, verdict
+from tests.support.sink import FakeSink
 from tests.unit.events.conftest import Bench
 
 STREAMS: tuple[Stream, ...] = ("verdicts", "feedback")
 RELAY = frozenset({"relay"})
 PATIENT: Mapping[Stream, frozenset[str]] = dict.fromkeys(STREAMS, RELAY)
-
-
-class FakeSink:
-    """Takes what it is given, unless told otherwise. `takes_first`: how much of a batch it takes before failing."""
-
-    def __init__(self) -> None:
-        self.taken: list[Outgoing] = []
-        self.down = ""
-        self.takes_first = 0
-        self.never: dict[str, str] = {}
-
-    def deliver(self, events: Sequence[Outgoing]) -> dict[int, str]:
-        if self.down:
-            self.taken += events[: self.takes_first]
-            raise SinkDown("test", self.down)
-        refused = {
-            n: self.never[out.entry.event.id] for n, out in enumerate(events) if out.entry.event.id in self.never
-        }
-        self.taken += [out for n, out in enumerate(events) if n not in refused]
-        return refused
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    def sequences(self, stream: Stream = "verdicts", producer: str = "p") -> list[int]:
-        return [out.entry.sequence for out in self.taken if out.stream == stream and out.entry.producer == producer]
 
 
 class House:

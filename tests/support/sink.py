@@ -1,0 +1,43 @@
+"""A sink that fails as told: a fake of `gateway.ports.Sink`."""
+
+from collections.abc import Sequence
+
+from gateway.events.schema import Stream
+from gateway.ports import Outgoing, SinkDown
+
+
+class KilledHere(Exception):
+    """A kill -9 between the sink's word and the relay's note of it."""
+
+
+class FakeSink:
+    """Takes what it is given, unless told otherwise.
+
+    `down`: it fails with these words, having taken the first `takes_first`. `killed`: it takes all, and that is the
+    relay's last moment. `never`: event id -> why it is never taken.
+    """
+
+    def __init__(self) -> None:
+        self.taken: list[Outgoing] = []
+        self.down = ""
+        self.takes_first = 0
+        self.killed = False
+        self.never: dict[str, str] = {}
+
+    def deliver(self, events: Sequence[Outgoing]) -> dict[int, str]:
+        if self.down:
+            self.taken += events[: self.takes_first]
+            raise SinkDown("test", self.down)
+        ids = [out.entry.event.id for out in events]
+        refused = {number: self.never[each] for number, each in enumerate(ids) if each in self.never}
+        self.taken += [out for number, out in enumerate(events) if number not in refused]
+        if self.killed:
+            raise KilledHere
+        return refused
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def sequences(self, stream: Stream = "verdicts", producer: str = "p") -> list[int]:
+        """What it has taken of one producer, in order."""
+        return [out.entry.sequence for out in self.taken if out.stream == stream and out.entry.producer == producer]
