@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.app.classifier import make_classifier
 from gateway.app.common import SCORING_SECONDS, Process, exit_code, running_process
 from gateway.app.reload import Renewal
+from gateway.configinforce import without
 from gateway.curation.store import labelled
 from gateway.forgetting import ForgettingFolder
 from gateway.process import Exit, Parent, run_blocking
@@ -23,15 +24,18 @@ from gateway.scoring.sampling import Sample
 from gateway.scoring.scorer import Scorer
 from gateway.scoring.texts import LONGER, KeptTexts
 from gateway.scoring.watchdog import Watchdog
+from gateway.settings import Settings
 
-UNREAD = frozenset(
-    (
-        *("listen", "admin", "models", "client_keys", "feedback", "tls", "expose_arm", "deadlines", "limits"),
-        *("admin_token_file", "admin_tokens", "admin_users", "notify", "public_url", "events", "audit"),
-        *("unit_key_file", "old_unit_key_files"),
-    )
+_UNREAD = (
+    *("listen", "admin", "client_keys", "feedback", "tls", "expose_arm", "deadlines", "limits", "audit", "events"),
+    *("admin_token_file", "admin_tokens", "admin_users", "notify", "public_url"),
+    *("unit_key_file", "old_unit_key_files"),
 )
-"""Keys of the configuration that a scorer makes nothing of: it is left alone where only they change."""
+
+
+def scorer_reads(settings: Settings) -> Settings:
+    """What a scorer makes something of, the rest at its defaults: it is left alone where only that changes."""
+    return without(settings, _UNREAD).model_copy(update={"models": {}})
 
 
 def run_scorer(config: Path, parent_fd: int | None) -> int:
@@ -60,7 +64,7 @@ def _run_scorer(config: Path, parent: Parent) -> int:
             horizon=Horizon(frozenset(proxy_name(worker) for worker in range(settings.proxy.workers))),
             duty=VerdictForgetting(ForgettingFolder(process.data), events, texts).step,
         )
-        renewal = Renewal(config, settings, parent, unread=UNREAD)
+        renewal = Renewal(config, settings, parent, reads=scorer_reads)
         run_blocking(partial(_score, scorer, parent, renewal), parent)
         renewal.finish()
     return Exit.OK

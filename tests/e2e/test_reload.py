@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,10 @@ from tests.support.simulated import UNHURRIED, simulated
 from tests.support.stack import Stack, tipstaff
 from tests.support.wait import until
 
-RELOADS, EVERY = 100, 5
-"""How many, and which of them are invalid."""
+RELOADS, EVERY, ANEW = 100, 5, 7
+"""How many, which of them are invalid, and which make scorer and controller begin anew."""
 PEOPLE = 4
-IN_A_ROW = 8
+AT_ONCE = 8
 """Answers, each on a new connection, after which both workers have answered."""
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"models": {"assistant": {"arms": {}}}}, "models.assistant.arms: expected at least one"),
@@ -72,7 +73,8 @@ def answering(stack: Stack) -> str:
 
 
 def answers_only(stack: Stack, server: ModelServer) -> bool:
-    return all(answering(stack) == server.model.name for _ in range(IN_A_ROW))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return set(pool.map(lambda _: answering(stack), range(AT_ONCE))) == {server.model.name}
 
 
 @pytest.mark.timeout(900)
@@ -90,7 +92,8 @@ def test_a_hundred_reloads_under_load(servers: list[ModelServer], tmp_path: Path
                     assert answers_only(stack, serving)
                 else:
                     serving = servers[number % 2]
-                    write(stack, settings(serving))
+                    days = 7 + number // ANEW
+                    write(stack, settings(serving, retention={"days": days}))
                     assert reload(stack).problems == ()
                     until(partial(answers_only, stack, serving), 60, "both have gone over", 0.05)
         assert people.broken == 0
