@@ -7,7 +7,7 @@ again whenever it changes.
 """
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -85,21 +85,19 @@ class ConfigInForce:
         atomicfile.replace(self._loading, msgspec.json.encode(loading), durable=False)
 
 
-def without(settings: Settings, keys: Iterable[str]) -> Settings:
-    """`settings` with nothing but defaults under these keys."""
-    return settings.model_copy(update={key: Settings.model_fields[key].get_default() for key in keys})
+def fingerprint(settings: Settings, without: frozenset[str]) -> str:
+    """SHA-256 of what stands under all keys of the configuration but those, and of what is in the files they name.
 
-
-def fingerprint(settings: Settings) -> str:
-    """SHA-256 of all keys, and of what is in the files that they name. Raises ConfigError.
-
-    Of an encoder's folder: which files it has, how large and how old.
+    Of an encoder's folder: which files it has, how large and how old. Raises ConfigError.
     """
+    files = [(key, path) for key, path in named_files(settings) if key.partition(".")[0] not in without]
     # A file is what is in it: under a supervisor copies lie in another folder after each reload.
-    contents = {path: Path(sha256(_content(key, path)).hexdigest()) for key, path in named_files(settings)}
-    whole = sha256(with_files(settings, contents).model_dump_json().encode())
-    if isinstance(settings.scoring.encoder, Path):
-        for path in sorted(settings.scoring.encoder.rglob("*")):
+    contents = {path: Path(sha256(_content(key, path)).hexdigest()) for key, path in files}
+    kept = with_files(settings, {path: contents.get(path, path) for _, path in named_files(settings)})
+    whole = sha256(kept.model_dump_json(exclude=set(without)).encode())
+    encoder = settings.scoring.encoder
+    if isinstance(encoder, Path) and "scoring" not in without:
+        for path in sorted(encoder.rglob("*")):
             seen = path.stat()
             whole.update(f"{path.name} {seen.st_size} {seen.st_mtime_ns}\n".encode())
     return whole.hexdigest()

@@ -14,7 +14,6 @@ from gateway import __version__, unitkeys
 from gateway.app.classifier import make_classifier
 from gateway.app.common import Process, consumers, exit_code, part_died, running_process
 from gateway.app.reload import ConfigDesk, Renewal
-from gateway.configinforce import without
 from gateway.controller.access import Access, Asked, Refusal
 from gateway.controller.api import create_app
 from gateway.controller.database import opening
@@ -63,23 +62,6 @@ from gateway.tasks import Tasks
 from gateway.telemetry.exposition import Exposition
 
 _RETRY_SECONDS, _SELDOM_SECONDS = 0.5, 60.0
-_UNREAD = ("listen", "tls", "expose_arm", "deadlines", "limits", "feedback", "client_keys", "audit")
-_UNREAD_OF_ARMS = ("endpoints", "model", "api_key_file", "ca", "tls_verify", "fail_over")
-
-
-def controller_reads(settings: Settings) -> Settings:
-    """What a controller makes something of, the rest at its defaults: it is left alone where only that changes."""
-    nothing = dict.fromkeys(_UNREAD_OF_ARMS)
-    models = {
-        name: model.model_copy(
-            update={
-                "unit": (),
-                "arms": {each: arm.model_copy(update=nothing) for each, arm in model.arms.items()},
-            }
-        )
-        for name, model in settings.models.items()
-    }
-    return without(settings, _UNREAD).model_copy(update={"models": models})
 
 
 def run_controller(config: Path, listen_fd: int | None, parent_fd: int | None) -> int:
@@ -92,7 +74,7 @@ def _run_controller(config: Path, listen_fd: int | None, parent: Parent) -> int:
         # A copy: the supervisor's own is needed again when this process begins anew.
         listener = listen(process.settings.admin) if listen_fd is None else inherited(os.dup(listen_fd))
         desk = ConfigDesk(config, process.settings, parent, process.clock)
-        renewal = Renewal(config, process.settings, parent, desk.refused, reads=controller_reads, same=desk.follow)
+        renewal = Renewal(config, process.settings, parent, desk.refused)
         run_async(partial(_control, process, stack, listener, parent, desk, renewal), parent)
         renewal.finish()
     return Exit.OK
@@ -188,7 +170,6 @@ def _controller(
         tables.start(wishes(settings.models))
     index, feedback, labels, events = _opened(process, stack)
     trail = _trail(process, events)
-    desk.followed = partial(_note_loaded, trail)
     folder = FolderWatch(data)
     reader = VerdictReader(events, index, process.meters)
     feedback_reader = FeedbackReader(events, feedback, index, process.meters)
@@ -289,12 +270,9 @@ def _opened(process: Process, stack: ExitStack) -> tuple[ExchangeIndex, Feedback
 def _trail(process: Process, events: SqliteEventLog) -> AuditTrail:
     """With the configuration that was loaded."""
     trail = AuditTrail(events, process.clock, process.meters)
-    _note_loaded(trail, process.settings)
+    digest = settings_fingerprint(process.settings)
+    trail.note("config", "config.loaded", digest, f"controller, tipstaff {__version__}")
     return trail
-
-
-def _note_loaded(trail: AuditTrail, settings: Settings) -> None:
-    trail.note("config", "config.loaded", settings_fingerprint(settings), f"controller, tipstaff {__version__}")
 
 
 class _Seldom:

@@ -172,8 +172,6 @@ class ConfigDesk:
         self._clock = clock
         started_us = clock.now_us()
         self._own = Loading(str(config), started_us, started_us)
-        self.followed: Callable[[Settings], object] = lambda _settings: None
-        """Hears of settings that were taken without a new beginning."""
 
     def settings(self) -> Settings:
         """Those that this process runs by."""
@@ -183,13 +181,6 @@ class ConfigDesk:
         """Without a supervisor: of this process."""
         found = self._in_force.loading() if self._parent.watches else None
         return found or self._own
-
-    def follow(self, settings: Settings) -> None:
-        """Other settings are in force, and this process goes on as it is."""
-        self._running = settings
-        now_us = self._clock.now_us()
-        self._own = msgspec.structs.replace(self._own, since_us=now_us, tried_us=now_us, problems=())
-        self.followed(settings)
 
     def refused(self, problems: list[str]) -> None:
         """The file was read again, by this process, and not taken."""
@@ -225,8 +216,8 @@ def tell_refused(problems: Iterable[str]) -> None:
 class Renewal:
     """SIGHUP in a process that takes another configuration by beginning anew: it ends in order first.
 
-    `stop` is called, from a thread, once that is due; `refused` when it is not to be. `reads`: what of settings
-    this process makes something of; where nothing of it has changed it goes on, and `same` hears of the new ones.
+    `stop` is called, from a thread, once that is due; `refused` when it is not to be. Where nothing has changed but
+    what stands under keys that this process is known not to read, `unread`, it goes on as it is.
     """
 
     def __init__(
@@ -235,17 +226,14 @@ class Renewal:
         running: Settings,
         parent: Parent,
         refused: Callable[[list[str]], object] = lambda _problems: None,
-        *,
-        reads: Callable[[Settings], Settings] = lambda settings: settings,
-        same: Callable[[Settings], object] = lambda _settings: None,
+        unread: frozenset[str] = frozenset(),
     ) -> None:
         self._config = config
         self._running = running
         self._parent = parent
         self._refused = refused
-        self._reads = reads
-        self._same = same
-        self._read = fingerprint(reads(running))
+        self._unread = unread
+        self._read = self._what_is_read(running)
         self._due = threading.Event()
         self.stop: Callable[[], object] = lambda: None
 
@@ -260,13 +248,15 @@ class Renewal:
             tell_refused(error.problems)
             self._refused(error.problems)
             return
-        if fingerprint(self._reads(settings)) == self._read:
+        if self._unread and self._what_is_read(settings) == self._read:
             log.info("configuration taken: nothing that this process reads has changed")
-            self._same(settings)
             self._parent.ready()
             return
         self._due.set()
         self.stop()
+
+    def _what_is_read(self, settings: Settings) -> str:
+        return fingerprint(settings, self._unread) if self._unread else ""
 
     def finish(self) -> None:
         """At the end. Raises Again when it was the end for that."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from gateway.app.classifier import make_classifier
 from gateway.app.common import SCORING_SECONDS, Process, exit_code, running_process
 from gateway.app.reload import Renewal
-from gateway.configinforce import without
 from gateway.curation.store import labelled
 from gateway.forgetting import ForgettingFolder
 from gateway.process import Exit, Parent, run_blocking
@@ -24,18 +23,15 @@ from gateway.scoring.sampling import Sample
 from gateway.scoring.scorer import Scorer
 from gateway.scoring.texts import LONGER, KeptTexts
 from gateway.scoring.watchdog import Watchdog
-from gateway.settings import Settings
 
-_UNREAD = (
-    *("listen", "admin", "client_keys", "feedback", "tls", "expose_arm", "deadlines", "limits", "audit", "events"),
-    *("admin_token_file", "admin_tokens", "admin_users", "notify", "public_url"),
-    *("unit_key_file", "old_unit_key_files"),
+UNREAD = frozenset(
+    (
+        *("listen", "admin", "models", "client_keys", "feedback", "tls", "expose_arm", "deadlines", "limits"),
+        *("admin_token_file", "admin_tokens", "admin_users", "notify", "public_url", "events", "audit"),
+        *("unit_key_file", "old_unit_key_files"),
+    )
 )
-
-
-def scorer_reads(settings: Settings) -> Settings:
-    """What a scorer makes something of, the rest at its defaults: it is left alone where only that changes."""
-    return without(settings, _UNREAD).model_copy(update={"models": {}})
+"""Keys of the configuration that a scorer makes nothing of: it is left alone where only they change."""
 
 
 def run_scorer(config: Path, parent_fd: int | None) -> int:
@@ -64,7 +60,7 @@ def _run_scorer(config: Path, parent: Parent) -> int:
             horizon=Horizon(frozenset(proxy_name(worker) for worker in range(settings.proxy.workers))),
             duty=VerdictForgetting(ForgettingFolder(process.data), events, texts).step,
         )
-        renewal = Renewal(config, settings, parent, reads=scorer_reads)
+        renewal = Renewal(config, settings, parent, unread=UNREAD)
         run_blocking(partial(_score, scorer, parent, renewal), parent)
         renewal.finish()
     return Exit.OK

@@ -10,29 +10,22 @@ import pytest
 from gateway.app.reload import Renewal
 from gateway.configfile import load
 from gateway.process import READY, Again, Parent
-from gateway.settings import Settings
 from tests.support.wait import until
 
 CONFIG = "models: {a: {arms: {b: {endpoints: ['http://127.0.0.1:PORT']}}}}\nretention: {days: DAYS}\ndata: data\n"
-
-
-def but_models(settings: Settings) -> Settings:
-    return settings.model_copy(update={"models": {}})
+UNREAD = frozenset({"models"})
 
 
 class Child:
     """A process without a supervisor, over one file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, unread: frozenset[str]) -> None:
         self.path = folder / "config.yaml"
         self.write()
         self.stopped = threading.Event()
         self.refused: list[str] = []
         running = load(self.path, {})
-        self.followed: list[Settings] = []
-        self.renewal = Renewal(
-            self.path, running, Parent(None), self.refused.extend, reads=but_models, same=self.followed.append
-        )
+        self.renewal = Renewal(self.path, running, Parent(None), self.refused.extend, unread=unread)
         self.renewal.stop = self.stopped.set
 
     def write(self, port: int = 1, days: int = 7) -> None:
@@ -44,25 +37,32 @@ class Child:
         until(lambda: not any(each.name == "reload" for each in threading.enumerate()), 20, "it is looked at")
 
 
-@pytest.mark.parametrize(("port", "days", "anew"), [(1, 7, False), (2, 7, False), (1, 8, True), (2, 8, True)])
+@pytest.mark.parametrize(
+    ("unread", "port", "days", "anew"),
+    [
+        (UNREAD, 1, 7, False),
+        (UNREAD, 2, 7, False),
+        (UNREAD, 1, 8, True),
+        (UNREAD, 2, 8, True),
+        (frozenset(), 1, 7, True),  # whoever does not say what it leaves unread always begins anew
+    ],
+)
 def test_it_begins_anew_where_what_it_reads_has_changed(
-    tmp_path: Path, port: int, days: int, *, anew: bool
+    tmp_path: Path, unread: frozenset[str], port: int, days: int, *, anew: bool
 ) -> None:
-    child = Child(tmp_path)
+    child = Child(tmp_path, unread)
     child.write(port, days)
     child.asked()
     assert child.stopped.is_set() is anew
     if anew:
-        assert child.followed == []
         with pytest.raises(Again):
             child.renewal.finish()
     else:
-        assert child.followed == [load(child.path, {})]
         child.renewal.finish()
 
 
 def test_what_is_wrong_is_refused_and_it_goes_on(tmp_path: Path) -> None:
-    child = Child(tmp_path)
+    child = Child(tmp_path, UNREAD)
     child.write(days=-1)
     child.asked()
     assert not child.stopped.is_set()
@@ -83,10 +83,10 @@ def test_the_supervisor_hears_that_it_works_by_the_new_one(
     tmp_path: Path, link: tuple[socket.socket, Parent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours, parent = link
-    child = Child(tmp_path)
+    child = Child(tmp_path, UNREAD)
     child.write(port=2)
     monkeypatch.setattr("gateway.app.reload.reloaded", lambda *_: load(child.path, {}))
-    renewal = Renewal(child.path, load(child.path, {}), parent, reads=but_models)
+    renewal = Renewal(child.path, load(child.path, {}), parent, unread=UNREAD)
     renewal.asked()
     ours.settimeout(20)
     assert ours.recv(1) == READY
