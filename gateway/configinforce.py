@@ -7,7 +7,7 @@ again whenever it changes.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -88,7 +88,7 @@ class ConfigInForce:
 def fingerprint(settings: Settings, without: frozenset[str]) -> str:
     """SHA-256 of what stands under all keys of the configuration but those, and of what is in the files they name.
 
-    Of an encoder's folder: which files it has, how large and how old. Raises ConfigError.
+    Of an encoder's folder: which files it has, and since when as they are. Raises ConfigError.
     """
     files = [(key, path) for key, path in named_files(settings) if key.partition(".")[0] not in without]
     # A file is what is in it: under a supervisor copies lie in another folder after each reload.
@@ -97,10 +97,19 @@ def fingerprint(settings: Settings, without: frozenset[str]) -> str:
     whole = sha256(kept.model_dump_json(exclude=set(without)).encode())
     encoder = settings.scoring.encoder
     if isinstance(encoder, Path) and "scoring" not in without:
-        for path in sorted(encoder.rglob("*")):
-            seen = path.stat()
-            whole.update(f"{path.name} {seen.st_size} {seen.st_mtime_ns}\n".encode())
+        for line in _folder(encoder):
+            whole.update(line.encode())
     return whole.hexdigest()
+
+
+def _folder(folder: Path) -> Iterator[str]:
+    """A copy that keeps size and times of modification has another inode, or changed later."""
+    try:
+        for path in sorted(folder.rglob("*")):
+            seen = path.lstat()
+            yield f"{path.relative_to(folder)} {seen.st_ino} {seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns}\n"
+    except OSError as error:
+        raise ConfigError([f"scoring.encoder: {folder} cannot be read ({error.strerror})"]) from error
 
 
 def _content(name: str, path: Path) -> bytes:

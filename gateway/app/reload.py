@@ -244,12 +244,14 @@ class Renewal:
     def _look(self) -> None:
         try:
             settings = reloaded(self._config, self._running, self._parent)
+            read = self._what_is_read(settings)
         except ConfigError as error:
             tell_refused(error.problems)
             self._refused(error.problems)
             return
-        if self._unread and self._what_is_read(settings) == self._read:
+        if self._unread and read == self._read:
             log.info("configuration taken: nothing that this process reads has changed")
+            self._running = settings
             self._parent.ready()
             return
         self._due.set()

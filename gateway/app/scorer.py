@@ -42,6 +42,7 @@ def run_scorer(config: Path, parent_fd: int | None) -> int:
 def _run_scorer(config: Path, parent: Parent) -> int:
     with running_process(config, SCORER) as process, ExitStack() as stack:
         settings = process.settings
+        renewal = Renewal(config, settings, parent, unread=UNREAD)  # of what it reads by, as it is now
         _, classifier = make_classifier(settings)
         events = process.event_log()
         stack.callback(events.close)
@@ -60,7 +61,6 @@ def _run_scorer(config: Path, parent: Parent) -> int:
             horizon=Horizon(frozenset(proxy_name(worker) for worker in range(settings.proxy.workers))),
             duty=VerdictForgetting(ForgettingFolder(process.data), events, texts).step,
         )
-        renewal = Renewal(config, settings, parent, unread=UNREAD)
         run_blocking(partial(_score, scorer, parent, renewal), parent)
         renewal.finish()
     return Exit.OK

@@ -1,9 +1,12 @@
 """Another configuration under load: the real gateway, two workers, people who never stop asking."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +23,10 @@ from tests.support.simulated import UNHURRIED, simulated
 from tests.support.stack import Stack, tipstaff
 from tests.support.wait import until
 
-RELOADS, EVERY = 100, 5
-"""How many, and which of them are invalid."""
+RELOADS, EVERY, ANEW = 100, 5, 7
+"""How many; one in five is invalid; once in seven something changes that the scorer reads."""
 PEOPLE = 4
-IN_A_ROW = 8
+AT_ONCE = 8
 """Answers, each on a new connection, after which both workers have answered."""
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"models": {"assistant": {"arms": {}}}}, "models.assistant.arms: expected at least one"),
@@ -72,7 +75,18 @@ def answering(stack: Stack) -> str:
 
 
 def answers_only(stack: Stack, server: ModelServer) -> bool:
-    return all(answering(stack) == server.model.name for _ in range(IN_A_ROW))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return set(pool.map(lambda _: answering(stack), range(AT_ONCE))) == {server.model.name}
+
+
+DAYS = [7, *(7 + number // ANEW for number in range(RELOADS) if number % EVERY)]
+
+
+def left_alone(stack: Stack, process: str) -> int:
+    """How often it took a configuration and went on as it was."""
+    lines = (json.loads(line) for line in stack.errors.read_text().splitlines() if line.startswith("{"))
+    taken = (line for line in lines if line["message"].startswith("configuration taken: nothing"))
+    return sum(line["process"] == process for line in taken)
 
 
 @pytest.mark.timeout(900)
@@ -90,7 +104,7 @@ def test_a_hundred_reloads_under_load(servers: list[ModelServer], tmp_path: Path
                     assert answers_only(stack, serving)
                 else:
                     serving = servers[number % 2]
-                    write(stack, settings(serving))
+                    write(stack, settings(serving, retention={"days": 7 + number // ANEW}))
                     assert reload(stack).problems == ()
                     until(partial(answers_only, stack, serving), 60, "both have gone over", 0.05)
         assert people.broken == 0
@@ -99,6 +113,7 @@ def test_a_hundred_reloads_under_load(servers: list[ModelServer], tmp_path: Path
         ledger = stack.settled()
         assert ledger["exchanges"]["balanced"]
         assert stack.stop() == 0
+    assert left_alone(stack, "scorer-0") == sum(days == before for before, days in pairwise(DAYS))
 
 
 def test_what_is_in_force_stays_so_over_a_death(servers: list[ModelServer], tmp_path: Path) -> None:

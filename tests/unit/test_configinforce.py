@@ -1,5 +1,6 @@
 """The configuration in force, in its folder."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -146,8 +147,15 @@ def test_an_encoder_s_folder_that_was_filled_anew_is_another(tmp_path: Path) -> 
     (tmp_path / "model" / "model.onnx").write_bytes(b"one")
     before = fingerprint(settings, UNREAD)
     assert fingerprint(settings, UNREAD) == before
-    (tmp_path / "model" / "model.onnx").write_bytes(b"three")
-    assert fingerprint(settings, UNREAD) != before
+    other = tmp_path / "other"
+    other.write_bytes(b"two")
+    seen = (tmp_path / "model" / "model.onnx").stat()
+    os.utime(other, ns=(seen.st_atime_ns, seen.st_mtime_ns))  # as `cp -p` leaves it
+    other.replace(tmp_path / "model" / "model.onnx")
+    after = fingerprint(settings, UNREAD)
+    assert after != before
+    (tmp_path / "model" / ".#model.onnx").symlink_to("nowhere")  # as an editor leaves it
+    assert fingerprint(settings, UNREAD) != after
 
 
 def test_every_key_that_a_scorer_does_not_read_is_one() -> None:

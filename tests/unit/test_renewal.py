@@ -59,6 +59,7 @@ def test_it_begins_anew_where_what_it_reads_has_changed(
             child.renewal.finish()
     else:
         child.renewal.finish()
+        assert child.renewal._running == load(child.path, {})
 
 
 def test_what_is_wrong_is_refused_and_it_goes_on(tmp_path: Path) -> None:
