@@ -4,7 +4,6 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +25,7 @@ from tests.support.wait import until
 RELOADS, EVERY, ANEW = 100, 5, 7
 """How many; one in five is invalid; once in seven something changes that the scorer reads."""
 PEOPLE = 4
-AT_ONCE = 8
+IN_A_ROW = 8
 """Answers, each on a new connection, after which both workers have answered."""
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"models": {"assistant": {"arms": {}}}}, "models.assistant.arms: expected at least one"),
@@ -75,8 +74,7 @@ def answering(stack: Stack) -> str:
 
 
 def answers_only(stack: Stack, server: ModelServer) -> bool:
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return set(pool.map(lambda _: answering(stack), range(AT_ONCE))) == {server.model.name}
+    return all(answering(stack) == server.model.name for _ in range(IN_A_ROW))
 
 
 DAYS = [7, *(7 + number // ANEW for number in range(RELOADS) if number % EVERY)]
