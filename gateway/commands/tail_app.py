@@ -31,7 +31,7 @@ def tail(  # noqa: PLR0913 - a filter each
     principle: Annotated[str, typer.Option(help="Only verdicts that violate it.")] = "",
     violations: Annotated[bool, typer.Option("--violations", help="Only verdicts with a violation.")] = False,
     exchange: Annotated[str, typer.Option(help="Only of this exchange.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line, as Kafka gets it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line, by the schemas.")] = False,
 ) -> None:
     """Show a stream of the data folder as it grows. Reads files only: it needs no controller, and shows no text."""
     import threading
