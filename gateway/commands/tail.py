@@ -1,5 +1,6 @@
 """Follows a stream of a data folder: only reads, so it needs no controller and disturbs nobody."""
 
+import heapq
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -94,10 +95,12 @@ class Tail:
 
     def last(self, count: int) -> list[Entry]:
         """The last `count` that fit, in canonical order; what follows them is what `follow` begins with."""
-        back = count if self._wanted.everything else max(count, LOOK_BACK)
+        back = count if self._wanted.everything or not count else max(count, LOOK_BACK)
         self._positions = {name: max(self._end(name) - back, 0) for name in producers(self._root, self._stream)}
-        found = sorted(self._read(), key=lambda entry: (entry.time_us, entry.producer, entry.sequence))
-        return found[max(len(found) - count, 0) :]
+        # No more than those are held: a raw record may be large.
+        return heapq.nlargest(count, self._read(), key=lambda each: (each.time_us, each.producer, each.sequence))[
+            ::-1
+        ]
 
     def follow(self, stop: threading.Event) -> Iterator[Entry]:
         """What comes, as it comes, until `stop` is set."""
@@ -121,6 +124,10 @@ class Tail:
                 yield from (entry for entry in batch.entries if self._wanted.fits(entry.event))
                 if not batch.entries:
                     return
+
+
+def _place(entry: Entry) -> tuple[int, str, int]:
+    return entry.time_us, entry.producer, entry.sequence
 
 
 def json_line(entry: Entry) -> str:
