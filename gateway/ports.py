@@ -90,13 +90,6 @@ class EventLog(Protocol):
         """Flush and let go; a second call does nothing."""
 
 
-class Outgoing(msgspec.Struct, frozen=True):
-    """An event of a local stream that is to leave the machine."""
-
-    stream: Stream
-    entry: Entry
-
-
 class SinkDown(Exception):
     """Nothing can be handed over just now. `kind`: one word for it, of few."""
 
@@ -106,9 +99,9 @@ class SinkDown(Exception):
 
 
 class Sink(Protocol):
-    """Where events are relayed to. Blocking, for one thread."""
+    """Where the events of one stream are relayed to. Blocking, for one thread."""
 
-    def deliver(self, events: Sequence[Outgoing]) -> dict[int, str]:
+    def deliver(self, entries: Sequence[Entry]) -> dict[int, str]:
         """Hand all over, durably, those of one key in this order; index -> why, of those that can never be taken.
 
         Raises SinkDown: then any of them may have been taken, and is to be handed over again.

@@ -32,7 +32,7 @@ CONSUMERS: dict[Stream, frozenset[str]] = {
     "feedback": frozenset({CONTROLLER}),
 }
 FLUSH_SECONDS = 5.0
-RELAY_SECONDS = 30.0
+RELAY_SECONDS = 45.0
 """How long the relay may go on at the end: with what it has in hand, and with what is left then."""
 SCORING_SECONDS = 30.0
 """How long the classifiers may take for a group of exchanges before the scorer is taken to hang."""

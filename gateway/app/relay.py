@@ -4,7 +4,7 @@ import logging
 import signal
 import socket
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +13,14 @@ from gateway.app.reload import Renewal
 from gateway.events.dead_letters import DeadLetters
 from gateway.events.kafka_options import KafkaOptions
 from gateway.events.kafka_sink import KafkaSink
-from gateway.events.relay import Relay
+from gateway.events.relay import Relay, StreamRelay
 from gateway.keys import kafka_password
 from gateway.process import Exit, Parent, run_blocking
 from gateway.processes import RELAY
-from gateway.settings import ConfigError
+from gateway.settings import ConfigError, Settings
+
+UNREAD = frozenset(Settings.model_fields) - {"events", "data"}
+"""Keys of the configuration that a relay makes nothing of: it is left alone where only they change."""
 
 
 def run_relay(config: Path, parent_fd: int | None) -> int:
@@ -35,18 +38,18 @@ def _run_relay(config: Path, parent: Parent) -> int:
         logging.getLogger("kafka").propagate = False  # what it meets is said by the relay, once
         logging.getLogger("kafka").addHandler(logging.NullHandler())
         source = settings.events.source or socket.gethostname()
-        with closing(process.event_log()) as events, closing(KafkaSink(options, source)) as sink:
-            relay = Relay(
-                events,
-                sink,
-                DeadLetters(process.data.dead_letters),
-                streams=kafka.streams,
-                trouble=process.data.trouble(RELAY),
-                meters=process.meters,
-                clock=process.clock,
-            )
-            renewal = Renewal(config, settings, parent)
+        with closing(process.event_log()) as events, ExitStack() as stack:
+            letters = DeadLetters(process.data.dead_letters)
+            streams = []
+            for stream in kafka.streams:
+                sink = stack.enter_context(closing(KafkaSink(options, stream, source)))
+                streams.append(StreamRelay(stream, events, sink, letters, process.meters, process.clock))
+            trouble = process.data.trouble(RELAY)
+            relay = Relay(events, streams, trouble=trouble, meters=process.meters, clock=process.clock)
+            renewal = Renewal(config, settings, parent, unread=UNREAD)
             run_blocking(partial(_relay, relay, parent, renewal), parent)
+            if not renewal.due:
+                relay.drain()
         renewal.finish()
     return Exit.OK
 

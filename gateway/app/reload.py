@@ -260,7 +260,12 @@ class Renewal:
     def _what_is_read(self, settings: Settings) -> str:
         return fingerprint(settings, self._unread) if self._unread else ""
 
+    @property
+    def due(self) -> bool:
+        """Whether this end is a new beginning."""
+        return self._due.is_set()
+
     def finish(self) -> None:
         """At the end. Raises Again when it was the end for that."""
-        if self._due.is_set():
+        if self.due:
             raise Again

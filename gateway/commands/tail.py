@@ -119,10 +119,11 @@ class Tail:
         """What fits of all that there is by now."""
         with closing(SqliteEventLog(self._root, None, SystemClock())) as log:
             while True:
-                batch = log.read(self._stream, self._positions, _BATCH)
+                known = self._positions
+                batch = log.read(self._stream, known, _BATCH)
                 self._positions = batch.positions
                 yield from (entry for entry in batch.entries if self._wanted.fits(entry.event))
-                if not batch.entries:
+                if batch.positions == known:  # a batch may be empty and yet lead past what is lost
                     return
 
 
@@ -140,9 +141,10 @@ def json_line(entry: Entry) -> str:
 
 
 def line(entry: Entry) -> str:
-    """For people."""
+    """For people: one line, and nothing in it that a terminal obeys."""
     event = entry.event
-    return f"{moment(entry.time_us):%Y-%m-%d %H:%M:%S.%f}"[:-3] + f"  {_SAID[type(event)](event)}"
+    said = "".join(char if char.isprintable() else "\ufffd" for char in _SAID[type(event)](event))
+    return f"{moment(entry.time_us):%Y-%m-%d %H:%M:%S.%f}"[:-3] + f"  {said}"
 
 
 def _verdict(event: VerdictV1) -> str:

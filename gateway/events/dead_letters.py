@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.events.schema import Stream
-from gateway.ports import Outgoing
+from gateway.ports import Entry
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -27,10 +27,9 @@ class DeadLetters:
         self._path = path
         self._max_bytes = max_bytes
 
-    def add(self, out: Outgoing, reason: str, now_us: int) -> None:
+    def add(self, stream: Stream, entry: Entry, reason: str, now_us: int) -> None:
         """Durably. An event that is delivered again may stand in it twice. Raises OSError."""
-        entry = out.entry
-        letter = DeadLetter(now_us, out.stream, entry.producer, entry.sequence, entry.event.id, reason)
+        letter = DeadLetter(now_us, stream, entry.producer, entry.sequence, entry.event.id, reason)
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:

@@ -26,11 +26,6 @@ class KafkaOptions:
         return ", ".join(self.kafka.bootstrap)
 
     @property
-    def topics(self) -> set[str]:
-        """All that there must be."""
-        return {self.topic(stream) for stream in self.kafka.streams}
-
-    @property
     def new_topic(self) -> dict[str, int]:
         """The shape of a topic that is made; -1: the brokers' own default."""
         return {"num_partitions": self.kafka.partitions, "replication_factor": self.kafka.replication or -1}
@@ -49,13 +44,18 @@ class KafkaOptions:
             **self._security(),
         }
 
-    def producer(self, largest: int) -> dict[str, Any]:
-        """Of the one who sends. `largest`: the bytes that every topic takes at once."""
+    def producer(self, largest: int, *, searching: bool = False) -> dict[str, Any]:
+        """Of the one who sends. `largest`: the bytes that its topic takes at once.
+
+        `searching`: among events some of which the topic does not take. kafka-python's idempotent producer is of no
+        use after the first of them.
+        """
         kafka = self.kafka
         return {
             **self.client(),
             "acks": "all",
-            "enable_idempotence": True,
+            "enable_idempotence": not searching,
+            "max_in_flight_requests_per_connection": 1 if searching else 5,
             "allow_auto_create_topics": False,
             "max_block_ms": _CONNECT_MS,
             "delivery_timeout_ms": _DELIVERY_MS,

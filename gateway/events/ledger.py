@@ -5,7 +5,7 @@ dropped      events that never reached the log, by reason: queue full, disk full
              files). A process that was killed books `crash` when it starts again; until then they are in flight.
 appended     events that are, or ever were, durably in the log (where each producer's sequence ends)
 in flight    started - dropped - appended
-lost         appended events that this consumer never has, by reason: corrupt, purged, too_large (ranges kept beside
+lost         appended events that this consumer never has, by reason: corrupt, purged, refused (ranges kept beside
              the log; counted under `dropped` in the counter files, and no part of `dropped` here)
 delivered    what a consumer has committed as consumed: its positions, less what it had to skip as lost
 spooled      appended - delivered - lost: waits for this consumer

@@ -7,12 +7,12 @@ import msgspec
 from gateway import atomicfile
 
 CORRUPT = "corrupt"
-"""It was damaged before this consumer, or any, had read it."""
+"""It was damaged: noted by whoever came upon it first, for all who had not read it."""
 PURGED = "purged"
-"""It had gone, for its age or for want of room, before this consumer came to it."""
-TOO_LARGE = "too_large"
-"""No receiver takes it: it is set aside."""
-AFTER_APPEND = frozenset({CORRUPT, PURGED, TOO_LARGE})
+"""It had gone, for its age or for want of room, before a consumer that takes what there is came to it."""
+REFUSED = "refused"
+"""Its receiver never takes it, too large as it is, or with such a time: it is set aside."""
+AFTER_APPEND = frozenset({CORRUPT, PURGED, REFUSED})
 """All reasons: of events that the log had taken."""
 
 

@@ -1,24 +1,24 @@
-"""Takes events from the local log to a sink, each at least once, in order, and none without an account.
+"""Takes events from the local log to sinks, each at least once, in order, and none without an account.
 
-It is a consumer of the log like any other: what the sink has acknowledged is consumed, and what waits for it is
+It is a consumer of the log like any other: what a sink has acknowledged is consumed, and what waits for it is
 spooled. While there is room nothing is unlinked that still waits; where there is none, the log goes on without it,
-and what it never had is lost, and counted.
+and what it never had is lost, and counted. Each stream goes for itself: one that gets nowhere holds up no other.
 """
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import structlog
 
 from gateway import atomicfile
 from gateway.events.dead_letters import DeadLetters
-from gateway.events.losses import PURGED, TOO_LARGE
+from gateway.events.losses import PURGED, REFUSED
 from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
 from gateway.patience import Patience
-from gateway.ports import Batch, Clock, LogFull, Outgoing, Positions, Sink, SinkDown
+from gateway.ports import Batch, Clock, Entry, LogFull, Positions, Sink, SinkDown
 from gateway.telemetry.metrics import RELAY_ERRORS, RELAY_LAG, Meters
 
 log = structlog.get_logger(__name__)
@@ -32,66 +32,52 @@ _OWN_STREAM: Stream = "audit"
 """It appends nothing: its part of this stream carries its positions."""
 
 
-class Relay:
-    """Not for two threads at once. `trouble`: a file that says why nothing gets through; empty while all does."""
+class StreamRelay:
+    """Of one stream. `lag`: seconds since the oldest event that waits was appended; `trouble`: why nothing gets
+    through, empty while all does.
+    """
 
     def __init__(
         self,
+        stream: Stream,
         events: SqliteEventLog,
         sink: Sink,
         letters: DeadLetters,
-        *,
-        streams: Sequence[Stream],
-        trouble: Path,
         meters: Meters,
         clock: Clock,
     ) -> None:
+        self.lag = 0.0
+        self.trouble = ""
+        self._stream = stream
         self._events = events
         self._sink = sink
         self._letters = letters
-        self._streams = streams
-        self._trouble = trouble
         self._meters = meters
         self._clock = clock
-        self._lag = meters.gauge(RELAY_LAG)
-        self._patience = Patience("relaying events", clock, (SinkDown,))
-        self._ticked = float("-inf")
+        self._met = False
+        """Once the sink has been reached: what is wrong with it is to be known before the first event."""
+        self._patience = Patience(f"relaying {stream}", clock, (SinkDown,))
 
-    def run(self, stop: threading.Event) -> None:
-        """Relay until `stop` is set, and then what is left, for DRAIN_SECONDS at most."""
-        while not stop.is_set():
-            if not self._turn():
-                stop.wait(_IDLE_SECONDS)
-        end = self._clock.monotonic() + DRAIN_SECONDS
-        while self._clock.monotonic() < end and self._turn():
-            pass
-
-    def step(self) -> int:
-        """Deliver a batch of every stream; returns how many events left. Raises SinkDown, LogFull, OSError."""
-        known = {stream: self._events.consumed(stream) for stream in self._streams}
-        batches = {stream: self._events.read(stream, known[stream], _BATCH) for stream in self._streams}
-        waiting = [Outgoing(stream, entry) for stream, batch in batches.items() for entry in batch.entries]
-        self._lag.set(self._age(waiting))
-        for stream, batch in batches.items():
-            self._note_gaps(stream, known[stream], batch)
-        if waiting:
-            self._set_aside(waiting, self._sink.deliver(waiting))
-        moved = {stream: batch.positions for stream, batch in batches.items() if batch.positions != known[stream]}
-        if moved:
-            self._events.append(_OWN_STREAM, (), moved)
-        return len(waiting)
-
-    def _turn(self) -> int:
+    def turn(self) -> int:
         """What can be done now; how many events left."""
         left = 0
         if self._patience.due:
             with self._patience.trying():
                 left = self._try()
-        now = self._clock.monotonic()
-        if now - self._ticked >= _TICK_SECONDS:
-            self._ticked = now
-            self._events.tick(_OWN_STREAM)
         return left
+
+    def step(self) -> int:
+        """Deliver a batch; returns how many events left. Raises SinkDown, LogFull, OSError."""
+        known = self._events.consumed(self._stream)
+        batch = self._events.read(self._stream, known, _BATCH)
+        self.lag = self._age(batch.entries)
+        self._note_gaps(known, batch)
+        if batch.entries or not self._met:
+            self._set_aside(batch.entries, self._sink.deliver(batch.entries))
+            self._met = True
+        if batch.positions != known:
+            self._events.append(_OWN_STREAM, (), {self._stream: batch.positions})
+        return len(batch.entries)
 
     def _try(self) -> int:
         try:
@@ -102,12 +88,84 @@ class Relay:
         except (OSError, sqlite3.Error, LogFull) as error:
             self._failed("storage", error)
             raise
-        self._tell("")
+        self.trouble = ""
         return left
 
     def _failed(self, kind: str, error: Exception) -> None:
         self._meters.counter(RELAY_ERRORS, kind).inc()
-        self._tell(str(error))
+        self.trouble = str(error)
+
+    def _age(self, waiting: Sequence[Entry]) -> float:
+        """0 when there is none."""
+        oldest = min((entry.time_us for entry in waiting), default=None)
+        return 0.0 if oldest is None else max(self._clock.now_us() - oldest, 0) / 1e6
+
+    def _note_gaps(self, known: Positions, batch: Batch) -> None:
+        """What was damaged the log has noted as such by now: it is not noted again."""
+        for producer, span in gaps(known, batch):
+            if lost := self._events.skip(self._stream, producer, span, PURGED):
+                log.error(
+                    "events had gone before they were relayed", stream=self._stream, producer=producer, count=lost
+                )
+
+    def _set_aside(self, entries: Sequence[Entry], refused: Mapping[int, str]) -> None:
+        for index, reason in refused.items():
+            entry = entries[index]
+            self._letters.add(self._stream, entry, reason, self._clock.now_us())
+            self._events.skip(self._stream, entry.producer, range(entry.sequence, entry.sequence + 1), REFUSED)
+            log.error("an event was set aside", stream=self._stream, id=entry.event.id, reason=reason)
+
+
+class Relay:
+    """All streams, in turns. Not for two threads at once.
+
+    `trouble`: a file that says why nothing gets through; empty while all does.
+    """
+
+    def __init__(
+        self,
+        events: SqliteEventLog,
+        streams: Sequence[StreamRelay],
+        *,
+        trouble: Path,
+        meters: Meters,
+        clock: Clock,
+    ) -> None:
+        self._events = events
+        self._streams = streams
+        self._trouble = trouble
+        self._lag = meters.gauge(RELAY_LAG)
+        self._clock = clock
+        self._ticked = float("-inf")
+
+    def run(self, stop: threading.Event) -> None:
+        """Relay until `stop` is set."""
+        while not stop.is_set():
+            if not self.turn(stop):
+                stop.wait(_IDLE_SECONDS)
+
+    def turn(self, stop: threading.Event) -> int:
+        """A batch of each stream, unless `stop` is set meanwhile; how many events left."""
+        return sum(self._one(each) for each in self._streams if not stop.is_set())
+
+    def drain(self) -> None:
+        """Relay what is left, for DRAIN_SECONDS at most, of the streams that get somewhere."""
+        end = self._clock.monotonic() + DRAIN_SECONDS
+        going = [each for each in self._streams if not each.trouble]
+        while going:
+            going = [
+                each for each in going if self._clock.monotonic() < end and self._one(each) and not each.trouble
+            ]
+
+    def _one(self, stream: StreamRelay) -> int:
+        left = stream.turn()
+        self._lag.set(max(each.lag for each in self._streams))
+        self._tell("; ".join(dict.fromkeys(each.trouble for each in self._streams if each.trouble)))
+        now = self._clock.monotonic()
+        if now - self._ticked >= _TICK_SECONDS:
+            self._ticked = now
+            self._events.tick(_OWN_STREAM)
+        return left
 
     def _tell(self, trouble: str) -> None:
         """Where it stands already it is not written again."""
@@ -118,25 +176,6 @@ class Relay:
             pass
         self._trouble.parent.mkdir(mode=0o700, exist_ok=True)
         atomicfile.replace(self._trouble, trouble.encode(), durable=False)
-
-    def _age(self, waiting: Sequence[Outgoing]) -> float:
-        """Seconds since the oldest was appended; 0 when there is none."""
-        oldest = min((out.entry.time_us for out in waiting), default=None)
-        return 0.0 if oldest is None else max(self._clock.now_us() - oldest, 0) / 1e6
-
-    def _note_gaps(self, stream: Stream, known: Positions, batch: Batch) -> None:
-        """What was damaged the log has noted as such by now: it is not noted again."""
-        for producer, span in gaps(known, batch):
-            if lost := self._events.skip(stream, producer, span, PURGED):
-                log.error("events had gone before they were relayed", stream=stream, producer=producer, count=lost)
-
-    def _set_aside(self, waiting: Sequence[Outgoing], refused: dict[int, str]) -> None:
-        for index, reason in refused.items():
-            out = waiting[index]
-            self._letters.add(out, reason, self._clock.now_us())
-            at = out.entry.sequence
-            self._events.skip(out.stream, out.entry.producer, range(at, at + 1), TOO_LARGE)
-            log.error("an event was set aside", stream=out.stream, id=out.entry.event.id, reason=reason)
 
 
 def gaps(known: Positions, batch: Batch) -> Iterator[tuple[str, range]]:

@@ -11,6 +11,7 @@ from typing import Self
 
 import pytest
 
+from gateway.demo.session import dies_with_parent
 from tests.components.debian import find_program
 from tests.support.components import ComponentUse
 from tests.support.ports import free_port, listening
@@ -71,7 +72,7 @@ class KafkaBroker:
             self._format()
         with (self._folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._java(), "kafka.Kafka", str(self._properties)],
+                [*dies_with_parent(), *self._java(), "kafka.Kafka", str(self._properties)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -199,18 +200,20 @@ def messages(bootstrap: str, topic: str, *more: str) -> list[Message]:
         timeout=120,
         check=True,
     )
-    return [_message(json.loads(line)) for line in done.stdout.splitlines()]
+    # kcat gives payloads as they are, which need not be UTF-8.
+    lines = done.stdout.decode(errors="surrogateescape").split("\n")
+    return [_message(json.loads(line)) for line in lines if line]
 
 
 def _message(found: dict[str, object]) -> Message:
-    pairs = found["headers"]
+    pairs = found.get("headers", [])
     assert isinstance(pairs, list)
     return Message(
         topic=str(found["topic"]),
         partition=int(str(found["partition"])),
         offset=int(str(found["offset"])),
         time_ms=int(str(found["ts"])),
-        key=str(found["key"]),
+        key=str(found["key"] or ""),
         headers=dict(zip(pairs[::2], pairs[1::2], strict=True)),
         payload=str(found["payload"]),
     )

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from gateway.events.schema import Stream
-from gateway.ports import Outgoing, SinkDown
+from gateway.ports import Entry, SinkDown
 
 
 class KilledHere(Exception):
@@ -18,19 +17,19 @@ class FakeSink:
     """
 
     def __init__(self) -> None:
-        self.taken: list[Outgoing] = []
+        self.taken: list[Entry] = []
         self.down = ""
         self.takes_first = 0
         self.killed = False
         self.never: dict[str, str] = {}
 
-    def deliver(self, events: Sequence[Outgoing]) -> dict[int, str]:
+    def deliver(self, entries: Sequence[Entry]) -> dict[int, str]:
         if self.down:
-            self.taken += events[: self.takes_first]
+            self.taken += entries[: self.takes_first]
             raise SinkDown("test", self.down)
-        ids = [out.entry.event.id for out in events]
+        ids = [entry.event.id for entry in entries]
         refused = {number: self.never[each] for number, each in enumerate(ids) if each in self.never}
-        self.taken += [out for number, out in enumerate(events) if number not in refused]
+        self.taken += [entry for number, entry in enumerate(entries) if number not in refused]
         if self.killed:
             raise KilledHere
         return refused
@@ -38,6 +37,6 @@ class FakeSink:
     def close(self) -> None:
         """Nothing is held."""
 
-    def sequences(self, stream: Stream = "verdicts", producer: str = "p") -> list[int]:
+    def sequences(self, producer: str = "p") -> list[int]:
         """What it has taken of one producer, in order."""
-        return [out.entry.sequence for out in self.taken if out.stream == stream and out.entry.producer == producer]
+        return [entry.sequence for entry in self.taken if entry.producer == producer]

@@ -263,8 +263,9 @@ def _warnings(
         if each.raised_us
     ]
     wanted = configured(parts.configuration.settings())
-    down = [f"{name} does not run" for name, is_up in overview.up(totals).items() if not is_up and name in wanted]
-    running = [name for name, is_up in overview.up(totals).items() if is_up]
+    processes = overview.up(totals)
+    down = [f"{name} does not run" for name, is_up in processes.items() if not is_up and name in wanted]
+    running = [name for name, is_up in processes.items() if is_up]
     troubles = [f"{name}: {trouble}" for name in running if (trouble := parts.statuses.trouble(name))]
     loading = parts.configuration.loading()
     refused = [f"{loading.source} was read again and refused: {problem}" for problem in loading.problems]

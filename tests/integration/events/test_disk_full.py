@@ -12,7 +12,7 @@ from gateway.clock import SystemClock
 from gateway.events import ledger
 from gateway.events.dead_letters import DeadLetters
 from gateway.events.policy import StreamPolicy
-from gateway.events.relay import Relay
+from gateway.events.relay import StreamRelay
 from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
 from gateway.ports import Entry, LogFull
@@ -82,7 +82,7 @@ def test_a_relay_that_cannot_note_what_it_delivered_delivers_it_again(small_disk
     assert account.consumers["relay"] == ledger.Delivery(delivered=end, spooled=0, lost=0)
 
 
-def note_until_full(relay: Relay, log: SqliteEventLog) -> None:
+def note_until_full(relay: StreamRelay, log: SqliteEventLog) -> None:
     """A note is small, and what was preallocated takes a few."""
     for _ in range(1000):
         relay.step()
@@ -91,18 +91,11 @@ def note_until_full(relay: Relay, log: SqliteEventLog) -> None:
 
 
 @contextmanager
-def relay_over(folder: Path, sink: FakeSink) -> Iterator[Relay]:
+def relay_over(folder: Path, sink: FakeSink) -> Iterator[StreamRelay]:
     meters = Meters(CounterFile.open(folder / "relay.bin"))
     with closing(SqliteEventLog(folder / "log", "relay", SystemClock())) as events, closing(meters.file):
-        yield Relay(
-            events,
-            sink,
-            DeadLetters(folder / "dead.jsonl"),
-            streams=("verdicts",),
-            trouble=folder / "trouble",
-            meters=meters,
-            clock=SystemClock(),
-        )
+        letters = DeadLetters(folder / "dead.jsonl")
+        yield StreamRelay("verdicts", events, sink, letters, meters, SystemClock())
 
 
 @pytest.mark.parametrize("policy", [None, ROLLING])

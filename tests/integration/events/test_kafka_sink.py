@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from kafka import KafkaAdminClient
+from kafka.errors import TopicAuthorizationFailedError
 
+from gateway.clock import SystemClock
 from gateway.events.kafka_options import KafkaOptions
 from gateway.events.kafka_sink import KafkaSink
-from gateway.ports import Entry, Outgoing, SinkDown
+from gateway.ports import Entry, SinkDown
 from gateway.settings import Kafka
 from tests.support.events import verdict
 from tests.support.kafka import KafkaBroker, messages, topics
@@ -32,12 +34,12 @@ pytestmark = [
 
 def sink_to(bootstrap: str, prefix: str, password: str = "", **more: object) -> KafkaSink:
     given = {"bootstrap": bootstrap, "prefix": prefix, "streams": ["verdicts"], **more}
-    return KafkaSink(KafkaOptions(Kafka.model_validate(given), password), "here")
+    return KafkaSink(KafkaOptions(Kafka.model_validate(given), password), "verdicts", "here")
 
 
-def events(*numbers: int, model: str = "assistant") -> list[Outgoing]:
+def events(*numbers: int, model: str = "assistant", time_us: int = 1) -> list[Entry]:
     made = (msgspec.structs.replace(verdict(number), model=model) for number in numbers)
-    return [Outgoing("verdicts", Entry("p", n, n + 1, event)) for n, event in zip(numbers, made, strict=True)]
+    return [Entry("p", n, time_us + n, event) for n, event in zip(numbers, made, strict=True)]
 
 
 def sequences(bootstrap: str, topic: str) -> list[int]:
@@ -110,6 +112,49 @@ def test_what_a_topic_does_not_take_is_told_apart_from_the_rest(
     assert refused.keys() == {100}
     assert "larger than the maximum" in refused[100]
     assert sequences(kafka_broker.bootstrap, "small.verdicts") == [*range(100), 101, 102]
+
+
+@pytest.fixture
+def blind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user may write, and not look at how topics are configured."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise TopicAuthorizationFailedError
+
+    monkeypatch.setattr(KafkaAdminClient, "describe_configs", refuse)
+
+
+@pytest.mark.usefixtures("blind")
+def test_a_bound_that_we_may_not_know_is_found_by_halves(
+    kafka_broker: KafkaBroker, admin: KafkaAdminClient
+) -> None:
+    shape = {"num_partitions": 1, "configs": {"max.message.bytes": "20000"}}
+    admin.create_topics({"blind.verdicts": shape}, wait_for_metadata=True)
+    batch = [*events(*range(100)), *events(100, model="m" * 30_000), *events(101, 102)]
+    with closing(sink_to(kafka_broker.bootstrap, "blind.")) as sink:
+        refused = sink.deliver(batch)
+        assert sink.deliver(events(103)) == {}
+    assert refused.keys() == {100}
+    assert "MessageSizeTooLarge" in refused[100]
+    found = sequences(kafka_broker.bootstrap, "blind.verdicts")
+    assert set(found) == {*range(100), 101, 102, 103}
+
+
+@pytest.mark.parametrize("old", [{3}, set(range(40))])
+def test_a_time_that_a_topic_does_not_take_is_told_apart_from_the_rest(
+    kafka_broker: KafkaBroker, admin: KafkaAdminClient, old: set[int]
+) -> None:
+    prefix = f"timed{len(old)}."
+    shape = {"num_partitions": 2, "configs": {"message.timestamp.before.max.ms": "3600000"}}
+    admin.create_topics({f"{prefix}verdicts": shape}, wait_for_metadata=True)
+    now = SystemClock().now_us()
+    batch = [entry for n in range(40) for entry in events(n, time_us=1 if n in old else now)]
+    with closing(sink_to(kafka_broker.bootstrap, prefix)) as sink:
+        refused = sink.deliver(batch)
+        assert sink.deliver(events(40, time_us=now)) == {}
+    assert refused.keys() == old
+    assert all("InvalidTimestamp" in why for why in refused.values())
+    assert set(sequences(kafka_broker.bootstrap, f"{prefix}verdicts")) == set(range(41)) - old
 
 
 def test_compressed_events_are_the_same_events(kafka_broker: KafkaBroker) -> None:

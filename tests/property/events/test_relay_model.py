@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from gateway.events import ledger
 from gateway.events.dead_letters import DeadLetters
 from gateway.events.policy import StreamPolicy
-from gateway.events.relay import Relay
+from gateway.events.relay import StreamRelay
 from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
 from gateway.ports import SinkDown
@@ -48,15 +48,8 @@ class RelayAgainstItsAccount(RuleBasedStateMachine):
 
     def begin(self) -> None:
         self.events = self.open("relay")
-        self.relay = Relay(
-            self.events,
-            self.sink,
-            DeadLetters(self.folder / "dead.jsonl"),
-            streams=("feedback",),
-            trouble=self.folder / "trouble",
-            meters=self.meters,
-            clock=self.clock,
-        )
+        letters = DeadLetters(self.folder / "dead.jsonl")
+        self.relay = StreamRelay("feedback", self.events, self.sink, letters, self.meters, self.clock)
 
     @rule(name=st.sampled_from("pq"), count=st.integers(1, 12))
     def append(self, name: str, count: int) -> None:
@@ -100,7 +93,7 @@ class RelayAgainstItsAccount(RuleBasedStateMachine):
         account = book.consumers["relay"]
         assert book.balanced
         assert (book.appended, account.spooled) == (self.number, 0)
-        got = [self.sink.sequences("feedback", name) for name in self.logs]
+        got = [self.sink.sequences(name) for name in self.logs]
         distinct = sum(len(set(sequences)) for sequences in got)
         assert account.delivered <= distinct <= account.delivered + account.lost
         for sequences in got:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from classifiers.verdict import Finding
@@ -111,8 +112,14 @@ def test_lines_for_people() -> None:
     )
     assert line(Entry("p", 0, at, harmless(5))).endswith("no violation found")
     assert "200 complete, " in line(Entry("p", 0, at, exchange(5)))
-    for event in (decision(1), feedback(1), audit(1)):
-        assert line(Entry("p", 0, at, event)).startswith("2025-10-09 08:53:20.123  ")
+    assert line(Entry("p", 0, at, decision(1))).endswith("  assistant    weights   alice: first step")
+    assert line(Entry("p", 0, at, feedback(1))).endswith(f"  {1:032x}  thumbs = 1")
+    assert line(Entry("p", 0, at, audit(1))).endswith(f"  alice        viewed         {1:032x}: allowed")
+
+
+def test_a_reason_keeps_to_its_line() -> None:
+    said = line(Entry("p", 0, 0, replace(decision(1), reason="one\nline\x1b[2J")))
+    assert said.endswith("alice: one\ufffdline\ufffd[2J")
 
 
 def test_text_is_never_shown(data: DataFolder, log: SqliteEventLog) -> None:
