@@ -147,12 +147,15 @@ def scorer(config: Config = Path("config.yaml"), parent_fd: ParentFd = None) -> 
 
 @app.command(epilog="Example: tipstaff controller config.yaml")
 def controller(
-    config: Config = Path("config.yaml"), listen_fd: ListenFd = None, parent_fd: ParentFd = None
+    config: Config = Path("config.yaml"),
+    adopt: Adopt = False,  # noqa: FBT002 - a flag
+    listen_fd: ListenFd = None,
+    parent_fd: ParentFd = None,
 ) -> None:
     """Run the controller alone: the admin port, metrics, the routing table."""
     from gateway.app.controller import run_controller
 
-    raise typer.Exit(run_controller(config, listen_fd, parent_fd))
+    raise typer.Exit(run_controller(config, listen_fd, parent_fd, adopt=adopt))
 
 
 @app.command(epilog="Example: tipstaff relay config.yaml")

@@ -152,8 +152,15 @@ def _with_paths(settings: Settings, put: Put) -> Settings:
         for number, one in enumerate(settings.notify)
     )
     kafka = settings.events.kafka and _kafka(settings.events.kafka, each, put)
+    control = settings.control and settings.control.model_copy(
+        update={
+            "token_file": put("control.token_file", settings.control.token_file),
+            "ca": each("control.ca", settings.control.ca),
+        }
+    )
     return settings.model_copy(
         update={
+            "control": control,
             "models": models,
             "events": settings.events.model_copy(update={"kafka": kafka}),
             "notify": tuple(notify),

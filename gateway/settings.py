@@ -316,7 +316,7 @@ class NamedToken(_Part):
     name: Name
     """As decisions and the audit stream name them."""
     role: Role
-    """viewer, auditor or operator."""
+    """proxy (a gateway that follows, see `control`), viewer, auditor or operator."""
     file: Path
     """A file with the token, or with sha256:HEX of it, as `tipstaff token` prints it."""
 
@@ -457,6 +457,17 @@ class Kafka(_Part):
     """Signing in at the brokers."""
 
 
+class Control(_Part):
+    """Another gateway's controller, which decides how units are split: here its routing table is followed."""
+
+    url: Endpoint
+    """Its admin port, like https://tipstaff-control:9191."""
+    token_file: Path
+    """A file with a token of the role proxy."""
+    ca: Path | None = None
+    """Certificate authorities (PEM) that it is checked against; None: the system's."""
+
+
 class Events(_Part):
     """Where events go besides the data folder."""
 
@@ -511,6 +522,8 @@ class Settings(_Part):
     """Feedback on the data port."""
     events: Events = Events()
     """Where events go besides the data folder."""
+    control: Control | None = None
+    """Who decides how units are split; None: this gateway's own controller."""
     notify: Annotated[tuple[Notify, ...], Field(max_length=16)] = ()
     """Who is told of decisions."""
     public_url: Annotated[str, AfterValidator(_public_url)] = ""
@@ -531,6 +544,19 @@ class Settings(_Part):
         for each in self.client_keys:
             if unknown := sorted(set(each.models) - set(self.models)):
                 raise ValueError(f"client_keys: {each.name!r} opens {', '.join(unknown)}: there is no such model")
+        return self
+
+    @model_validator(mode="after")
+    def _follower_decides_nothing(self) -> Self:
+        if self.control is None:
+            return self
+        if self.unit_key_file is None:
+            raise ValueError("control: needs unit_key_file, the same on all gateways, so that all deal alike")
+        for name, model in self.models.items():
+            if model.rollout is not None or any(arm.weight is not None for arm in model.arms.values()):
+                raise ValueError(
+                    f"models.{name}: weights and rollout are decided at {self.control.url}: leave them out"
+                )
         return self
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sqlite3
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from functools import partial
@@ -21,6 +22,7 @@ from gateway.controller.feedback import FeedbackReader
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.first_wish import start_wished
 from gateway.controller.folder_watch import FolderWatch
+from gateway.controller.followed import FollowedTables
 from gateway.controller.forgetting import UnitForgetting
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores, default_folder
@@ -39,6 +41,7 @@ from gateway.controller.series import ControllerSeries
 from gateway.controller.server import ServerDied, serve
 from gateway.controller.statuses import Statuses
 from gateway.controller.surroundings import Surroundings
+from gateway.controller.table_source import ControlTables
 from gateway.controller.tables import RoutingTables, wishes
 from gateway.controller.traffic import TrafficReader
 from gateway.controller.trail import AuditTrail
@@ -48,10 +51,11 @@ from gateway.curation.store import LabelStore
 from gateway.events import ledger
 from gateway.events.ledger import Ledger
 from gateway.events.retired import tidy_retired
-from gateway.events.schema import Stream
+from gateway.events.schema import DecisionV1, Stream
 from gateway.events.sqlite import SqliteEventLog
 from gateway.forgetting import ForgettingFolder
 from gateway.keys import load_tokens, settings_fingerprint
+from gateway.layout import DataFolder
 from gateway.patience import Patience
 from gateway.ports import Clock, LogFull, StateStore
 from gateway.process import Exit, Parent, inherited, listen, run_async
@@ -64,18 +68,18 @@ from gateway.telemetry.exposition import Exposition
 _RETRY_SECONDS, _SELDOM_SECONDS = 0.5, 60.0
 
 
-def run_controller(config: Path, listen_fd: int | None, parent_fd: int | None) -> int:
-    """The controller until it is told to stop; its exit code."""
-    return exit_code(lambda: _run_controller(config, listen_fd, Parent(parent_fd)))
+def run_controller(config: Path, listen_fd: int | None, parent_fd: int | None, *, adopt: bool) -> int:
+    """The controller until it is told to stop; its exit code. `adopt`: see `FollowedTables`."""
+    return exit_code(lambda: _run_controller(config, listen_fd, Parent(parent_fd), adopt=adopt))
 
 
-def _run_controller(config: Path, listen_fd: int | None, parent: Parent) -> int:
+def _run_controller(config: Path, listen_fd: int | None, parent: Parent, *, adopt: bool) -> int:
     with running_process(config, CONTROLLER) as process, ExitStack() as stack:
         # A copy: the supervisor's own is needed again when this process begins anew.
         listener = listen(process.settings.admin) if listen_fd is None else inherited(os.dup(listen_fd))
         desk = ConfigDesk(config, process.settings, parent, process.clock)
         renewal = Renewal(config, process.settings, parent, desk.refused)
-        run_async(partial(_control, process, stack, listener, parent, desk, renewal), parent)
+        run_async(partial(_control, process, stack, listener, parent, desk, renewal, adopt=adopt), parent)
         renewal.finish()
     return Exit.OK
 
@@ -88,11 +92,13 @@ async def _control(
     desk: ConfigDesk,
     renewal: Renewal,
     stop: asyncio.Event,
+    *,
+    adopt: bool,
 ) -> None:
     loop = asyncio.get_running_loop()
     renewal.stop = partial(loop.call_soon_threadsafe, stop.set)
     loop.add_signal_handler(signal.SIGHUP, renewal.asked)
-    start = _Start(process, desk, stack, _in_loop(loop, stop))
+    start = _Start(process, desk, stack, _in_loop(loop, stop), stop, adopt=adopt)
     tasks = Tasks(lambda name, error: part_died(name, error, stop))
     started = start.attempt()
     if not started:
@@ -113,8 +119,17 @@ class _Start:
     """Starts the controller once its files can be used; until then `front`, the admin port, says why not."""
 
     def __init__(
-        self, process: Process, desk: ConfigDesk, stack: ExitStack, on_death: Callable[[BaseException], None]
+        self,
+        process: Process,
+        desk: ConfigDesk,
+        stack: ExitStack,
+        on_death: Callable[[BaseException], None],
+        ending: asyncio.Event,
+        *,
+        adopt: bool,
     ) -> None:
+        self._ending = ending
+        self._adopt = adopt
         self._process = process
         self._desk = desk
         self._stack = stack
@@ -137,7 +152,9 @@ class _Start:
     def _start(self) -> None:
         with ExitStack() as stack:
             try:
-                parts, loop = _controller(self._process, self._desk, stack, self._on_death)
+                parts, loop = _controller(
+                    self._process, self._desk, stack, self._on_death, self._ending, adopt=self._adopt
+                )
             except (OSError, sqlite3.Error, LogFull) as error:
                 self._why = str(error)
                 raise
@@ -157,17 +174,20 @@ class _Start:
 
 
 def _controller(
-    process: Process, desk: ConfigDesk, stack: ExitStack, on_death: Callable[[BaseException], None]
+    process: Process,
+    desk: ConfigDesk,
+    stack: ExitStack,
+    on_death: Callable[[BaseException], None],
+    ending: asyncio.Event,
+    *,
+    adopt: bool,
 ) -> tuple[ControllerParts, ControllerLoop]:
     settings, data, clock = process.settings, process.data, process.clock
     constitution, classifier = make_classifier(settings)
     store = open_state(data, clock)
     stack.callback(store.close)
     tell = _notifier(process, store, stack).tell
-    known = KnownStores(default_folder(os.environ, Path.home()))
-    tables = RoutingTables(store, data, known, clock, on_decision=tell)
-    with opening(data.state):
-        tables.start(wishes(settings.models))
+    tables = _followed(process, stack, adopt=adopt) or _decided(process, store, tell)
     index, feedback, labels, events = _opened(process, stack)
     trail = _trail(process, events)
     folder = FolderWatch(data)
@@ -227,7 +247,13 @@ def _controller(
     )
     ledgers = _ledgers(process)
     series = ControllerSeries(
-        tables, ledgers, constitution, levels, version=__version__, classifier=type(classifier).__name__
+        tables,
+        ledgers,
+        constitution,
+        levels,
+        version=__version__,
+        classifier=type(classifier).__name__,
+        table_age=(lambda: tables.age_seconds) if isinstance(tables, FollowedTables) else None,
     )
     parts = ControllerParts(
         version=__version__,
@@ -252,10 +278,38 @@ def _controller(
         access=_access(settings),
         trail=trail,
         forgetting=forgetting,
+        unit_key=partial(_unit_key, data),
+        ending=ending,
         meters=process.meters,
         clock=clock,
     )
     return parts, loop
+
+
+def _decided(process: Process, store: StateStore, tell: Callable[[DecisionV1], None]) -> RoutingTables:
+    data = process.data
+    known = KnownStores(default_folder(os.environ, Path.home()))
+    tables = RoutingTables(store, data, known, process.clock, on_decision=tell)
+    with opening(data.state):
+        tables.start(wishes(process.settings.models))
+    return tables
+
+
+def _followed(process: Process, stack: ExitStack, *, adopt: bool) -> FollowedTables | None:
+    """None: this controller decides."""
+    settings, data = process.settings, process.data
+    if settings.control is None:
+        return None
+    source = ControlTables(settings.control, unitkeys.fingerprint(unitkeys.current(settings, data)))
+    tables = FollowedTables(source, data, process.clock, adopt=adopt)
+    stack.callback(tables.close)
+    threading.Thread(target=tables.run, name="follow", daemon=True).start()
+    return tables
+
+
+def _unit_key(data: DataFolder) -> str:
+    found = unitkeys.in_use(data)
+    return "" if found is None else found.fingerprint
 
 
 def _opened(process: Process, stack: ExitStack) -> tuple[ExchangeIndex, FeedbackIndex, LabelStore, SqliteEventLog]:

@@ -42,6 +42,8 @@ def _rollback(config: Path, model: str, reason: str, say: Callable[[str], object
     logging.configure(CONTROLLER, os.environ.get(logging.LEVEL_VARIABLE, "warning"))
     settings = load(config)
     data = DataFolder(settings.data)
+    if settings.control is not None:
+        raise ConfigError([f"this gateway follows {settings.control.url}: roll back on that machine"])
     prepare(data, say)
     with ExitStack() as stack:
         stack.callback(_lock(data, model).close)

@@ -41,9 +41,7 @@ def _checks(settings: Settings) -> Iterator[Callable[[], object]]:
         yield partial(load_unit_key, old, "old_unit_key_files")
     if tls is not None:
         yield lambda: ServerTls(tls)
-    if settings.events.kafka is not None:
-        yield partial(kafka_password, settings.events.kafka)
-        yield partial(_kafka_tls, settings.events.kafka.tls or KafkaTls())
+    yield from _others(settings)
     for number, each in enumerate(settings.notify):
         yield partial(receiver, number, each)
     for name, model in settings.models.items():
@@ -55,6 +53,16 @@ def _checks(settings: Settings) -> Iterator[Callable[[], object]]:
             yield partial(_plan, name, model.rollout.plan)
 
 
+def _others(settings: Settings) -> Iterator[Callable[[], object]]:
+    control, kafka = settings.control, settings.events.kafka
+    if control is not None:
+        yield partial(read_secret, "control.token_file", control.token_file)
+        yield partial(_authorities, "control.ca", control.ca)
+    if kafka is not None:
+        yield partial(kafka_password, kafka)
+        yield partial(_kafka_tls, kafka.tls or KafkaTls())
+
+
 def _kafka_tls(tls: KafkaTls) -> None:
     context = ssl.create_default_context()
     try:
@@ -64,6 +72,13 @@ def _kafka_tls(tls: KafkaTls) -> None:
             context.load_cert_chain(tls.cert, tls.key)
     except OSError as error:
         raise ConfigError([f"events.kafka.tls: {error}: expected PEM files"]) from error
+
+
+def _authorities(key: str, path: Path | None) -> None:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise ConfigError([f"{key}: {path}: {error}: expected a PEM file"]) from error
 
 
 def _plan(model: str, given: object) -> None:

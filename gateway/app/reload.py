@@ -64,8 +64,9 @@ def _at_a_start(settings: Settings, running: Settings) -> Iterator[str]:
     for key in _AT_A_START:
         if attrgetter(key)(settings) != attrgetter(key)(running):
             yield f"{key}: read at a start only: stop tipstaff and start it again"
-    if (settings.tls is None) != (running.tls is None):
-        yield "tls: turned on and off at a start only: stop tipstaff and start it again"
+    for key in ("tls", "control"):
+        if (getattr(settings, key) is None) != (getattr(running, key) is None):
+            yield f"{key}: turned on and off at a start only: stop tipstaff and start it again"
 
 
 def _raised(settings: Settings, running: Settings) -> Iterator[str]:

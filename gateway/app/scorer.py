@@ -27,7 +27,7 @@ from gateway.scoring.watchdog import Watchdog
 UNREAD = frozenset(
     (
         *("listen", "admin", "models", "client_keys", "feedback", "tls", "expose_arm", "deadlines", "limits"),
-        *("admin_token_file", "admin_tokens", "admin_users", "notify", "public_url", "events", "audit"),
+        *("admin_token_file", "admin_tokens", "admin_users", "notify", "public_url", "events", "control", "audit"),
         *("unit_key_file", "old_unit_key_files"),
     )
 )

@@ -63,7 +63,8 @@ def _serve(config: Path, say: Say, *, adopt: bool) -> int:
             await first.tell(say)
 
         taken = supervised.in_force.path
-        specs = [*_back_office(taken, settings, admin), *_proxies(taken, settings, clients, adopt=adopt)]
+        back_office = _back_office(taken, settings, admin, adopt=adopt)
+        specs = [*back_office, *_proxies(taken, settings, clients, adopt=adopt)]
 
         def release(rank: int) -> None:
             if rank == _PROXIES:  # else clients would still be let in here while nobody takes them
@@ -81,8 +82,8 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
-def _back_office(config: Path, settings: Settings, admin: socket.socket) -> list[Spec]:
-    controller = ("controller", str(config), "--listen-fd", str(admin.fileno()))
+def _back_office(config: Path, settings: Settings, admin: socket.socket, *, adopt: bool) -> list[Spec]:
+    controller = ("controller", str(config), "--listen-fd", str(admin.fileno()), *(("--adopt",) if adopt else ()))
     relay = Spec(RELAY, ("relay", str(config)), (), grace=RELAY_SECONDS, rank=_RELAY)
     return [
         *(() if settings.events.kafka is None else (relay,)),

@@ -21,7 +21,7 @@ def add_identity(app: typer.Typer) -> None:
 def token(
     name: Annotated[str, typer.Argument(help="Whose: as decisions and the audit stream will name them.")],
     *,
-    role: Annotated[str, typer.Option(help="On the admin port: viewer, auditor or operator.")] = "viewer",
+    role: Annotated[str, typer.Option(help="On the admin port: proxy, viewer, auditor or operator.")] = "viewer",
     client: Annotated[bool, typer.Option("--client", help="A client's key for the data port instead.")] = False,
     hash_file: Annotated[
         Path | None, typer.Option(help="Write its hash here, for the configuration; must not be there yet.")

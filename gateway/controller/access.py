@@ -25,6 +25,7 @@ _LOCAL_WITHOUT_TOKEN = frozenset({"/metrics"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _AUDIT = "/api/v1/audit"
+_TABLE = "/api/v1/table"
 _SHOWN = 128
 _HOST = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^\[\]:@]+))(?::\d+)?")
 _FORESEES = "/rollout/plan"
@@ -91,13 +92,15 @@ def needed(method: str, path: str) -> Right:
     """What a request needs: to read, unless it changes something or reads the audit stream."""
     if path == _AUDIT:
         return Right.AUDIT
+    if path == _TABLE and method in _SAFE:
+        return Right.TABLE
     if method in _SAFE or (method == "POST" and path.endswith(_FORESEES)):
         return Right.READ
     return Right.CHANGE
 
 
 def _article(role: Role) -> str:
-    return f"{'a' if role is Role.VIEWER else 'an'} {role}"
+    return f"{'an' if role in (Role.AUDITOR, Role.OPERATOR) else 'a'} {role}"
 
 
 def _here(asked: Asked) -> Identity | Refusal:

@@ -23,6 +23,7 @@ from gateway.controller.routers.metrics import metrics_router
 from gateway.controller.routers.rates import rates_router
 from gateway.controller.routers.rollouts import rollouts_router
 from gateway.controller.routers.status import status_router
+from gateway.controller.routers.table import table_router
 from gateway.controller.routers.values import problems as problems_of
 from gateway.controller.routers.weights import weights_router
 
@@ -53,6 +54,7 @@ def create_app(parts: ControllerParts) -> FastAPI:
     for router in (
         metrics_router(parts.exposition),
         weights_router(parts.tables, parts.rollouts),
+        table_router(parts.tables, parts.unit_key, parts.ending),
         rates_router(parts.tables, parts.index),
         exchanges_router(parts.index, parts.texts, parts.feedback, parts.trail),
         labels_router(parts),

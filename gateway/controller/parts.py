@@ -1,5 +1,6 @@
 """What the admin API is made of; app.py puts it together."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from gateway.controller.levels import Levels
 from gateway.controller.orders import Orders
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.statuses import Statuses
-from gateway.controller.tables import RoutingTables
+from gateway.controller.tables import Tables
 from gateway.controller.trail import AuditTrail
 from gateway.curation.store import LabelStore
 from gateway.events.ledger import Ledger
@@ -53,12 +54,13 @@ class Configuration(Protocol):
 class ControllerParts(msgspec.Struct, frozen=True):
     """Everything explicit. `access`: who may ask. `ledgers` and `healthy` are asked each time.
 
-    `healthy`: an empty list, or what is wrong with the controller itself, a sentence each.
+    `healthy`: an empty list, or what is wrong with the controller itself, a sentence each. `unit_key`: the
+    fingerprint of the key in use. `ending`: set once nobody may wait for an answer any more.
     """
 
     version: str
     store: StateStore
-    tables: RoutingTables
+    tables: Tables
     rollouts: Rollouts
     orders: Orders
     levels: Levels
@@ -78,5 +80,7 @@ class ControllerParts(msgspec.Struct, frozen=True):
     access: Access
     trail: AuditTrail
     forgetting: UnitForgetting
+    unit_key: Callable[[], str]
+    ending: asyncio.Event
     meters: Meters
     clock: Clock

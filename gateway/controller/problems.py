@@ -13,7 +13,7 @@ from gateway.controller.folder_watch import DataFolderGone
 from gateway.controller.levels import UnknownAlarm
 from gateway.controller.rollouts import UnknownRollout
 from gateway.controller.sqlite_file import QueryTooSlow
-from gateway.controller.tables import Conflict, UnknownModel
+from gateway.controller.tables import Conflict, Elsewhere, UnknownModel
 from gateway.ports import LogFull, StaleHead
 from gateway.rollout.commands import Refused
 from gateway.settings import ConfigError
@@ -56,6 +56,7 @@ _KNOWN: dict[type[Exception], tuple[int, str, str]] = {
     UnknownRollout: (404, "no-rollout", "No such rollout"),
     Refused: (409, "refused", "The rollout refuses"),
     Conflict: (409, "conflict", "The routing table moved on"),
+    Elsewhere: (409, "elsewhere", "Another controller decides this"),
     StaleHead: (409, "conflict", "Another controller moved the state"),
     QueryTooSlow: (503, "too-slow", "The query took too long"),
     DataFolderGone: (503, "storage", "The data folder is gone"),

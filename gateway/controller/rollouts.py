@@ -19,7 +19,7 @@ from gateway.controller.kept_rollout import Kept, Terms
 from gateway.controller.opening import opening
 from gateway.controller.outcomes import Pins
 from gateway.controller.running import Running
-from gateway.controller.tables import RoutingTables, Saving
+from gateway.controller.tables import Saving, Tables
 from gateway.core.routing import RoutingTable
 from gateway.events.schema import DecisionV1, VerdictV1
 from gateway.ports import Clock, Head, StateStore
@@ -66,7 +66,7 @@ class Rollouts:
     def __init__(
         self,
         store: StateStore,
-        tables: RoutingTables,
+        tables: Tables,
         index: ExchangeIndex,
         models: Mapping[str, Model],
         constitution: Constitution,
@@ -290,7 +290,7 @@ class Rollouts:
     def set_weights(
         self, model: str, shares: Mapping[str, float], reason: str, actor: str, expected_version: int | None = None
     ) -> RoutingTable:
-        """An operator's weights, where no rollout has the word. Raises Refused, and what RoutingTables does."""
+        """An operator's weights, where no rollout has the word. Raises Refused, and what Tables does."""
         with self._lock:
             if words := self.reserved(model):
                 raise Refused(words)

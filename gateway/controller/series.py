@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from classifiers.constitution import Constitution
 from classifiers.verdict import Severity, Why
 from gateway.controller.levels import Levels
-from gateway.controller.tables import RoutingTables
+from gateway.controller.tables import Tables
 from gateway.core.exchange import Reason, Route
 from gateway.core.routing import RoutingTable
 from gateway.events.ledger import Ledger
@@ -19,24 +19,28 @@ class ControllerSeries:
 
     def __init__(
         self,
-        tables: RoutingTables,
+        tables: Tables,
         ledgers: Callable[[], Mapping[Stream, Ledger]],
         constitution: Constitution,
         levels: Levels,
         *,
         version: str,
         classifier: str,
+        table_age: Callable[[], float] | None = None,
     ) -> None:
         self._tables = tables
         self._ledgers = ledgers
         self._levels = levels
         self._principles = {principle.id: principle.severity for principle in constitution.principles}
+        self._table_age = table_age
         self._build = (version, constitution.hash, classifier)
 
     def __call__(self) -> Iterator[Reading]:
         """All of them. Blocks for the state store and the log's files."""
         table = self._tables.current()
         yield Reading(metrics.BUILD_INFO, self._build, 1)
+        if self._table_age is not None:
+            yield Reading(metrics.TABLE_AGE, (), self._table_age())
         yield from _weights(table)
         yield from _deliveries(self._ledgers())
         for each in self._levels.shown():

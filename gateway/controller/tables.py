@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from os import urandom
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -44,6 +45,45 @@ def wishes(models: Mapping[str, Model]) -> dict[str, Wish]:
         name: Wish(tuple(model.arms), model.weights, {arm: said.version for arm, said in model.arms.items()})
         for name, model in models.items()
     }
+
+
+class Elsewhere(Exception):
+    """How units are split is decided by another controller."""
+
+
+class Tables(Protocol):
+    """The routing table in force, and whoever may change it. Safe to call from any thread."""
+
+    @property
+    def published(self) -> bool:
+        """True when the file of the proxies holds the table in force, as far as this process knows."""
+
+    @property
+    def latest(self) -> RoutingTable | None:
+        """The one that was published last, without a look at any storage; None: none yet."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What an operator should know, a sentence each."""
+
+    def current(self) -> RoutingTable:
+        """The table in force."""
+
+    def publish(self) -> None:
+        """Write the table's file where an earlier attempt failed, or where the file is gone. Raises OSError."""
+
+    def set_weights(
+        self,
+        model: str,
+        shares: Mapping[str, float],
+        reason: str,
+        actor: str = "operator",
+        expected_version: int | None = None,
+    ) -> RoutingTable:
+        """An operator's word. Raises Elsewhere where it is not for this controller to decide."""
+
+    def save_with(self, build: Callable[[Head], Saving]) -> RoutingTable:
+        """A rollout's word. Raises Elsewhere where it is not for this controller to decide."""
 
 
 class RoutingTables:
@@ -90,6 +130,16 @@ class RoutingTables:
     def _was_known_otherwise(self) -> bool:
         known = self._known.find(self._data.root)
         return known is not None and known.store_id != self._store.head().store_id
+
+    @property
+    def latest(self) -> RoutingTable | None:
+        """See Tables."""
+        return self._published
+
+    @property
+    def warnings(self) -> list[str]:
+        """None: what stands in its way fails where it is asked."""
+        return []
 
     @property
     def published(self) -> bool:

@@ -1,7 +1,8 @@
 """Who asks at the admin port, what they may do, and the tokens that tell. Pure.
 
-A role may do all that the one before it may: a viewer reads numbers and decisions; an auditor also the redacted
-text of exchanges and the audit stream; an operator also changes things. Tokens are random words, so their SHA-256
+A role may do all that the one before it may: a proxy, another gateway, follows the routing table; a viewer reads
+numbers and decisions; an auditor also the redacted text of exchanges and the audit stream; an operator also changes
+things. Tokens are random words, so their SHA-256
 is all that is kept, and all that is compared: who guesses part of one gets a digest that has nothing in common.
 """
 
@@ -19,6 +20,7 @@ _HEX = re.compile(r"[0-9a-fA-F]{64}")
 class Right(StrEnum):
     """What a request needs."""
 
+    TABLE = "follow the routing table"
     READ = "read"
     TEXT = "text"
     AUDIT = "audit"
@@ -28,6 +30,7 @@ class Right(StrEnum):
 class Role(StrEnum):
     """What somebody may do."""
 
+    PROXY = "proxy"
     VIEWER = "viewer"
     AUDITOR = "auditor"
     OPERATOR = "operator"
@@ -39,8 +42,9 @@ class Role(StrEnum):
 
 
 _RIGHTS = {
-    Role.VIEWER: frozenset({Right.READ}),
-    Role.AUDITOR: frozenset({Right.READ, Right.TEXT, Right.AUDIT}),
+    Role.PROXY: frozenset({Right.TABLE}),
+    Role.VIEWER: frozenset({Right.TABLE, Right.READ}),
+    Role.AUDITOR: frozenset({Right.TABLE, Right.READ, Right.TEXT, Right.AUDIT}),
     Role.OPERATOR: frozenset(Right),
 }
 RESERVED = frozenset({"tipstaff", "config", "replay", "operator", "anybody"})

@@ -160,6 +160,11 @@ LEVEL_ALARM = Metric(
     " watched.",
     ("model", "arm", "principle"),
 )
+TABLE_AGE = Metric(
+    "tipstaff_table_age_seconds",
+    "gauge",
+    "Time since the controller that is followed last said that the routing table here is the one in force.",
+)
 TABLE_VERSION = Metric(
     "tipstaff_routing_table_version",
     "gauge",

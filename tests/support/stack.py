@@ -73,16 +73,9 @@ class Stack:
 
     def start(self) -> Self:
         """Start and wait until all its processes are ready."""
-        with self.output.open("wb") as output, self.errors.open("ab") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway.cli", "serve", str(self.config)],
-                stdout=output,
-                stderr=errors,
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, **self.environment},
-                start_new_session=True,  # a shared one is known by its session: see `lasting_processes`
-            )
+        self.launch()
         process = self._process
+        assert process is not None
         until(
             lambda: self.said("try it:") or process.poll() is not None,
             START_SECONDS,
@@ -92,6 +85,18 @@ class Stack:
         if process.poll() is not None:
             raise RuntimeError(f"tipstaff serve ended with {process.returncode}: {self.errors.read_text()[-3000:]}")
         return self
+
+    def launch(self) -> None:
+        """Start, and wait for nothing."""
+        with self.output.open("wb") as output, self.errors.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gateway.cli", "serve", str(self.config)],
+                stdout=output,
+                stderr=errors,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **self.environment},
+                start_new_session=True,  # a shared one is known by its session: see `lasting_processes`
+            )
 
     def said(self, words: str) -> bool:
         """Whether it has printed `words`."""

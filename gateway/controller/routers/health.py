@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from gateway.controller.problems import Problem
 from gateway.controller.routers.values import Answer, Refused, example
-from gateway.controller.tables import RoutingTables
+from gateway.controller.tables import Tables
 
 
 class Alive(Answer):
@@ -17,7 +17,7 @@ class Alive(Answer):
     status: str = "ok"
 
 
-def health_router(tables: RoutingTables, healthy: Callable[[], list[str]]) -> APIRouter:
+def health_router(tables: Tables, healthy: Callable[[], list[str]]) -> APIRouter:
     """/livez and /readyz, without a token."""
     router = APIRouter(tags=["health"])
 

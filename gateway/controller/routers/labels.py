@@ -22,7 +22,7 @@ from gateway.controller.routers.label_values import (
 )
 from gateway.controller.routers.values import microseconds, problems, refusals
 from gateway.controller.routers.who import Who
-from gateway.controller.tables import RoutingTables, UnknownModel
+from gateway.controller.tables import Tables, UnknownModel
 from gateway.core.identity import Identity
 from gateway.curation.label_file import LabelFileError, Line, read
 from gateway.curation.labelling import Labelling, NotLabelled
@@ -106,7 +106,7 @@ def labels_router(parts: ControllerParts) -> APIRouter:
     return router
 
 
-def _check(tables: RoutingTables, model: str) -> None:
+def _check(tables: Tables, model: str) -> None:
     models = tables.current().models
     if model not in models:
         raise UnknownModel(f"{model!r}: there are {', '.join(sorted(models))}")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.rates import ArmCounts, PrincipleCounts
 from gateway.controller.routers.values import Answer, Time, example, microseconds, moment, problems
-from gateway.controller.tables import RoutingTables, UnknownModel
+from gateway.controller.tables import Tables, UnknownModel
 
 
 class PrincipleRates(Answer):
@@ -85,7 +85,7 @@ class ModelRates(Answer):
     arms: list[ArmRates]
 
 
-def rates_router(tables: RoutingTables, index: ExchangeIndex) -> APIRouter:
+def rates_router(tables: Tables, index: ExchangeIndex) -> APIRouter:
     """Cheap to ask, however many exchanges there were."""
     router = APIRouter(prefix="/api/v1/models", tags=["rates"])
 

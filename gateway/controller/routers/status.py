@@ -269,5 +269,5 @@ def _warnings(
     troubles = [f"{name}: {trouble}" for name in running if (trouble := parts.statuses.trouble(name))]
     loading = parts.configuration.loading()
     refused = [f"{loading.source} was read again and refused: {problem}" for problem in loading.problems]
-    own = [*parts.folder.troubles(), *parts.healthy(), *refused]
+    own = [*parts.folder.troubles(), *parts.healthy(), *parts.tables.warnings, *refused]
     return [*own, *levels, *waiting, *(warning for warning in units if warning), *proxies, *troubles, *down]

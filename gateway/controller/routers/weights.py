@@ -10,7 +10,7 @@ from gateway.controller.problems import Problem, not_found
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.routers.values import Answer, example, moment, percent, problems, refusals
 from gateway.controller.routers.who import Who
-from gateway.controller.tables import RoutingTables
+from gateway.controller.tables import Tables
 from gateway.core.routing import DecidedBy, RoutingTable
 
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, strict=True)]
@@ -56,7 +56,7 @@ class WeightsWanted(BaseModel):
     )
 
 
-def weights_router(tables: RoutingTables, rollouts: Rollouts) -> APIRouter:
+def weights_router(tables: Tables, rollouts: Rollouts) -> APIRouter:
     """Read and set the split of one model; names like org/model are written as they are."""
     router = APIRouter(prefix="/api/v1/models", tags=["weights"])
 

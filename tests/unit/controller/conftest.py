@@ -146,6 +146,8 @@ class Controller:
             access=access or Access(Tokens({})),
             trail=self.trail,
             forgetting=self.forgetting,
+            unit_key=lambda: "0f1e2d3c4b5a6978",
+            ending=asyncio.Event(),
             meters=self.meters,
             clock=self.clock,
         )

@@ -115,6 +115,8 @@ def test_a_role_that_may_not_is_refused_by_name() -> None:
         ("GET", "/api/v1/status", Right.READ),
         ("HEAD", "/metrics", Right.READ),
         ("GET", "/api/v1/audit", Right.AUDIT),
+        ("GET", "/api/v1/table", Right.TABLE),
+        ("POST", "/api/v1/table", Right.CHANGE),
         ("POST", "/api/v1/audit", Right.AUDIT),
         ("POST", "/api/v1/models/org/m/rollout/plan", Right.READ),
         ("PUT", "/api/v1/models/m/rollout/plan", Right.CHANGE),

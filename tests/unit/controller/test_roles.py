@@ -9,6 +9,7 @@ OPEN = "open"
 ROUTES = {
     "GET /livez": OPEN,
     "GET /readyz": OPEN,
+    "GET /api/v1/table": Right.TABLE,
     "GET /metrics": Right.READ,
     "GET /docs": Right.READ,
     "GET /api/v1/status": Right.READ,

@@ -36,9 +36,10 @@ def test_the_hash_of_nothing_opens_nothing() -> None:
 
 
 def test_each_role_may_all_that_the_one_before_it_may() -> None:
-    viewer, auditor, operator = (Role(name).rights for name in ("viewer", "auditor", "operator"))
-    assert viewer == {Right.READ}
-    assert viewer < auditor < operator == set(Right)
+    proxy, viewer, auditor, operator = (Role(name).rights for name in ("proxy", "viewer", "auditor", "operator"))
+    assert proxy == {Right.TABLE}
+    assert viewer == {Right.TABLE, Right.READ}
+    assert proxy < viewer < auditor < operator == set(Right)
     assert Right.CHANGE not in auditor
 
 

@@ -1,0 +1,161 @@
+"""The routing table of another gateway's controller: fetched, kept on disk for the proxies, never decided here."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import structlog
+
+from gateway.controller.tables import Elsewhere, Saving
+from gateway.core.routing import RoutingTable
+from gateway.layout import DataFolder
+from gateway.patience import Patience
+from gateway.ports import Clock, Head
+from gateway.tablefile import BadTable, read_table, write_table
+
+log = structlog.get_logger(__name__)
+
+STALE_SECONDS = 60.0
+"""After so long without a word from the controller people are told. A quiet one speaks every WAIT_SECONDS."""
+WAIT_SECONDS = 20.0
+"""How long the controller may hold back its answer while nothing changes."""
+_NONE = RoutingTable(store_id="", epoch=0, version=0, models={})
+
+
+class Unreachable(Exception):
+    """The controller gave no table and no word on it; the message says why."""
+
+
+class Source(Protocol):
+    """Where tables come from."""
+
+    url: str
+
+    def fetch(self, known: RoutingTable, wait: float) -> RoutingTable | None:
+        """A table that differs from `known`; None: there was none for `wait` seconds. Raises Unreachable."""
+
+    def close(self) -> None:
+        """Let go; a second call does nothing."""
+
+
+class FollowedTables:
+    """`gateway.controller.tables.Tables` of one who follows. `run` follows, in a thread of its own.
+
+    What is on disk holds until there is a newer one: an older table never replaces it, nor one of another store
+    unless `adopt`.
+    """
+
+    def __init__(self, source: Source, data: DataFolder, clock: Clock, *, adopt: bool = False) -> None:
+        self._source = source
+        self._data = data
+        self._clock = clock
+        self._adopt = adopt
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._patience = Patience("following the routing table", clock, (Unreachable,))
+        self._confirmed = clock.monotonic()
+        self._trouble = ""
+        self._published = False
+        self._table = self._found()
+
+    def _found(self) -> RoutingTable:
+        try:
+            found = read_table(self._data.table)
+        except BadTable as error:
+            log.warning("the routing table on disk is passed over", error=str(error))
+            return _NONE
+        self._published = found is not None
+        return found or _NONE
+
+    @property
+    def published(self) -> bool:
+        """See Tables."""
+        return self._published
+
+    @property
+    def latest(self) -> RoutingTable | None:
+        """See Tables."""
+        return self._table if self._published else None
+
+    @property
+    def age_seconds(self) -> float:
+        """Since the controller last said which table is in force, or since this began."""
+        return self._clock.monotonic() - self._confirmed
+
+    @property
+    def warnings(self) -> list[str]:
+        """See Tables."""
+        if self._trouble and (self.age_seconds > STALE_SECONDS or not self._published):
+            return [f"no word on the routing table for {self.age_seconds:.0f} s: {self._trouble}"]
+        return []
+
+    def current(self) -> RoutingTable:
+        """The one in force here; an empty one before there is any."""
+        return self._table
+
+    def publish(self) -> None:
+        """See Tables."""
+        with self._lock:
+            if self._table is not _NONE and not (self._published and self._data.table.exists()):
+                self._write(self._table)
+
+    def set_weights(
+        self,
+        model: str,  # noqa: ARG002 - the protocol's
+        shares: Mapping[str, float],  # noqa: ARG002
+        reason: str,  # noqa: ARG002
+        actor: str = "operator",  # noqa: ARG002
+        expected_version: int | None = None,  # noqa: ARG002
+    ) -> RoutingTable:
+        """Raises Elsewhere."""
+        raise self._elsewhere()
+
+    def save_with(self, build: Callable[[Head], Saving]) -> RoutingTable:  # noqa: ARG002 - the protocol's
+        """Raises Elsewhere."""
+        raise self._elsewhere()
+
+    def _elsewhere(self) -> Elsewhere:
+        return Elsewhere(f"this gateway follows {self._source.url}: say it there, with --admin")
+
+    def run(self) -> None:
+        """Follow until `close`."""
+        while not self._stop.is_set():
+            if self._patience.due:
+                self.step(WAIT_SECONDS)
+            else:
+                self._stop.wait(0.05)
+
+    def step(self, wait: float) -> None:
+        """Ask once, and take what comes."""
+        with self._patience.trying():
+            try:
+                found = self._source.fetch(self._table, wait)
+                if found is not None:
+                    self._take(found)
+            except (Unreachable, OSError) as error:
+                self._trouble = str(error)
+                raise
+            self._trouble, self._confirmed = "", self._clock.monotonic()
+
+    def _take(self, found: RoutingTable) -> None:
+        """Raises Unreachable for a table that may not replace ours, OSError when it cannot be kept."""
+        ours = self._table
+        if ours is _NONE or found.replaces(ours) or (self._adopt and found.store_id != ours.store_id):
+            with self._lock:
+                self._write(found)
+            log.info("routing table taken", store=found.store_id, epoch=found.epoch, version=found.version)
+        elif found.store_id != ours.store_id:
+            way = "restart with --adopt if it is the right one"
+            raise Unreachable(f"{self._source.url} has a table of another store, {found.store_id}: {way}")
+        else:
+            at, here = f"{found.epoch}.{found.version}", f"{ours.epoch}.{ours.version}"
+            raise Unreachable(f"{self._source.url} has table {at}, older than {here} here: not taken; restored?")
+
+    def _write(self, table: RoutingTable) -> None:
+        write_table(self._data.table, table)
+        self._table, self._published = table, True
+
+    def close(self) -> None:
+        """End following; what is being asked for is not waited for."""
+        self._stop.set()
+        self._source.close()
