@@ -166,6 +166,14 @@ def relay(config: Config = Path("config.yaml"), parent_fd: ParentFd = None) -> N
     raise typer.Exit(run_relay(config, parent_fd))
 
 
+@app.command(epilog="Example: tipstaff gather config.yaml")
+def gather(config: Config = Path("config.yaml"), parent_fd: ParentFd = None) -> None:
+    """Run the gatherer alone: it takes other gateways' events from Kafka into the data folder."""
+    from gateway.app.gather import run_gather
+
+    raise typer.Exit(run_gather(config, parent_fd))
+
+
 @app.command(epilog="Example: tipstaff check config.yaml")
 def check(
     config: Config = Path("config.yaml"),

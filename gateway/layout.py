@@ -124,6 +124,11 @@ class DataFolder(msgspec.Struct, frozen=True):
         return self.statuses / f"{process}.trouble"
 
     @property
+    def gather_offsets(self) -> Path:
+        """Where to go on in other gateways' streams, JSON, replaced atomically. The gatherer's."""
+        return self.root / "gather" / "offsets.json"
+
+    @property
     def dead_letters(self) -> Path:
         """Which events could not be relayed, and why, a JSON line each. The relay's."""
         return self.root / "relay" / "dead-letters.jsonl"

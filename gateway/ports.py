@@ -90,8 +90,8 @@ class EventLog(Protocol):
         """Flush and let go; a second call does nothing."""
 
 
-class SinkDown(Exception):
-    """Nothing can be handed over just now. `kind`: one word for it, of few."""
+class BrokersAway(Exception):
+    """Nothing can be handed over, or fetched, just now. `kind`: one word for it, of few."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -104,7 +104,7 @@ class Sink(Protocol):
     def deliver(self, entries: Sequence[Entry]) -> dict[int, str]:
         """Hand all over, durably, those of one key in this order; index -> why, of those that can never be taken.
 
-        Raises SinkDown: then any of them may have been taken, and is to be handed over again.
+        Raises BrokersAway: then any of them may have been taken, and is to be handed over again.
         """
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ SUPERVISOR: Final = "supervisor"
 SCORER: Final = "scorer-0"
 CONTROLLER: Final = "controller"
 RELAY: Final = "relay"
+GATHER: Final = "gather"
 
 
 def proxy_name(worker: int) -> str:
@@ -19,4 +20,5 @@ def configured(settings: Settings) -> frozenset[str]:
     """All that are meant to run under `tipstaff serve`."""
     proxies = map(proxy_name, range(settings.proxy.workers))
     relay = () if settings.events.kafka is None else (RELAY,)
-    return frozenset((SUPERVISOR, SCORER, CONTROLLER, *relay, *proxies))
+    gather = (GATHER,) if settings.events.gather else ()
+    return frozenset((SUPERVISOR, SCORER, CONTROLLER, *relay, *gather, *proxies))

@@ -468,6 +468,9 @@ class Control(_Part):
     """Certificate authorities (PEM) that it is checked against; None: the system's."""
 
 
+GatewayName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
+
+
 class Events(_Part):
     """Where events go besides the data folder."""
 
@@ -475,6 +478,18 @@ class Events(_Part):
     """This gateway's name in the events that leave it; empty: the machine's host name."""
     kafka: Kafka | None = None
     """Kafka that events are relayed to."""
+    gather: Annotated[tuple[GatewayName, ...], BeforeValidator(_listed)] = ()
+    """Other gateways, by their `events.source`, whose verdicts and feedback this controller decides on too."""
+
+    @model_validator(mode="after")
+    def _gathers_others(self) -> Self:
+        if self.gather and self.kafka is None:
+            raise ValueError("gather: needs `kafka`, where the others' events are")
+        if self.gather and not self.source:
+            raise ValueError("gather: needs `source`, this gateway's own name among them")
+        if self.source in self.gather or len(set(self.gather)) < len(self.gather):
+            raise ValueError("gather: name each of the other gateways once, and not this one")
+        return self
 
 
 class Settings(_Part):
@@ -550,6 +565,8 @@ class Settings(_Part):
     def _follower_decides_nothing(self) -> Self:
         if self.control is None:
             return self
+        if self.events.gather:
+            raise ValueError("events.gather: this gateway follows another controller, which is the one to gather")
         if self.unit_key_file is None:
             raise ValueError("control: needs unit_key_file, the same on all gateways, so that all deal alike")
         for name, model in self.models.items():

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from classifiers.cascade import Cascade
-from classifiers.constitution import Constitution, default, load
+from classifiers.constitution import Constitution
 from classifiers.encoder.heads import HEADS
 from classifiers.encoder.model import DEFAULT, ModelError
 from classifiers.encoder.model import load as load_model
 from classifiers.encoder.reader import EncoderReader, Network
 from classifiers.principle import Principle
-from classifiers.problem import Refused
 from classifiers.rules import RulesReader
+from gateway.app.constitution import load_constitution
 from gateway.ports import Classifier
 from gateway.settings import ConfigError, Scoring, Settings
 
@@ -21,18 +21,9 @@ __all__ = [
     "ModelError",
     "classifier_for",
     "encoder_for",
-    "load_constitution",
     "make_classifier",
     "rules_for",
 ]
-
-
-def load_constitution(path: Path | None) -> Constitution:
-    """The one at `path`; None: the default that ships. Raises ConfigError."""
-    try:
-        return default() if path is None else load(path)
-    except Refused as error:
-        raise ConfigError([str(problem) for problem in error.problems]) from error
 
 
 def encoder_for(constitution: Constitution, scoring: Scoring) -> EncoderReader | None:

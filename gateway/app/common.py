@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway.clock import SystemClock
 from gateway.configfile import load
 from gateway.datafolder import prepare, process_lock
+from gateway.events.gathering import gathered
 from gateway.events.policy import policies
 from gateway.events.schema import STREAMS, Stream
 from gateway.events.sqlite import SqliteEventLog
@@ -48,16 +49,17 @@ class Process:
         self.clock = SystemClock()
         self.meters = Meters(CounterFile.open(self.data.counter_file(name)))
 
-    def event_log(self, producer: str = "") -> SqliteEventLog:
-        """The end of the event log that is this process's, or that of a producer that is no more."""
+    def event_log(self, producer: str = "", reads: Callable[[str], bool] = lambda _: True) -> SqliteEventLog:
+        """The end of the event log that is this process's, or another producer's. `reads`: see SqliteEventLog."""
         return SqliteEventLog(
             self.data.log,
             producer or self.name,
             self.clock,
             consumers=CONSUMERS,
-            patient=_patient(self.settings),
+            patient={} if gathered(producer) else _patient(self.settings),
             policy=policies(self.settings.retention.numbers_days),
             on_loss=self._lost,
+            reads=reads,
         )
 
     def _lost(self, stream: str, reason: str, count: int) -> None:

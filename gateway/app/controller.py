@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from gateway import __version__, unitkeys
-from gateway.app.classifier import make_classifier
 from gateway.app.common import Process, consumers, exit_code, part_died, running_process
+from gateway.app.constitution import load_constitution
 from gateway.app.reload import ConfigDesk, Renewal
 from gateway.controller.access import Access, Asked, Refusal
 from gateway.controller.api import create_app
@@ -41,7 +41,6 @@ from gateway.controller.series import ControllerSeries
 from gateway.controller.server import ServerDied, serve
 from gateway.controller.statuses import Statuses
 from gateway.controller.surroundings import Surroundings
-from gateway.controller.table_source import ControlTables
 from gateway.controller.tables import RoutingTables, wishes
 from gateway.controller.traffic import TrafficReader
 from gateway.controller.trail import AuditTrail
@@ -59,7 +58,7 @@ from gateway.layout import DataFolder
 from gateway.patience import Patience
 from gateway.ports import Clock, LogFull, StateStore
 from gateway.process import Exit, Parent, inherited, listen, run_async
-from gateway.processes import CONTROLLER, SCORER, proxy_name
+from gateway.processes import CONTROLLER, GATHER, SCORER, proxy_name
 from gateway.scoring.texts import KeptTexts
 from gateway.settings import Settings
 from gateway.tasks import Tasks
@@ -183,7 +182,7 @@ def _controller(
     adopt: bool,
 ) -> tuple[ControllerParts, ControllerLoop]:
     settings, data, clock = process.settings, process.data, process.clock
-    constitution, classifier = make_classifier(settings)
+    constitution = load_constitution(settings.constitution)
     store = open_state(data, clock)
     stack.callback(store.close)
     tell = _notifier(process, store, stack).tell
@@ -215,7 +214,7 @@ def _controller(
         clock=clock,
         unit_keys=partial(unitkeys.known, settings, data),
         missing_keys=partial(unitkeys.missing, settings, data),
-        workers=(SCORER, *workers),
+        workers=(SCORER, *((GATHER,) if settings.events.gather else ()), *workers),
         horizon_us=lambda: reader.horizon_us,
     )
     loop = ControllerLoop(
@@ -237,6 +236,7 @@ def _controller(
             Outbox(store, events).step,
             _Seldom(clock, partial(unitkeys.tell_changes, data, partial(trail.tell, "config", "key.rotated"))),
             _Seldom(clock, partial(tidy_retired, data.log, "exchanges", workers, process.event_log)),
+            _Seldom(clock, partial(tidy_retired, data.log, "feedback", workers, process.event_log)),
         ),
         (index, feedback, labels, people),
         open_since=rollouts.open_since,
@@ -252,7 +252,7 @@ def _controller(
         constitution,
         levels,
         version=__version__,
-        classifier=type(classifier).__name__,
+        classifier="rules" if settings.scoring.encoder == "none" else "rules, encoder",
         table_age=(lambda: tables.age_seconds) if isinstance(tables, FollowedTables) else None,
     )
     parts = ControllerParts(
@@ -300,6 +300,8 @@ def _followed(process: Process, stack: ExitStack, *, adopt: bool) -> FollowedTab
     settings, data = process.settings, process.data
     if settings.control is None:
         return None
+    from gateway.controller.table_source import ControlTables  # an HTTP client, which nobody else needs
+
     source = ControlTables(settings.control, unitkeys.fingerprint(unitkeys.current(settings, data)))
     tables = FollowedTables(source, data, process.clock, adopt=adopt)
     stack.callback(tables.close)

@@ -11,9 +11,11 @@ from pathlib import Path
 from gateway.app.common import exit_code, running_process
 from gateway.app.reload import Renewal
 from gateway.events.dead_letters import DeadLetters
+from gateway.events.gather import GATHERED
+from gateway.events.gathering import gathered
 from gateway.events.kafka_options import KafkaOptions
 from gateway.events.kafka_sink import KafkaSink
-from gateway.events.relay import Relay, StreamRelay
+from gateway.events.relay import Herald, Relay, StreamRelay
 from gateway.keys import kafka_password
 from gateway.process import Exit, Parent, run_blocking
 from gateway.processes import RELAY
@@ -38,20 +40,31 @@ def _run_relay(config: Path, parent: Parent) -> int:
         logging.getLogger("kafka").propagate = False  # what it meets is said by the relay, once
         logging.getLogger("kafka").addHandler(logging.NullHandler())
         source = settings.events.source or socket.gethostname()
-        with closing(process.event_log()) as events, ExitStack() as stack:
+        with closing(process.event_log(reads=_own)) as events, ExitStack() as stack:
             letters = DeadLetters(process.data.dead_letters)
             streams = []
             for stream in kafka.streams:
                 sink = stack.enter_context(closing(KafkaSink(options, stream, source)))
                 streams.append(StreamRelay(stream, events, sink, letters, process.meters, process.clock))
             trouble = process.data.trouble(RELAY)
-            relay = Relay(events, streams, trouble=trouble, meters=process.meters, clock=process.clock)
+            herald = None
+            if settings.control is not None:
+                sink = stack.enter_context(closing(KafkaSink(options, "progress", source)))
+                herald = Herald([each for each in streams if each.stream in GATHERED], sink, process.clock)
+            relay = Relay(
+                events, streams, herald=herald, trouble=trouble, meters=process.meters, clock=process.clock
+            )
             renewal = Renewal(config, settings, parent, unread=UNREAD)
             run_blocking(partial(_relay, relay, parent, renewal), parent)
             if not renewal.due:
                 relay.drain()
         renewal.finish()
     return Exit.OK
+
+
+def _own(producer: str) -> bool:
+    """Others' events are in Kafka already."""
+    return not gathered(producer)
 
 
 def _relay(relay: Relay, parent: Parent, renewal: Renewal, stop: threading.Event) -> None:

@@ -13,7 +13,7 @@ import structlog
 from classifiers.constitution import Constitution
 from gateway import unitkeys
 from gateway.app import preflight
-from gateway.app.classifier import make_classifier
+from gateway.app.constitution import load_constitution
 from gateway.configfile import load
 from gateway.configinforce import ConfigInForce, Loading, fingerprint
 from gateway.controller.first_wish import wish_problems
@@ -29,6 +29,14 @@ log = structlog.get_logger(__name__)
 
 _LONGEST_WAIT, _LOOK = 10.0, 0.02
 """Seconds until a supervisor has decided, and between two looks."""
+UNREAD_BY_SCORER = frozenset(
+    (
+        *("listen", "admin", "models", "client_keys", "feedback", "tls", "expose_arm", "deadlines", "limits"),
+        *("admin_token_file", "admin_tokens", "admin_users", "notify", "public_url", "events", "control", "audit"),
+        *("unit_key_file", "old_unit_key_files"),
+    )
+)
+"""Keys of the configuration that a scorer makes nothing of: it is left alone where only they change."""
 _AT_A_START = (
     "listen",
     "admin",
@@ -45,18 +53,30 @@ _AT_A_START = (
 
 def fit_to_start(settings: Settings) -> tuple[Constitution, Classifier]:
     """What a scorer reads by. Raises ConfigError for anything that would stop a process from starting with them."""
+    from gateway.app.classifier import make_classifier  # a controller has no need of what it brings along
+
     constitution, classifier = make_classifier(settings)
-    preflight.refuse_problems(settings)
-    if found := wish_problems(settings.models, constitution):
-        raise ConfigError(found)
+    _refuse_others(settings, constitution)
     return constitution, classifier
 
 
-def fit_to_follow(settings: Settings, running: Settings) -> None:
-    """Raises ConfigError unless `settings` can take the place of `running` while everything runs."""
+def _refuse_others(settings: Settings, constitution: Constitution) -> None:
+    preflight.refuse_problems(settings)
+    if found := wish_problems(settings.models, constitution):
+        raise ConfigError(found)
+
+
+def fit_to_follow(settings: Settings, running: Settings, *, reads_alike: bool = False) -> None:
+    """Raises ConfigError unless `settings` can take the place of `running` while everything runs.
+
+    `reads_alike`: a scorer is known to start with what it reads of them.
+    """
     if found := [*_at_a_start(settings, running), *_raised(settings, running)]:
         raise ConfigError(found)
-    fit_to_start(settings)
+    if reads_alike:
+        _refuse_others(settings, load_constitution(settings.constitution))
+    else:
+        fit_to_start(settings)
     unitkeys.refuse_another(settings, DataFolder(settings.data))
 
 
@@ -126,6 +146,7 @@ class Supervised:
         self._source = source
         self._clock = clock
         self.settings = load(source)
+        self._read = fingerprint(self.settings, UNREAD_BY_SCORER)
         self.in_force = ConfigInForce(DataFolder(self.settings.data))
 
     def start(self) -> None:
@@ -137,13 +158,14 @@ class Supervised:
         now_us = self._clock.now_us()
         try:
             settings = load(self._source)
-            fit_to_follow(settings, self.settings)
+            read = fingerprint(settings, UNREAD_BY_SCORER)
+            fit_to_follow(settings, self.settings, reads_alike=read == self._read)
             self.in_force.take(self._source, settings, now_us, list(_notes(settings, self.settings)))
         except ConfigError as error:
             return self._refused(error.problems, now_us)
         except (OSError, sqlite3.Error) as error:
             return self._refused([f"the configuration cannot be put in force: {error}"], now_us)
-        self.settings = settings
+        self.settings, self._read = settings, read
         log.info("configuration reloaded", source=str(self._source))
         return True
 

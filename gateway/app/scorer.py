@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.app.classifier import make_classifier
 from gateway.app.common import SCORING_SECONDS, Process, exit_code, running_process
-from gateway.app.reload import Renewal
+from gateway.app.reload import UNREAD_BY_SCORER, Renewal
 from gateway.curation.store import labelled
 from gateway.forgetting import ForgettingFolder
 from gateway.process import Exit, Parent, run_blocking
@@ -24,15 +24,6 @@ from gateway.scoring.scorer import Scorer
 from gateway.scoring.texts import LONGER, KeptTexts
 from gateway.scoring.watchdog import Watchdog
 
-UNREAD = frozenset(
-    (
-        *("listen", "admin", "models", "client_keys", "feedback", "tls", "expose_arm", "deadlines", "limits"),
-        *("admin_token_file", "admin_tokens", "admin_users", "notify", "public_url", "events", "control", "audit"),
-        *("unit_key_file", "old_unit_key_files"),
-    )
-)
-"""Keys of the configuration that a scorer makes nothing of: it is left alone where only they change."""
-
 
 def run_scorer(config: Path, parent_fd: int | None) -> int:
     """The scorer until it is told to stop; its exit code."""
@@ -42,7 +33,7 @@ def run_scorer(config: Path, parent_fd: int | None) -> int:
 def _run_scorer(config: Path, parent: Parent) -> int:
     with running_process(config, SCORER) as process, ExitStack() as stack:
         settings = process.settings
-        renewal = Renewal(config, settings, parent, unread=UNREAD)  # of what it reads by, as it is now
+        renewal = Renewal(config, settings, parent, unread=UNREAD_BY_SCORER)  # of what it reads by, as it is now
         _, classifier = make_classifier(settings)
         events = process.event_log()
         stack.callback(events.close)
@@ -59,7 +50,7 @@ def _run_scorer(config: Path, parent: Parent) -> int:
             clock=process.clock,
             sample=Sample(settings.scoring.sample),
             horizon=Horizon(frozenset(proxy_name(worker) for worker in range(settings.proxy.workers))),
-            duty=VerdictForgetting(ForgettingFolder(process.data), events, texts).step,
+            duty=VerdictForgetting(ForgettingFolder(process.data), SCORER, lambda: [events], texts.forget).step,
         )
         run_blocking(partial(_score, scorer, parent, renewal), parent)
         renewal.finish()

@@ -18,7 +18,7 @@ from gateway.controller.record import models_under_way
 from gateway.datafolder import prepare, supervisor_lock
 from gateway.layout import DataFolder
 from gateway.process import listen
-from gateway.processes import CONTROLLER, RELAY, SCORER, SUPERVISOR, proxy_name
+from gateway.processes import CONTROLLER, GATHER, RELAY, SCORER, SUPERVISOR, proxy_name
 from gateway.proxy.pinshare import exchange
 from gateway.settings import Settings
 from gateway.supervisor import Spec, Supervisor
@@ -85,8 +85,10 @@ def _environment() -> dict[str, str]:
 def _back_office(config: Path, settings: Settings, admin: socket.socket, *, adopt: bool) -> list[Spec]:
     controller = ("controller", str(config), "--listen-fd", str(admin.fileno()), *(("--adopt",) if adopt else ()))
     relay = Spec(RELAY, ("relay", str(config)), (), grace=RELAY_SECONDS, rank=_RELAY)
+    gather = Spec(GATHER, ("gather", str(config)), (), grace=15.0, rank=_SCORER)
     return [
         *(() if settings.events.kafka is None else (relay,)),
+        *((gather,) if settings.events.gather else ()),
         Spec(CONTROLLER, controller, (admin.fileno(),), grace=15.0, rank=_CONTROLLER),
         Spec(SCORER, ("scorer", str(config)), (), grace=SCORING_SECONDS, rank=_SCORER),
     ]

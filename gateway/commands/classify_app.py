@@ -130,7 +130,8 @@ def evaluate(
 
 
 def _evaluators(constitution: Path | None, encoder: str, given: list[str], *, pairs: bool) -> "Evaluators":
-    from gateway.app.classifier import encoder_for, load_constitution, rules_for
+    from gateway.app.classifier import encoder_for, rules_for
+    from gateway.app.constitution import load_constitution
     from gateway.commands.classify import Evaluators
     from gateway.settings import ConfigError, Scoring
 

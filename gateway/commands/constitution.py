@@ -8,7 +8,8 @@ import msgspec
 
 from classifiers.examples import Outcome, test
 from classifiers.lint import lint
-from gateway.app.classifier import classifier_for, load_constitution
+from gateway.app.classifier import classifier_for
+from gateway.app.constitution import load_constitution
 from gateway.process import Exit
 from gateway.settings import ConfigError
 

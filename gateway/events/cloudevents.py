@@ -5,12 +5,14 @@ The attributes are headers, the payload is JSON by the committed schema that `da
 in what order, and so whether one is missing. Delivery is at least once: `id` and `type` tell a repetition.
 """
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
 
-from gateway.events.codec import to_json
+from gateway.events.codec import from_json, to_json
 from gateway.events.schema import Event
 from gateway.ports import Entry
 
@@ -27,6 +29,27 @@ class Message(msgspec.Struct, frozen=True):
     time_ms: int
 
 
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_SOURCE = "/tipstaff/"
+
+
+def parse(headers: Mapping[str, bytes], payload: bytes) -> tuple[str, Entry]:
+    """The gateway that it is from, and the entry of its log: the inverse of `message`. Raises ValueError."""
+    try:
+        source = headers["ce_source"].decode()
+        producer, sequence = headers["ce_producer"].decode(), int(headers["ce_sequence"])
+        time_us = (datetime.fromisoformat(headers["ce_time"].decode()) - _EPOCH) // timedelta(microseconds=1)
+        event = from_json(payload)
+    except (KeyError, TypeError, msgspec.DecodeError) as error:
+        raise ValueError(f"no event of tipstaff: {error!r}") from error
+    gateway = source.removeprefix(_SOURCE)
+    if not source.startswith(_SOURCE) or not _NAME.fullmatch(gateway) or not _NAME.fullmatch(producer):
+        raise ValueError(f"no gateway's name, or no producer's: {source!r}, {producer!r}")
+    if not 0 <= sequence < 1 << 62 or not 0 <= time_us < 1 << 62:
+        raise ValueError(f"no place in a log: {sequence}")
+    return gateway, Entry(producer, sequence, time_us, event)
+
+
 def type_of(event: Event) -> str:
     """Its CloudEvents type, like dev.tipstaff.verdict.v1."""
     return str(event.__struct_config__.tag)
@@ -38,7 +61,7 @@ def message(entry: Entry, source: str) -> Message:
     attributes = {
         "specversion": "1.0",
         "id": event.id,
-        "source": f"/tipstaff/{source}",
+        "source": f"{_SOURCE}{source}",
         "type": type_of(event),
         "time": (_EPOCH + timedelta(microseconds=entry.time_us)).isoformat(timespec="microseconds"),
         "dataschema": f"urn:{type_of(event)}",

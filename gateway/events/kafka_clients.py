@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaTimeoutError
 from kafka.net.compat import KafkaNetClient
 
-from gateway.ports import SinkDown
+from gateway.ports import BrokersAway
 
 _CONNECTIONS = "kafka.net.connection"
 _LOST = "Connection lost: "
@@ -19,13 +19,18 @@ _WHY_IT_MAY = "it hung up: does it want TLS, a user, or another password?"
 
 
 def open_admin(options: Mapping[str, Any]) -> KafkaAdminClient:
-    """Connected. Raises SinkDown when no broker can be talked to, KafkaError."""
+    """Connected. Raises BrokersAway when no broker can be talked to, KafkaError."""
     return _opened(KafkaAdminClient, options)
 
 
 def open_producer(options: Mapping[str, Any]) -> KafkaProducer:
-    """Connected. Raises SinkDown when no broker can be talked to, KafkaError."""
+    """Connected. Raises BrokersAway when no broker can be talked to, KafkaError."""
     return _opened(KafkaProducer, options)
+
+
+def open_consumer(options: Mapping[str, Any]) -> KafkaConsumer:
+    """Connected. Raises BrokersAway when no broker can be talked to, KafkaError."""
+    return _opened(KafkaConsumer, options)
 
 
 def _opened(kind: Any, options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - kafka-python has no types
@@ -43,7 +48,7 @@ def _opened(kind: Any, options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - kaf
         opened = True
     except KafkaTimeoutError as error:
         servers = ", ".join(options["bootstrap_servers"])
-        raise SinkDown("no_answer", f"Kafka at {servers}: {words.why or error}") from error
+        raise BrokersAway("no_answer", f"Kafka at {servers}: {words.why or error}") from error
     finally:
         for each in () if opened else networks:
             each.close()

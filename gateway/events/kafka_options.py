@@ -1,6 +1,6 @@
 """The configuration's `events.kafka`, in kafka-python's own words."""
 
-from typing import Any
+from typing import Any, Literal
 
 from gateway.events.schema import Stream
 from gateway.settings import Kafka
@@ -10,6 +10,10 @@ _REQUEST_MS = 5_000
 _DELIVERY_MS = 9_000
 """Shorter than `gateway.events.kafka_sink.DELIVERY_SECONDS`: the producer's own reason is the better one."""
 _LINGER_MS = 5
+_WORDS_MS = "3600000"
+_METADATA_MS = 10_000
+"""A partition that is new is known to who reads before it is to who writes: they look every five minutes."""
+_MOST_AT_ONCE = 2000
 _BATCH_BYTES = 256 << 10
 
 
@@ -25,13 +29,14 @@ class KafkaOptions:
         """For sentences."""
         return ", ".join(self.kafka.bootstrap)
 
-    @property
-    def new_topic(self) -> dict[str, int]:
-        """The shape of a topic that is made; -1: the brokers' own default."""
-        return {"num_partitions": self.kafka.partitions, "replication_factor": self.kafka.replication or -1}
+    def new_topic(self, topic: str) -> dict[str, Any]:
+        """The shape of a topic that is made; -1: the brokers' own default. Words on progress are soon stale."""
+        progress = {"configs": {"retention.ms": _WORDS_MS}} if topic == self.topic("progress") else {}
+        partitions = 1 if progress else self.kafka.partitions
+        return {"num_partitions": partitions, "replication_factor": self.kafka.replication or -1, **progress}
 
-    def topic(self, stream: Stream) -> str:
-        """Where a stream goes."""
+    def topic(self, stream: Stream | Literal["progress"]) -> str:
+        """Where a stream goes; progress: how far the others have."""
         return self.kafka.prefix + stream
 
     def client(self) -> dict[str, Any]:
@@ -63,6 +68,19 @@ class KafkaOptions:
             "batch_size": min(_BATCH_BYTES, largest // 2),
             "max_request_size": largest,
             "compression_type": None if kafka.compression == "none" else kafka.compression,
+            "metrics_enabled": False,
+        }
+
+    def consumer(self) -> dict[str, Any]:
+        """Of the one who reads: from where it says, and on its own."""
+        return {
+            **self.client(),
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            "allow_auto_create_topics": False,
+            "metadata_max_age_ms": _METADATA_MS,
+            "max_poll_records": _MOST_AT_ONCE,
+            "fetch_max_wait_ms": 100,
             "metrics_enabled": False,
         }
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from kafka import KafkaProducer
@@ -21,7 +21,7 @@ from gateway.events.kafka_clients import open_producer
 from gateway.events.kafka_options import KafkaOptions
 from gateway.events.kafka_topics import find_topic
 from gateway.events.schema import Stream
-from gateway.ports import Entry, SinkDown
+from gateway.ports import BrokersAway, Entry
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +49,7 @@ class KafkaSink:
     nothing of an old attempt arrives behind a new one. `source`: this gateway's name in every event.
     """
 
-    def __init__(self, options: KafkaOptions, stream: Stream, source: str) -> None:
+    def __init__(self, options: KafkaOptions, stream: Stream | Literal["progress"], source: str) -> None:
         self._options = options
         self._topic = options.topic(stream)
         self._source = source
@@ -69,10 +69,10 @@ class KafkaSink:
         except KafkaError as error:
             self.close()
             sentence = f"Kafka at {self._options.servers} takes nothing for {self._topic}: {error}"
-            raise SinkDown(type(error).__name__, sentence) from error
+            raise BrokersAway(type(error).__name__, sentence) from error
         except (OSError, ValueError) as error:  # a certificate that is none, a key that does not fit it
             self.close()
-            raise SinkDown("connection", f"Kafka at {self._options.servers}: {error}") from error
+            raise BrokersAway("connection", f"Kafka at {self._options.servers}: {error}") from error
         return refused
 
     def close(self) -> None:

@@ -5,8 +5,8 @@ dropped      events that never reached the log, by reason: queue full, disk full
              files). A process that was killed books `crash` when it starts again; until then they are in flight.
 appended     events that are, or ever were, durably in the log (where each producer's sequence ends)
 in flight    started - dropped - appended
-lost         appended events that this consumer never has, by reason: corrupt, purged, refused (ranges kept beside
-             the log; counted under `dropped` in the counter files, and no part of `dropped` here)
+lost         appended events that this consumer never has, by reason: corrupt, purged, missing, refused (ranges
+             kept beside the log; counted under `dropped` in the counter files, and no part of `dropped` here)
 delivered    what a consumer has committed as consumed: its positions, less what it had to skip as lost
 spooled      appended - delivered - lost: waits for this consumer
 
@@ -27,9 +27,11 @@ import msgspec
 
 from gateway.events import losses
 from gateway.events.folder import ProducerFolder, producers
+from gateway.events.gathering import gathered
 from gateway.events.positions import PublishedPositions
 from gateway.events.schema import STREAMS, Stream
 from gateway.events.tip import published_end
+from gateway.processes import RELAY
 from gateway.telemetry import counterfile
 from gateway.telemetry.metrics import DROPPED, STARTED
 
@@ -105,7 +107,8 @@ def _delivery(ends: Mapping[str, int], accounts: Mapping[str, Account]) -> Deliv
         end = ends.get(producer, 0)
         delivered += account.position - _count(account.lost, account.position)
         lost += _count(account.lost, end)
-    return Delivery(delivered, sum(ends.values()) - delivered - lost, lost)
+    owed = sum(end for producer, end in ends.items() if producer in accounts)
+    return Delivery(delivered, owed - delivered - lost, lost)
 
 
 def _count(lost: Iterable[losses.Loss], below: int) -> int:
@@ -139,11 +142,18 @@ def read(root: Path, counters: Path, consumers: Mapping[Stream, frozenset[str]])
     }
 
 
+def _owed(consumer: str, producer: str) -> bool:
+    """The relay takes nothing that came from Kafka."""
+    return consumer != RELAY or not gathered(producer)
+
+
 def _accounts(root: Path, stream: Stream, consumers: frozenset[str]) -> dict[str, dict[str, Account]]:
     positions = PublishedPositions(root)
     names = producers(root, stream)
     return {
-        consumer: {name: _account(root, positions, consumer, stream, name) for name in names}
+        consumer: {
+            name: _account(root, positions, consumer, stream, name) for name in names if _owed(consumer, name)
+        }
         for consumer in sorted(consumers)
     }
 

@@ -10,9 +10,11 @@ CORRUPT = "corrupt"
 """It was damaged: noted by whoever came upon it first, for all who had not read it."""
 PURGED = "purged"
 """It had gone, for its age or for want of room, before a consumer that takes what there is came to it."""
+MISSING = "missing"
+"""It never came from the gateway that wrote it, and others that it wrote later did."""
 REFUSED = "refused"
 """Its receiver never takes it, too large as it is, or with such a time: it is set aside."""
-AFTER_APPEND = frozenset({CORRUPT, PURGED, REFUSED})
+AFTER_APPEND = frozenset({CORRUPT, PURGED, MISSING, REFUSED})
 """All reasons: of events that the log had taken."""
 
 

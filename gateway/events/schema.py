@@ -189,4 +189,30 @@ class AuditV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.audit.v1"):
         return self.actor
 
 
-Event = ExchangeV1 | VerdictV1 | DecisionV1 | FeedbackV1 | AuditV1
+class Known(msgspec.Struct, frozen=True):
+    """How far a producer's part of a stream has been relayed: all below the sequence `end`, but what is lost.
+
+    `watermark_us`, `forwarded_us`: every later event has a later canonical time, and speaks of events of other
+    streams with a later one; microseconds, 0: unknown.
+    """
+
+    end: int
+    watermark_us: int
+    forwarded_us: int
+
+
+class ProgressV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.progress.v1"):
+    """What a gateway that follows says of a stream, after the events themselves: `known` by producer."""
+
+    id: str
+    time_us: int
+    stream: str
+    known: dict[str, Known]
+
+    @property
+    def key(self) -> str:
+        """Its key in any keyed stream: the stream that it is about."""
+        return self.stream
+
+
+Event = ExchangeV1 | VerdictV1 | DecisionV1 | FeedbackV1 | AuditV1 | ProgressV1

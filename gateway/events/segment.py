@@ -40,6 +40,8 @@ class SegmentEmpty(Exception):
     """The file was made, but its writer died before the first transaction: it holds nothing."""
 
 
+Placed = tuple[Group, int]
+"""A group, and the canonical time of its first event; each further one's is a microsecond later."""
 ConsumedTable = Mapping[tuple[Stream, str], int]
 """(stream, producer) of an input -> position."""
 
@@ -114,34 +116,32 @@ class SegmentWriter:
                 raise
         return segment
 
-    def append(self, groups: Sequence[Group], first_us: int, consumed: ConsumedTable) -> None:
+    def append(self, groups: Sequence[Placed], consumed: ConsumedTable) -> None:
         """All of it, durably, or nothing. Raises LogFull, SegmentDamaged."""
         with _explained(self.path):
             try:
-                self._transact(groups, first_us, consumed)
+                self._transact(groups, consumed)
             except sqlite3.Error:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
         self._has_tables = True
         self.consumed.update(consumed)
-        count = sum(group.count for group in groups)
-        if count:
-            self.end += count
-            self.last_us = first_us + count - 1
-            self.bytes += sum(len(group.body) + _ROW_BYTES for group in groups)
+        for group, first_us in groups:
+            self.end += group.count
+            self.last_us = first_us + group.count - 1
+            self.bytes += len(group.body) + _ROW_BYTES
 
-    def _transact(self, groups: Sequence[Group], first_us: int, consumed: ConsumedTable) -> None:
+    def _transact(self, groups: Sequence[Placed], consumed: ConsumedTable) -> None:
         database = self._database
         database.execute("BEGIN IMMEDIATE")
         if not self._has_tables:
             self._create_tables()
         first = self.end
-        for group in groups:
+        for group, first_us in groups:
             row = (first, first_us, group.count, group.codec, group.size, group.crc, group.body)
             database.execute(_INSERT, row)
             first += group.count
-            first_us += group.count
         if consumed:
             database.executemany(_CONSUME, _rows(consumed))
         database.execute("COMMIT")

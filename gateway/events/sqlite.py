@@ -1,6 +1,6 @@
 """The event log of one machine: SQLite segments in folders, one writer per producer, any number of readers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -34,7 +34,7 @@ class SqliteEventLog:
     `consumers` names, per stream, the producers whose published positions decide what may be unlinked; a
     stream without any is kept by age alone. `patient` are others, who are waited for as long as there is room:
     what was unlinked before they came they note as lost (`skip`). `on_loss` hears of appended events that are lost
-    to whom this log is.
+    to whom this log is. `reads`: whether it reads a producer at all.
     An append costs one fsync: hand over as many events at once as have gathered. Whoever appends to a
     stream ticks it a few times a second: rolling and unlinking happen there. Positions only grow.
     """
@@ -49,6 +49,7 @@ class SqliteEventLog:
         patient: Mapping[Stream, frozenset[str]] = _EMPTY,
         policy: Mapping[Stream, StreamPolicy] | None = None,
         on_loss: OnLoss = _unheard,
+        reads: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self.producer = producer or ""
         self._root = root
@@ -57,6 +58,7 @@ class SqliteEventLog:
         self._patient = patient
         self._policy = policies() if policy is None else policy
         self._on_loss = on_loss
+        self._reads = reads
         self._positions = PublishedPositions(root)
         self._writers: dict[Stream, StreamWriter] = {}
         self._readers: dict[tuple[Stream, str], ProducerReader] = {}
@@ -102,6 +104,36 @@ class SqliteEventLog:
         """Record "nothing before now is missing" for this producer's stream; roll and purge what is due."""
         with self._writing:
             self._writer(stream).tick(forwarded)
+
+    def adopt(self, stream: Stream, entries: Sequence[Entry]) -> None:
+        """Events of another log under their own sequences and canonical times, ascending, from `appended` on.
+
+        What is left out of them is lost. Raises LogFull: then the rest is to come again.
+        """
+        with self._writing:
+            self._writer(stream).adopt(entries)
+
+    def know(self, stream: Stream, end: int, watermark: int, forwarded: int) -> None:
+        """Of another log: what was not adopted below `end` never comes, and how far its time is known. See `Batch`.
+
+        Raises LogFull.
+        """
+        with self._writing:
+            writer = self._writer(stream)
+            writer.skip(end)
+            writer.know(watermark, forwarded)
+
+    def upkeep(self) -> None:
+        """Roll and purge what is due, of one that adopts: its time is not this machine's."""
+        with self._writing:
+            for writer in self._writers.values():
+                writer.upkeep()
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """Those that this producer has ever written to."""
+        with self._writing:
+            return tuple(self._writers)
 
     def roll(self, stream: Stream) -> int:
         """Close the segment in hand, if it has any event; the sequence after all that is closed. Raises LogFull."""
@@ -203,7 +235,7 @@ class SqliteEventLog:
 
     def _in_turn(self, stream: Stream) -> list[str]:
         """All producers, another one first each time, so that a busy one cannot starve the rest."""
-        names = producers(self._root, stream)
+        names = [name for name in producers(self._root, stream) if self._reads(name)]
         self._turn += 1
         start = self._turn % len(names) if names else 0
         return names[start:] + names[:start]

@@ -1,20 +1,21 @@
 """One producer's part of one stream, as its only writer sees it: append, tick, roll, purge."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 
+from gateway.events import codec
 from gateway.events.codec import Group
 from gateway.events.folder import ProducerFolder
-from gateway.events.losses import CORRUPT, Losses
+from gateway.events.losses import CORRUPT, MISSING, Losses
 from gateway.events.policy import StreamPolicy
 from gateway.events.positions import PublishedPositions
 from gateway.events.purge import Purge
 from gateway.events.rewrite import Change, rewrite
-from gateway.events.segment import ConsumedTable, SegmentDamaged, SegmentEmpty, SegmentWriter
+from gateway.events.segment import ConsumedTable, Placed, SegmentDamaged, SegmentEmpty, SegmentWriter
 from gateway.events.tip import Tip
-from gateway.ports import Clock, LogFull
+from gateway.ports import Clock, Entry, LogFull
 
 log = structlog.get_logger(__name__)
 
@@ -68,23 +69,51 @@ class StreamWriter:
 
     def append(self, groups: Sequence[Group], consumed: ConsumedTable, forwarded: int = 0) -> range:
         """The canonical times of the events, durably appended. Raises LogFull, having changed nothing."""
-        self._make_room(sum(len(group.body) for group in groups))
         first_us = max(self._clock.now_us(), self._tip.watermark + 1)
-        try:
-            segment = self._write(groups, first_us, consumed)
-        except SegmentDamaged as error:
-            self._damaged_while_open(error)
-            segment = self._write(groups, first_us, consumed)
-        count = segment.end - self._tip.end
-        if count:
-            self._tip.set(segment.end, segment.last_us)
+        count = self._append(list(_placed(groups, first_us)), consumed)
         self._tip.forward(forwarded)
         return range(first_us, first_us + count)
 
+    def adopt(self, entries: Sequence[Entry]) -> None:
+        """Events of another log, under the sequences and canonical times that they have there.
+
+        Sequences from `end` on that are not among them are lost. Raises LogFull: then the rest is to come again.
+        """
+        for first, groups in _runs(entries):
+            self.skip(first)
+            self._append(groups, {})
+
+    def skip(self, end: int) -> None:
+        """Sequences up to there that nobody has brought will never come. Raises LogFull."""
+        if end > self._tip.end:
+            self._lost(self._tip.end, end, MISSING)
+            self._tip.set(end, self._tip.watermark)
+
+    def know(self, watermark: int, forwarded: int) -> None:
+        """Of another log: every later event has a later canonical time, and speaks of later ones; see `Batch`."""
+        self._tip.set(self._tip.end, max(watermark, self._tip.watermark))
+        self._tip.forward(forwarded)
+
+    def _append(self, groups: Sequence[Placed], consumed: ConsumedTable) -> int:
+        """How many events; durably. Raises LogFull, having changed nothing."""
+        self._make_room(sum(len(group.body) for group, _ in groups))
+        try:
+            segment = self._write(groups, consumed)
+        except SegmentDamaged as error:
+            self._damaged_while_open(error)
+            segment = self._write(groups, consumed)
+        count = segment.end - self._tip.end
+        if count:
+            self._tip.set(segment.end, max(segment.last_us, self._tip.watermark))
+        return count
+
     def tick(self, forwarded: int = 0) -> None:
         """Move the watermark to now; roll and purge what is due."""
-        self._tip.set(self._tip.end, max(self._clock.now_us(), self._tip.watermark))
-        self._tip.forward(forwarded)
+        self.know(self._clock.now_us(), forwarded)
+        self.upkeep()
+
+    def upkeep(self) -> None:
+        """Roll and purge what is due."""
         current = self._current
         if current is not None and current.end > current.first and self._due(current):
             self._roll_without_events()
@@ -94,7 +123,7 @@ class StreamWriter:
         """Close the segment in hand, if it has any event; the sequence after all that is closed. Raises LogFull."""
         current = self._current
         if current is not None and current.end > current.first:
-            self._roll((), self._tip.watermark + 1, {})
+            self._roll((), {})
         return self._closed_end
 
     def rewrite(self, first: int, needles: Sequence[bytes], change: Change) -> int:
@@ -119,16 +148,16 @@ class StreamWriter:
     def _closed_end(self) -> int:
         return self._tip.end if self._current is None else self._current.first
 
-    def _write(self, groups: Sequence[Group], first_us: int, consumed: ConsumedTable) -> SegmentWriter:
+    def _write(self, groups: Sequence[Placed], consumed: ConsumedTable) -> SegmentWriter:
         current = self._current
         if current is None or current.end != self._tip.end or (current.end > current.first and self._due(current)):
-            return self._roll(groups, first_us, consumed)
-        current.append(groups, first_us, consumed)
+            return self._roll(groups, consumed)
+        current.append(groups, consumed)
         return current
 
-    def _roll(self, groups: Sequence[Group], first_us: int, consumed: ConsumedTable) -> SegmentWriter:
+    def _roll(self, groups: Sequence[Placed], consumed: ConsumedTable) -> SegmentWriter:
         """The first transaction of a new segment also takes over what the last one says of our inputs."""
-        fresh = self._new_segment(self._tip.end, groups, first_us, consumed)
+        fresh = self._new_segment(self._tip.end, groups, consumed)
         if self._current is not None:
             self._current.close()
             self._purge.closed(self._current.first, self._current.last_us)
@@ -137,13 +166,11 @@ class StreamWriter:
         self._purge.look(fresh.first)
         return fresh
 
-    def _new_segment(
-        self, first: int, groups: Sequence[Group], first_us: int, consumed: ConsumedTable
-    ) -> SegmentWriter:
+    def _new_segment(self, first: int, groups: Sequence[Placed], consumed: ConsumedTable) -> SegmentWriter:
         fresh: SegmentWriter | None = None
         try:
             fresh = SegmentWriter.create(self._folder.segment(first), first, self._clock.now_us(), self._carried)
-            fresh.append(groups, first_us, consumed)
+            fresh.append(groups, consumed)
         except (LogFull, SegmentDamaged, sqlite3.Error) as error:
             if fresh is not None:
                 fresh.close()
@@ -153,7 +180,7 @@ class StreamWriter:
 
     def _roll_without_events(self) -> None:
         try:
-            self._roll((), self._tip.watermark + 1, {})
+            self._roll((), {})
         except LogFull as error:
             if not self._stuck:
                 log.warning("a segment cannot be rolled yet", stream=self._folder.stream, error=str(error))
@@ -181,7 +208,7 @@ class StreamWriter:
         end = current.end if current is not None else 0
         known = max(end, self._tip.end, self._purge.furthest())
         if known > end:
-            self._lost(end, known)
+            self._lost(end, known, CORRUPT)
         self._tip.set(known, max(self._tip.watermark, current.last_us if current is not None else 0))
         self._carried = current.consumed if current is not None else {}
         self._purge.look(self._first)
@@ -204,15 +231,47 @@ class StreamWriter:
     def _set_aside(self, first: int, end: int, error: SegmentDamaged) -> None:
         aside = self._folder.set_aside(first)
         log.error("a damaged segment was set aside", file=str(aside), first=first, end=end, error=str(error))
-        self._lost(first, end)
+        self._lost(first, end, CORRUPT)
 
-    def _lost(self, first: int, end: int) -> None:
+    def _lost(self, first: int, end: int, reason: str) -> None:
         """Record the part of the range that its consumers had not all read."""
         unread = max(first, self._purge.slowest() or 0)
         try:
-            lost = self._losses.add(unread, end, CORRUPT) if unread < end else 0
+            lost = self._losses.add(unread, end, reason) if unread < end else 0
         except OSError as error:
             raise LogFull(f"{self._folder.losses} cannot be written: {error.strerror}") from error
         if lost:
-            log.error("appended events are lost", stream=self._folder.stream, first=unread, end=end, count=lost)
-            self._on_loss(self._folder.stream, CORRUPT, lost)
+            log.error(
+                "events are lost",
+                stream=self._folder.stream,
+                producer=self._folder.producer,
+                first=unread,
+                end=end,
+                count=lost,
+                reason=reason,
+            )
+            self._on_loss(self._folder.stream, reason, lost)
+
+
+def _placed(groups: Sequence[Group], first_us: int) -> Iterator[Placed]:
+    for group in groups:
+        yield group, first_us
+        first_us += group.count
+
+
+def _runs(entries: Sequence[Entry]) -> Iterator[tuple[int, list[Placed]]]:
+    """(first sequence, groups) of entries whose sequences follow each other."""
+    start = 0
+    for place in range(1, len(entries) + 1):
+        if place == len(entries) or entries[place].sequence != entries[place - 1].sequence + 1:
+            yield entries[start].sequence, list(_timed(entries[start:place]))
+            start = place
+
+
+def _timed(entries: Sequence[Entry]) -> Iterator[Placed]:
+    """Groups of entries whose times follow each other too."""
+    start = 0
+    for place in range(1, len(entries) + 1):
+        if place == len(entries) or entries[place].time_us != entries[place - 1].time_us + 1:
+            yield from _placed(codec.groups([each.event for each in entries[start:place]]), entries[start].time_us)
+            start = place

@@ -1,43 +1,58 @@
-"""The scorer's part of forgetting a person: texts go, verdicts become a pseudonym's. See gateway.forgetting."""
+"""Forgetting a person where verdicts are: they become a pseudonym's, and texts go. See gateway.forgetting."""
+
+from collections.abc import Callable, Sequence
 
 from gateway.events.rewrite import SegmentBusy
 from gateway.events.schema import Event, VerdictV1
 from gateway.events.sqlite import SqliteEventLog
 from gateway.forgetting import ForgettingFolder, Request
 from gateway.ports import LogFull
-from gateway.scoring.texts import KeptTexts, TextsUnwritable
+from gateway.scoring.texts import TextsUnwritable
 
 
 class VerdictForgetting:
-    """`step` does a piece of it, one segment of verdicts at most, and tries again later what did not go."""
+    """`step` does a piece of it, one segment of verdicts at most, and tries again later what did not go.
 
-    def __init__(self, folder: ForgettingFolder, events: SqliteEventLog, texts: KeptTexts) -> None:
+    `process`: whose part it is. `logs`: the ends of the log that it writes. `forget_texts`: of exchanges, by id.
+    """
+
+    def __init__(
+        self,
+        folder: ForgettingFolder,
+        process: str,
+        logs: Callable[[], Sequence[SqliteEventLog]],
+        forget_texts: Callable[[list[str]], object] = lambda _: None,
+    ) -> None:
         self._folder = folder
-        self._events = events
-        self._texts = texts
-        self._left: dict[str, list[int]] = {}
+        self._process = process
+        self._logs = logs
+        self._forget_texts = forget_texts
+        self._left: dict[str, list[tuple[SqliteEventLog, int]]] = {}
         """By request: the segments that are still to be gone through; none yet for one that has not begun."""
 
     def step(self) -> None:
         """What is due. Never raises for what may pass."""
-        self._folder.each_left(self._events.producer, self._go_on, (LogFull, TextsUnwritable, SegmentBusy))
+        self._folder.each_left(self._process, self._go_on, (LogFull, TextsUnwritable, SegmentBusy))
 
     def _go_on(self, request: Request) -> None:
         left = self._left.get(request.name)
         if left is None:
-            self._texts.forget(self._folder.exchanges(request))
-            self._events.roll("verdicts")
-            left = self._left[request.name] = self._events.closed("verdicts")
+            self._forget_texts(self._folder.exchanges(request))
+            logs = [each for each in self._logs() if "verdicts" in each.streams]
+            for events in logs:
+                events.roll("verdicts")
+            left = [(events, first) for events in logs for first in events.closed("verdicts")]
+            self._left[request.name] = left
         if left:
-            self._rewrite(request, left[-1])
+            self._rewrite(request, *left[-1])
             left.pop()
         else:
-            self._folder.did(request, self._events.producer)
+            self._folder.did(request, self._process)
             del self._left[request.name]
 
-    def _rewrite(self, request: Request, first: int) -> None:
+    def _rewrite(self, request: Request, events: SqliteEventLog, first: int) -> None:
         def changed(event: Event) -> Event:
             return request.renamed(event) if isinstance(event, VerdictV1) else event
 
-        if first in self._events.closed("verdicts"):  # else it has had its time meanwhile
-            self._events.rewrite("verdicts", first, list(request.renames), changed)
+        if first in events.closed("verdicts"):  # else it has had its time meanwhile
+            events.rewrite("verdicts", first, list(request.renames), changed)

@@ -160,6 +160,22 @@ LEVEL_ALARM = Metric(
     " watched.",
     ("model", "arm", "principle"),
 )
+GATHER_LAG = Metric(
+    "tipstaff_gather_lag_seconds",
+    "gauge",
+    "How far the verdicts of another gateway are known to be complete, behind now.",
+    ("gateway",),
+    across="max",
+)
+GATHER_ERRORS = Metric(
+    "tipstaff_gather_errors_total", "counter", "Failures to gather other gateways' events, by kind.", ("kind",)
+)
+GATHER_IGNORED = Metric(
+    "tipstaff_gather_ignored_total",
+    "counter",
+    "Records that were passed over: of a gateway that is not gathered, or unreadable.",
+    ("reason",),
+)
 TABLE_AGE = Metric(
     "tipstaff_table_age_seconds",
     "gauge",

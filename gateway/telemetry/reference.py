@@ -31,6 +31,7 @@ _LABELS = {
     "code": "HTTP status; for `tipstaff_rejected_total` the error's code",
     "constitution": "content hash of the constitution",
     "consumer": "the process that reads a stream",
+    "gateway": "another gateway, by its `events.source`",
     "kind": "what kind of failure or refusal",
     "model": "the name that clients ask for",
     "principle": "the principle's id in the constitution",

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import encoder, idle, log, relay, replay, soak, stream, unary
+from tests.benchmarks import encoder, fleet, idle, log, relay, replay, soak, stream, unary
 from tests.benchmarks.procs import pin_self
 from tests.benchmarks.table import Row, show
 
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[Path], list[Row]]] = {
     "log": log.measure,
     "replay": replay.measure,
     "relay": relay.measure,
+    "fleet": fleet.measure,
     "encoder": encoder.measure,
     "soak": soak.measure,
 }

@@ -34,13 +34,14 @@ _PRODUCER = "scorer-0"
 
 def measure(folder: Path) -> list[Row]:
     """The broker runs on the other core, as it would on another machine."""
-    with _broker(folder) as broker:
-        rows = [row for codec in ("none", "gzip") for row in _relayed(folder / codec, broker.bootstrap, codec)]
-        return [*rows, *_noticed(folder / "gateway", broker)]
+    with broker(folder) as kafka:
+        rows = [row for codec in ("none", "gzip") for row in _relayed(folder / codec, kafka.bootstrap, codec)]
+        return [*rows, *_noticed(folder / "gateway", kafka)]
 
 
 @contextmanager
-def _broker(folder: Path) -> Iterator[KafkaBroker]:
+def broker(folder: Path) -> Iterator[KafkaBroker]:
+    """A real one, for the time of a benchmark."""
     jars = component("kafka").find()
     if jars is None:
         raise RuntimeError("no Kafka here: python3 -m tests.components kafka kcat says why")

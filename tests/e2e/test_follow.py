@@ -4,68 +4,14 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
+from tests.support.fleet import Fleet, arms_of, give
 from tests.support.simulated import simulated
 from tests.support.stack import Stack, tipstaff
 from tests.support.wait import until
-
-USERS = [f"user-{number}" for number in range(40)]
-TOKEN = "tipstaff-proxy-0123456789abcdef"
-OPERATOR = "tipstaff-operator-0123456789abcdef"
-
-
-class Fleet:
-    """`lead` decides, `other` follows it. Both serve the same two arms."""
-
-    def __init__(self, folder: Path, arms: dict[str, Any]) -> None:
-        for name, text in {"key": "5f" * 32, "proxy": TOKEN, "operator": OPERATOR, "wrong": TOKEN + "x"}.items():
-            (folder / name).write_text(text)
-        self.folder = folder
-        self.models = {"assistant": {"unit": ["header:x-user-id"], "arms": arms}}
-        self.lead = self.gateway(
-            "lead",
-            admin_tokens=[
-                {"name": "other", "role": "proxy", "file": str(folder / "proxy")},
-                {"name": "ada", "role": "operator", "file": str(folder / "operator")},
-            ],
-        )
-        self.lead.admin.headers["authorization"] = f"Bearer {OPERATOR}"
-        self.other = self.follower()
-
-    def gateway(self, name: str, **more: Any) -> Stack:  # noqa: ANN401 - any keys of the configuration
-        (self.folder / name).mkdir()
-        key = str(self.folder / "key")
-        return Stack(
-            self.folder / name, self.models, unit_key_file=key, expose_arm=True, scoring={"encoder": "none"}, **more
-        )
-
-    def follower(self, name: str = "other", token: str = "proxy") -> Stack:  # noqa: S107 - a file's name
-        control = {
-            "url": f"http://127.0.0.1:{self.lead.admin_port}",
-            "token_file": str(self.folder / token),
-        }
-        return self.gateway(name, control=control)
-
-
-def arms_of(stack: Stack) -> list[str]:
-    """Who is on which arm there, user by user."""
-    asked = [{"model": "assistant", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 4}] * len(
-        USERS
-    )
-    answers = [
-        stack.client.post("/v1/chat/completions", json=body, headers={"x-user-id": user})
-        for body, user in zip(asked, USERS, strict=True)
-    ]
-    return [answer.raise_for_status().headers["x-tipstaff-arm"] for answer in answers]
-
-
-def give(stack: Stack, percent: float) -> None:
-    body = {"weights": {"canary": percent}, "reason": "a test"}
-    stack.admin.put("/api/v1/models/assistant/weights", json=body).raise_for_status()
 
 
 @pytest.fixture

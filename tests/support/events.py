@@ -9,7 +9,9 @@ from gateway.events.schema import (
     Event,
     ExchangeV1,
     FeedbackV1,
+    Known,
     Payload,
+    ProgressV1,
     Timing,
     VerdictV1,
     WeightChanged,
@@ -99,6 +101,11 @@ def audit(number: int) -> AuditV1:
     return AuditV1(f"a{number}", 1_760_000_000_000_000, "alice", "viewed", f"{number:032x}", "allowed")
 
 
+def progress(number: int) -> ProgressV1:
+    known = {"scorer-0": Known(number, 1_760_000_000_000_000, 1_759_999_999_000_000)}
+    return ProgressV1(f"p{number}", 1_760_000_000_000_000, "verdicts", known)
+
+
 def one_of_each() -> list[Event]:
     """A sample of every event there is."""
-    return [exchange(1), verdict(1), decision(1), feedback(1), audit(1)]
+    return [exchange(1), verdict(1), decision(1), feedback(1), audit(1), progress(1)]

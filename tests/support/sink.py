@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gateway.ports import Entry, SinkDown
+from gateway.ports import BrokersAway, Entry
 
 
 class KilledHere(Exception):
@@ -26,7 +26,7 @@ class FakeSink:
     def deliver(self, entries: Sequence[Entry]) -> dict[int, str]:
         if self.down:
             self.taken += entries[: self.takes_first]
-            raise SinkDown("test", self.down)
+            raise BrokersAway("test", self.down)
         ids = [entry.event.id for entry in entries]
         refused = {number: self.never[each] for number, each in enumerate(ids) if each in self.never}
         self.taken += [entry for number, entry in enumerate(entries) if number not in refused]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.scorer import UNREAD
+from gateway.app.reload import UNREAD_BY_SCORER as UNREAD
 from gateway.configfile import load, named_files, with_files
 from gateway.configinforce import ConfigInForce, fingerprint
 from gateway.datafolder import prepare

@@ -1,6 +1,6 @@
 """Rollouts over the real store, index and table file: what is decided, saved and published, also after a crash."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from gateway.controller import chain
 from gateway.controller.recovery import open_state
 from gateway.controller.rollouts import Order, Rollouts, UnknownRollout
-from gateway.events.schema import DecisionV1
+from gateway.events.schema import DecisionV1, VerdictV1
 from gateway.ports import StaleHead
 from gateway.rollout.commands import Refused
 from gateway.rollout.plan import Plan, parse
@@ -22,13 +22,14 @@ PLAN = parse(QUICK)
 
 
 class Site:
-    """A controller with a rollout's traffic. `step` is what its loop does as verdicts come in."""
+    """A controller with a rollout's traffic. `step` is what its loop does; `noted` hears what came in."""
 
     def __init__(self, root: Path) -> None:
         self.controller = Controller(root)
         self.controller.start()
         self._again()
         self.traffic = Traffic(START + 1_000_000)
+        self.noted: Callable[[list[VerdictV1]], object] = lambda _: None
 
     @property
     def rollouts(self) -> Rollouts:
@@ -45,6 +46,7 @@ class Site:
         table = read_table(self.controller.data.table)
         assert table is not None
         events = self.traffic.verdicts(table, seconds, shipped().hash)
+        self.noted(events)
         self.controller.index.add(entries(events), {})
         self.controller.clock.advance(seconds)
         self.rollouts.advance(self.traffic.now_us)

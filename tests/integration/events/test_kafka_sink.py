@@ -21,7 +21,7 @@ from kafka.errors import TopicAuthorizationFailedError
 from gateway.clock import SystemClock
 from gateway.events.kafka_options import KafkaOptions
 from gateway.events.kafka_sink import KafkaSink
-from gateway.ports import Entry, SinkDown
+from gateway.ports import BrokersAway, Entry
 from gateway.settings import Kafka
 from tests.support.events import verdict
 from tests.support.kafka import KafkaBroker, messages, topics
@@ -80,7 +80,9 @@ def test_a_missing_topic_is_named_and_found_once_it_is_there(
     kafka_broker: KafkaBroker, admin: KafkaAdminClient
 ) -> None:
     with closing(sink_to(kafka_broker.bootstrap, "late.", create=False)) as sink:
-        with pytest.raises(SinkDown, match=r"has no topic late\.verdicts: create it, or set events\.kafka\.create"):
+        with pytest.raises(
+            BrokersAway, match=r"has no topic late\.verdicts: create it, or set events\.kafka\.create"
+        ):
             sink.deliver(events(1))
         assert "late.verdicts" not in topics(kafka_broker.bootstrap)
         admin.create_topics({"late.verdicts": {"num_partitions": 1}}, wait_for_metadata=True)
@@ -94,7 +96,7 @@ def test_a_topic_that_is_deleted_meanwhile_is_made_again(
     with closing(sink_to(kafka_broker.bootstrap, "gone.")) as sink:
         assert sink.deliver(events(1)) == {}
         admin.delete_topics(["gone.verdicts"])
-        with pytest.raises(SinkDown) as caught:
+        with pytest.raises(BrokersAway) as caught:
             sink.deliver(events(2))
         assert caught.value.kind == "KafkaTimeoutError"
         assert sink.deliver(events(2)) == {}
@@ -170,7 +172,7 @@ def test_a_broker_that_falls_silent_is_given_up_and_found_again(own_broker: Kafk
         assert sink.deliver(events(1)) == {}
         own_broker.pause()
         for _ in range(2):  # in the middle, and from the start
-            with pytest.raises(SinkDown):
+            with pytest.raises(BrokersAway):
                 sink.deliver(events(2))
         own_broker.resume()
         assert sink.deliver(events(2)) == {}
@@ -215,7 +217,7 @@ def test_a_password_opens_and_a_wrong_one_is_said_to_be_wrong(guarded: Made) -> 
         assert sink.deliver(events(1)) == {}
     with (
         closing(sink_to(broker.bootstrap, "sasl.", "wrong", sasl=SASL)) as sink,
-        pytest.raises(SinkDown, match="does it want TLS, a user, or another password"),
+        pytest.raises(BrokersAway, match="does it want TLS, a user, or another password"),
     ):
         sink.deliver(events(1))
 
@@ -248,7 +250,7 @@ def test_tls_checks_the_broker_and_shows_our_certificate(guarded: Made, tmp_path
     ):
         with (
             closing(sink_to(broker.bootstrap, "tls.", "right", sasl=SASL, **wrong)) as sink,
-            pytest.raises(SinkDown, match=words),
+            pytest.raises(BrokersAway, match=words),
         ):
             sink.deliver(events(2))
 
@@ -257,7 +259,7 @@ def test_tls_checks_the_broker_and_shows_our_certificate(guarded: Made, tmp_path
     ("bootstrap", "words"), [("127.0.0.1:9", "ECONNREFUSED"), ("kafka.invalid:9092", "DNS Resolution failure")]
 )
 def test_an_address_where_nobody_is_is_said_to_be_one(bootstrap: str, words: str) -> None:
-    with closing(sink_to(bootstrap, "x.")) as sink, pytest.raises(SinkDown, match=words) as caught:
+    with closing(sink_to(bootstrap, "x.")) as sink, pytest.raises(BrokersAway, match=words) as caught:
         sink.deliver(events(1))
     assert str(caught.value).startswith(f"Kafka at {bootstrap}: ")
     assert caught.value.kind == "no_answer"

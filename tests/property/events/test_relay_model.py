@@ -15,7 +15,7 @@ from gateway.events.policy import StreamPolicy
 from gateway.events.relay import StreamRelay
 from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
-from gateway.ports import SinkDown
+from gateway.ports import BrokersAway
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
 from tests.support.events import audit, feedback
@@ -68,7 +68,7 @@ class RelayAgainstItsAccount(RuleBasedStateMachine):
         self.sink.never = {feedback(self.number - 1).id: "never"} if plan == "refuse" and self.number else {}
         try:
             self.relay.step()
-        except SinkDown:
+        except BrokersAway:
             return
         except KilledHere:
             self.events.close()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from pydantic import ValidationError
 
 from gateway.events.kafka_options import KafkaOptions
@@ -57,17 +57,20 @@ def test_security(given: dict[str, object], expected: dict[str, Any]) -> None:
 def test_kafka_python_knows_every_word() -> None:
     options = KafkaOptions(kafka(tls={"ca": Path("ca")}, sasl={"username": "u", "password_file": "p"}), "s")
     assert options.client().keys() <= KafkaAdminClient.DEFAULT_CONFIG.keys()
+    assert options.consumer().keys() <= KafkaConsumer.DEFAULT_CONFIG.keys()
     assert options.producer(1000).keys() <= KafkaProducer.DEFAULT_CONFIG.keys()
 
 
 def test_topics_and_their_shape() -> None:
     options = KafkaOptions(kafka(prefix="team-a."))
     assert options.topic("audit") == "team-a.audit"
-    assert options.new_topic == {"num_partitions": 6, "replication_factor": -1}
-    assert KafkaOptions(kafka(partitions=3, replication=2)).new_topic == {
+    assert options.new_topic("team-a.audit") == {"num_partitions": 6, "replication_factor": -1}
+    assert KafkaOptions(kafka(partitions=3, replication=2)).new_topic("tipstaff.audit") == {
         "num_partitions": 3,
         "replication_factor": 2,
     }
+    progress = options.new_topic(options.topic("progress"))
+    assert (progress["num_partitions"], progress["configs"]) == (1, {"retention.ms": "3600000"})
     assert options.servers == "a:1, b:2"
 
 

@@ -14,7 +14,7 @@ from gateway.events.policy import StreamPolicy
 from gateway.events.relay import Relay, StreamRelay, gaps
 from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
-from gateway.ports import Batch, Entry, LogFull, SinkDown
+from gateway.ports import Batch, BrokersAway, Entry, LogFull
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import RELAY_ERRORS, RELAY_LAG, Meters
 from tests.support.events import audit, feedback, verdict
@@ -93,7 +93,7 @@ def test_what_a_sink_did_not_acknowledge_is_spooled_and_goes_again(bench: Bench,
     log = bench.open()
     log.append("verdicts", [verdict(number) for number in range(10)])
     house.sink.down, house.sink.takes_first = "the broker is away", 4
-    with pytest.raises(SinkDown):
+    with pytest.raises(BrokersAway):
         house.verdicts.step()
     assert house.account() == Delivery(delivered=0, spooled=10, lost=0)
     house.again()  # killed in the middle

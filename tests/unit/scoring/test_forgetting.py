@@ -35,7 +35,7 @@ class Bench:
         self.begin()
 
     def begin(self) -> None:
-        self.forgetting = VerdictForgetting(self.folder, self.events, self.texts)
+        self.forgetting = VerdictForgetting(self.folder, "scorer-0", lambda: [self.events], self.texts.forget)
 
     def made(self, number: int, unit: bytes, time_us: int) -> VerdictV1:
         event = msgspec.structs.replace(verdict(number, time_us), exchange_id=identifier(number))

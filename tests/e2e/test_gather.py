@@ -1,0 +1,155 @@
+"""Two gateways, one controller, Kafka between them: what users meet at either decides for both."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.demo.behaviour import Behaviour, steady
+from gateway.demo.model_server import ModelServer
+from gateway.demo.wording import prompts
+from tests.support.fleet import USERS, Fleet, arms_of, ask, give
+from tests.support.kafka import KafkaBroker
+from tests.support.people import People
+from tests.support.simulated import simulated
+from tests.support.stack import Stack, tipstaff
+from tests.support.wait import until
+
+pytestmark = pytest.mark.timeout(300)
+
+BAD = Behaviour(first_token=0.002, token=0.0005, over_refusing=0.6)
+PLAN = """
+preset: fast
+stages: [50]
+dwell: 3600
+period: 1
+minimum_units: 5
+harm_budget: 0
+guardrails: [{metric: over_refusal, margin: 0.2, promotes: true}]
+"""
+
+
+class Pair:
+    """A fleet over a broker, and the two models behind it."""
+
+    def __init__(self, folder: Path, bootstrap: str, prefix: str, servers: list[ModelServer]) -> None:
+        self.stable, self.canary = servers
+        arms = {
+            "stable": {"endpoints": [self.stable.url], "version": "1"},
+            "canary": {"endpoints": [self.canary.url], "version": "2"},
+        }
+        self.fleet = Fleet(folder, arms, {"bootstrap": bootstrap, "prefix": prefix, "partitions": 3})
+
+
+@pytest.fixture
+def pair(kafka_broker: KafkaBroker, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Pair]:
+    with simulated("v1", "v2") as servers:
+        yield Pair(tmp_path, kafka_broker.bootstrap, f"{request.node.name[:40]}.", servers)
+
+
+@pytest.fixture
+def own_pair(own_broker: KafkaBroker, tmp_path: Path) -> Iterator[Pair]:
+    """Over a broker that may be killed."""
+    own_broker.start()
+    own_broker.wait_ready()
+    with simulated("v1", "v2") as servers:
+        yield Pair(tmp_path, own_broker.bootstrap, "tipstaff.", servers)
+
+
+def _warned(stack: Stack, words: str) -> bool:
+    return any(words in warning for warning in stack.status()["warnings"])
+
+
+def here(stack: Stack) -> dict[str, Any]:
+    return {each["id"]: each for each in stack.exchanges()}
+
+
+def test_every_exchange_is_known_where_it_is_decided(pair: Pair) -> None:
+    lead, other = pair.fleet.lead, pair.fleet.other
+    with lead, other:
+        give(lead, 50)
+        until(lambda: "canary" in arms_of(other), 20, "the table arrives")
+        own = {ask(lead, user).headers["x-tipstaff-exchange"] for user in USERS}
+        theirs = {ask(other, user).headers["x-tipstaff-exchange"] for user in USERS}
+        until(lambda: here(lead).keys() >= own | theirs, 30, "the lead has the verdicts of both")
+        until(lambda: theirs <= here(other).keys(), 30, "the other has its own")
+        assert not own & here(other).keys()
+        for each in theirs:
+            known = here(lead)[each]
+            assert {**known, "text": None} == {**here(other)[each], "text": None}
+        one = next(iter(theirs))
+        thumbs = {"exchange_id": one, "metric": "thumbs_down", "value": 1}
+        other.client.post("/tipstaff/v1/feedback", json=thumbs).raise_for_status()
+        until(lambda: lead.exchange(one)["feedback"] != [], 20, "feedback comes too")
+        ledger = lead.settled()
+        for stream in ("verdicts", "feedback"):
+            assert ledger[stream]["balanced"], ledger[stream]
+        assert lead.status()["warnings"] == []
+        assert other.settled()["verdicts"]["consumers"]["relay"]["lost"] == 0
+
+
+def test_a_bad_version_that_only_the_other_gateway_serves_is_rolled_back_on_both(pair: Pair) -> None:
+    lead, other = pair.fleet.lead, pair.fleet.other
+    pair.canary.begin(steady(BAD))
+    (pair.fleet.folder / "plan.yaml").write_text(PLAN)
+    admin = ("--admin", f"127.0.0.1:{lead.admin_port}", "--token-file", pair.fleet.folder / "operator")
+    with lead, other:
+        until(lambda: other.status()["table"]["version"] > 0, 20, "the other follows")
+        plan = pair.fleet.folder / "plan.yaml"
+        started = tipstaff("rollout", "start", "assistant", "--plan", plan, "--reason", "v2", *admin)
+        assert started.returncode == 0, started.stderr
+        until(lambda: "canary" in arms_of(other), 20, "the canary is there")
+        harmless = prompts(unsafe=False)
+        asked = 0
+
+        def rolled_back() -> bool:
+            nonlocal asked
+            for _ in range(20):
+                asked += 1
+                body = {
+                    "model": "assistant",
+                    "messages": [{"role": "user", "content": harmless[asked % len(harmless)]}],
+                    "max_tokens": 16,
+                }
+                other.client.post(
+                    "/v1/chat/completions", json=body, headers={"x-user-id": f"u{asked}"}
+                ).raise_for_status()
+            shown = lead.admin.get("/api/v1/models/assistant/rollout").raise_for_status().json()
+            return bool(shown["status"] == "rolled_back")
+
+        until(rolled_back, 120, "the lead takes it back")
+        until(lambda: "canary" not in arms_of(other), 10, "nobody at the other gets it any more")
+        verified = tipstaff("rollout", "verify", "assistant", *admin)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_nothing_is_lost_and_nothing_counted_twice_whatever_is_killed(
+    own_pair: Pair, own_broker: KafkaBroker
+) -> None:
+    lead, other = own_pair.fleet.lead, own_pair.fleet.other
+    with lead, other:
+        people = People(other.url, "assistant")
+        with people.asking(4):
+            for process, stack in (("gather", lead), ("relay", other), ("gather", lead), ("controller", lead)):
+                goal = len(people.answered) + 60
+                killed = stack.kill(process)
+                until(
+                    lambda stack=stack, process=process, killed=killed: stack.restarted(process, killed),  # type: ignore[misc]
+                    60,
+                    f"{process} is started again",
+                )
+                until(lambda goal=goal: len(people.answered) > goal, 60, "people go on")  # type: ignore[misc]
+            own_broker.kill()
+            goal = len(people.answered) + 100
+            until(lambda: len(people.answered) > goal, 60, "people go on without a broker")
+            until(lambda: _warned(lead, "nothing heard of other for"), 60, "the lead says whom it waits for")
+            own_broker.start()
+            own_broker.wait_ready()
+        assert people.broken == 0
+        until(lambda: here(lead).keys() >= people.answered, 60, "the lead has all of them")
+        account = lead.settled()["verdicts"]
+        assert account["balanced"], account
+        assert account["consumers"]["controller"]["lost"] == 0
+        until(lambda: not _warned(lead, "nothing heard"), 30, "they have found each other again")
+        assert account["appended"] == other.settled()["verdicts"]["appended"] == len(here(lead))
