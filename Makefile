@@ -25,11 +25,19 @@ endif
 	@$(BIN)/tipstaff demo $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 test: static components ## every check and every test, with real servers (see docs/components.md)
+ifeq ($(ARGS),)
+	@failed=0; $(QUICK) || failed=1; $(BIN)/python -m pytest $(NOT_QUICK) || failed=1; exit $$failed
+else
 	@$(BIN)/python -m pytest $(ARGS)
+endif
 
-# In memory, where an fsync costs nothing; without such a folder Python takes the usual one.
 check: static ## lint, types, architecture, unit and property tests: under two minutes
-	@TMPDIR=/dev/shm $(BIN)/python -m pytest tests/unit tests/property $(ARGS)
+	@$(QUICK) $(ARGS)
+
+# On all cores: these need none for themselves. In memory, where an fsync costs nothing; without such a folder Python
+# takes the usual one.
+QUICK = TMPDIR=/dev/shm $(BIN)/python -m pytest --numprocesses logical tests/unit tests/property
+NOT_QUICK = tests --ignore tests/unit --ignore tests/property
 
 static: $(VENV)/tests-installed
 	@$(BIN)/ruff check
