@@ -109,12 +109,17 @@ def _raised(settings: Settings, running: Settings) -> Iterator[str]:
 def _notes(settings: Settings, running: Settings) -> Iterator[str]:
     """What of them has no effect, or one that may surprise."""
     under_way = models_under_way(DataFolder(running.data))
-    routes = _routes(running)
+    routes = _routes(running) if settings.control is None else {}
     for name, model in settings.models.items():
         before, route = running.models.get(name), routes.get(name)
         if before is not None and name in under_way and _versions(before) != _versions(model):
             yield f"{name}: its rollout is taken back if it was about an arm or a version that is no more"
-        elif route is not None and route.decided_by != "config" and _differs(model, route):
+        elif (
+            settings.control is None
+            and route is not None
+            and route.decided_by != "config"
+            and _differs(model, route)
+        ):
             yield f"{name}: the weights stay those of {_whose(route)}; tipstaff weights {name} changes them"
 
 

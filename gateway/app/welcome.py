@@ -19,6 +19,10 @@ def banner(settings: Settings, data_port: str, admin_port: str, table: RoutingTa
     if (kafka := settings.events.kafka) is not None:
         topics = ", ".join(kafka.prefix + stream for stream in kafka.streams)
         yield f"  events   Kafka {', '.join(kafka.bootstrap)}  {topics}"
+    if settings.events.gather:
+        yield f"  gathers  {', '.join(settings.events.gather)}"
+    if settings.control is not None:
+        yield f"  follows  {settings.control.url}"
     for name, model in settings.models.items():
         route = table.models.get(name) if table else None
         yield f"  model    {name}"

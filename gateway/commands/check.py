@@ -15,13 +15,17 @@ _MEASURED_FOR = 0.5
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What was found. `scored_per_second`: exchanges of 1 KB that one scorer reads here; None: not measured."""
+    """What was found. `scored_per_second`: exchanges of 1 KB that one scorer reads here; None: not measured.
+
+    `follows`: whose word on the weights counts; empty: this gateway's own.
+    """
 
     config: str
     problems: list[str]
     models: dict[str, dict[str, float]] = {}
     principles: int = 0
     scored_per_second: float | None = None
+    follows: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -37,7 +41,9 @@ class Report(msgspec.Struct, frozen=True):
         if self.problems:
             return
         yield f"{self.config} is fine"
-        for name, weights in self.models.items():
+        if self.follows:
+            yield f"  units are split as {self.follows} says"
+        for name, weights in {} if self.follows else self.models.items():
             split = ", ".join(f"{arm} {weight * 100:g} %" for arm, weight in weights.items())
             yield f"  model {name}: {split}"
         yield f"  constitution: {self.principles} principles"
@@ -57,7 +63,8 @@ def check_config(path: Path) -> Report:
         name: {model.baseline: 1 - sum(model.weights.values()), **model.weights}
         for name, model in settings.models.items()
     }
-    return Report(str(path), [], models, len(constitution.principles), _rate(classifier))
+    follows = settings.control.url if settings.control is not None else ""
+    return Report(str(path), [], models, len(constitution.principles), _rate(classifier), follows)
 
 
 def _rate(classifier: Any) -> float:  # noqa: ANN401 - gateway.ports.Classifier; imported only when it is needed

@@ -73,6 +73,11 @@ class FollowedTables:
         return self._published
 
     @property
+    def elsewhere(self) -> str:
+        """See Tables."""
+        return f"this gateway follows {self._source.url}: ask there, with --admin"
+
+    @property
     def latest(self) -> RoutingTable | None:
         """See Tables."""
         return self._table if self._published else None
@@ -108,14 +113,11 @@ class FollowedTables:
         expected_version: int | None = None,  # noqa: ARG002
     ) -> RoutingTable:
         """Raises Elsewhere."""
-        raise self._elsewhere()
+        raise Elsewhere(self.elsewhere)
 
     def save_with(self, build: Callable[[Head], Saving]) -> RoutingTable:  # noqa: ARG002 - the protocol's
         """Raises Elsewhere."""
-        raise self._elsewhere()
-
-    def _elsewhere(self) -> Elsewhere:
-        return Elsewhere(f"this gateway follows {self._source.url}: say it there, with --admin")
+        raise Elsewhere(self.elsewhere)
 
     def run(self) -> None:
         """Follow until `close`."""

@@ -59,6 +59,10 @@ class Tables(Protocol):
         """True when the file of the proxies holds the table in force, as far as this process knows."""
 
     @property
+    def elsewhere(self) -> str:
+        """Who decides, where this controller does not, in a sentence; empty: this one."""
+
+    @property
     def latest(self) -> RoutingTable | None:
         """The one that was published last, without a look at any storage; None: none yet."""
 
@@ -130,6 +134,11 @@ class RoutingTables:
     def _was_known_otherwise(self) -> bool:
         known = self._known.find(self._data.root)
         return known is not None and known.store_id != self._store.head().store_id
+
+    @property
+    def elsewhere(self) -> str:
+        """See Tables."""
+        return ""
 
     @property
     def latest(self) -> RoutingTable | None:

@@ -39,8 +39,14 @@ def test_what_one_controller_decides_holds_on_every_gateway(fleet: Fleet) -> Non
         refused = tipstaff(
             *("weights", "assistant", "canary=10", "--reason", "here", "--admin", f"127.0.0.1:{other.admin_port}")
         )
-        assert refused.returncode != 0
-        assert f"this gateway follows http://127.0.0.1:{lead.admin_port}" in refused.stderr
+        asked = tipstaff("rollout", "status", "assistant", "--admin", f"127.0.0.1:{other.admin_port}")
+        told = tipstaff(
+            *("rollout", "rollback", "assistant", "--reason", "x", "--admin", f"127.0.0.1:{other.admin_port}")
+        )
+        for each in (refused, asked, told):
+            assert each.returncode != 0
+            assert f"this gateway follows http://127.0.0.1:{lead.admin_port}" in each.stderr
+        assert other.said(f"follows  http://127.0.0.1:{lead.admin_port}")
         assert other.metric("tipstaff_table_age_seconds") < 60
         until(lambda: other.status()["warnings"] == [], 10, "nothing is wrong")
 

@@ -82,6 +82,7 @@ def test_every_exchange_is_known_where_it_is_decided(pair: Pair) -> None:
         thumbs = {"exchange_id": one, "metric": "thumbs_down", "value": 1}
         other.client.post("/tipstaff/v1/feedback", json=thumbs).raise_for_status()
         until(lambda: lead.exchange(one)["feedback"] != [], 20, "feedback comes too")
+        assert lead.said("gathers  other")
         ledger = lead.settled()
         for stream in ("verdicts", "feedback"):
             assert ledger[stream]["balanced"], ledger[stream]

@@ -24,6 +24,7 @@ from gateway.controller.routers.rollout_values import (
 )
 from gateway.controller.routers.values import problems, refusals
 from gateway.controller.routers.who import Who
+from gateway.controller.tables import Elsewhere
 from gateway.rollout.outlook import outlook
 from gateway.rollout.plan import PlanError
 
@@ -40,6 +41,8 @@ def rollouts_router(parts: ControllerParts) -> APIRouter:
 def _shown(parts: ControllerParts, model: str) -> RolloutShown:
     """A model's newest rollout."""
     kept = parts.rollouts.snapshot(model)
+    if kept is None and parts.tables.elsewhere:
+        raise Elsewhere(parts.tables.elsewhere)
     if kept is None:
         raise UnknownRollout(f"{model} has had no rollout: tipstaff rollout start {model} --to ARM")
     labels = parts.corrections.of(kept)
@@ -49,7 +52,7 @@ def _shown(parts: ControllerParts, model: str) -> RolloutShown:
 def _add_reads(router: APIRouter, parts: ControllerParts) -> None:
     orders, store = parts.orders, parts.store
 
-    @router.get("/{model:path}/rollout", summary="Where a rollout stands", responses=problems(404, 503))
+    @router.get("/{model:path}/rollout", summary="Where a rollout stands", responses=problems(404, 409, 503))
     def read(model: str) -> RolloutShown:
         """The model's newest rollout, also one that ended; times are as far as exchanges were scored."""
         orders.model(model)

@@ -158,6 +158,7 @@ def test_nothing_is_decided_here(follower: Follower) -> None:
         follower.tables.set_weights("assistant", {"canary": 0.5}, "because")
     with pytest.raises(Elsewhere):
         follower.tables.save_with(lambda _: Saving())
+    assert follower.tables.elsewhere.startswith("this gateway follows http://control:9191")
 
 
 def test_tables_survive_the_way_there() -> None:
