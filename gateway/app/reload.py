@@ -114,12 +114,7 @@ def _notes(settings: Settings, running: Settings) -> Iterator[str]:
         before, route = running.models.get(name), routes.get(name)
         if before is not None and name in under_way and _versions(before) != _versions(model):
             yield f"{name}: its rollout is taken back if it was about an arm or a version that is no more"
-        elif (
-            settings.control is None
-            and route is not None
-            and route.decided_by != "config"
-            and _differs(model, route)
-        ):
+        elif route is not None and route.decided_by != "config" and _differs(model, route):
             yield f"{name}: the weights stay those of {_whose(route)}; tipstaff weights {name} changes them"
 
 
