@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -48,16 +49,19 @@ def _run_gather(config: Path, parent: Parent) -> int:
                 trouble=data.trouble(GATHER),
                 meters=process.meters,
                 clock=process.clock,
-                duty=VerdictForgetting(ForgettingFolder(data), GATHER, logs.all).step,
+                own=settings.events.source,
             )
+            duty = VerdictForgetting(ForgettingFolder(data), GATHER, logs.all).step
             renewal = Renewal(config, settings, parent, unread=UNREAD)
-            run_blocking(partial(_gather, gather, parent, renewal), parent)
+            run_blocking(partial(_gather, gather, duty, parent, renewal), parent)
         renewal.finish()
     return Exit.OK
 
 
-def _gather(gather: Gather, parent: Parent, renewal: Renewal, stop: threading.Event) -> None:
+def _gather(
+    gather: Gather, duty: Callable[[], object], parent: Parent, renewal: Renewal, stop: threading.Event
+) -> None:
     renewal.stop = stop.set
     signal.signal(signal.SIGHUP, lambda _number, _frame: renewal.asked())
     parent.ready()
-    gather.run(stop)
+    gather.run(stop, duty)

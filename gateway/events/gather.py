@@ -7,7 +7,7 @@ decisions. Offsets are only where to look: what is here already is known by its 
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -33,6 +33,7 @@ SILENT_SECONDS = 10.0
 """After so long without a word of a gateway people are told. A relay speaks four times a second."""
 _POLL_SECONDS = 0.1
 _UPKEEP_SECONDS = 1.0
+_ANEW = "its data folder was lost or restored, so give it another events.source; until then rollouts wait for it"
 _MOST_WAITING = 100_000
 """Events in hand that nobody has yet, from which on partitions that are ahead are held back."""
 
@@ -80,6 +81,10 @@ class _Shelf:
     @property
     def end(self) -> int:
         return self._events.appended(self._stream)
+
+    @property
+    def watermark(self) -> int:
+        return self._events.watermark(self._stream)
 
     def adopt(self, entries: list[Entry]) -> None:
         self._expect(entries[-1].sequence + 1 - self.end)
@@ -142,7 +147,7 @@ class Gather:
     """Not for two threads at once. `gateways`: who is gathered; others in the same topics are passed over.
 
     `offsets`: the file that says where to go on. `trouble`: the file that says what is wrong, empty while nothing
-    is. `duty`: another piece of work on the same logs, due all the time.
+    is. `own`: this gateway's name in the topics.
     """
 
     def __init__(
@@ -155,7 +160,7 @@ class Gather:
         trouble: Path,
         meters: Meters,
         clock: Clock,
-        duty: Callable[[], object] = lambda: None,
+        own: str = "",
     ) -> None:
         self._source = source
         self._logs = logs
@@ -164,8 +169,9 @@ class Gather:
         self._trouble = trouble
         self._meters = meters
         self._clock = clock
-        self._duty = duty
+        self._own = own
         self._patience = Patience("gathering events", clock, (BrokersAway,))
+        self._keeping = Patience("upkeep of what is gathered", clock, (BrokersAway,))
         self._open = False
         self._streams: dict[Stream, StreamGathering] = {}
         self._newest: dict[Stream, dict[int, int]] = {}
@@ -175,10 +181,12 @@ class Gather:
         for gateway in self._gateways:  # until it speaks, nothing is known of its time, and everybody waits
             logs.of(local_name(SCORER, gateway)).know("verdicts", 0, 0, 0)
 
-    def run(self, stop: threading.Event) -> None:
-        """Gather until `stop` is set."""
+    def run(self, stop: threading.Event, duty: Callable[[], object]) -> None:
+        """Gather until `stop` is set. `duty`: another piece of work on the same logs, due all the time."""
         while not stop.is_set():
-            if not self.turn():
+            came = self.turn()
+            duty()
+            if not came:
                 stop.wait(_POLL_SECONDS if self._away else 0)
 
     def turn(self) -> int:
@@ -190,8 +198,8 @@ class Gather:
         now = self._clock.monotonic()
         if now - self._upkept >= _UPKEEP_SECONDS:
             self._upkept = now
-            self._upkeep()
-        self._duty()
+            with self._keeping.trying():
+                self._upkeep()
         return came
 
     def _try(self) -> int:
@@ -236,6 +244,8 @@ class Gather:
         except ValueError as error:
             self._ignore("unreadable", given, str(error))
             return
+        if gateway == self._own:
+            return  # it is in the log already
         if gateway not in self._gateways:
             self._ignore("gateway", given, f"{gateway} is not among events.gather")
         elif isinstance(entry.event, ProgressV1):
@@ -262,7 +272,8 @@ class Gather:
         self._heard[gateway] = self._clock.monotonic()
         if word.stream == "verdicts":
             known = min((each.watermark_us for each in word.known.values()), default=0)
-            self._meters.gauge(GATHER_LAG, gateway).set(max(self._clock.now_us() - known, 0) / 1e6)
+            if known:
+                self._meters.gauge(GATHER_LAG, gateway).set(max(self._clock.now_us() - known, 0) / 1e6)
 
     def _hold_back(self, stream: Stream, gathering: StreamGathering) -> None:
         """Partitions that are ahead wait, where too much of them would have to be held."""
@@ -272,15 +283,14 @@ class Gather:
         self._source.hold(stream, ahead)
 
     def _upkeep(self) -> None:
-        with suppress(BrokersAway):
-            self._keep_offsets()
+        self._tell()
+        self._keep_offsets()
         now_us = self._clock.now_us()
         for events in self._logs.all():
             gone = gateway_of(events.producer) not in self._gateways
             for stream in events.streams if gone else ():  # nobody waits for one who is not gathered any more
                 events.know(stream, 0, now_us, now_us)
             events.upkeep()
-        self._tell()
 
     def _keep_offsets(self) -> None:
         if self._open:
@@ -301,6 +311,8 @@ class Gather:
             f"nothing heard of {name} for {seconds:.0f} s, and rollouts wait for it"
             for name, seconds in silent.items()
         ]
+        anew = {gateway_of(producer) for each in self._streams.values() for producer in each.begun_anew}
+        words += [f"{name} has begun anew: {_ANEW}" for name in sorted(anew)]
         trouble = "; ".join(word for word in (self._away, *words) if word)
         self._trouble.parent.mkdir(mode=0o700, exist_ok=True)
         atomicfile.replace(self._trouble, trouble.encode(), durable=False)

@@ -60,6 +60,10 @@ class Shelf(Protocol):
     def end(self) -> int:
         """The sequence after all that is here or lost."""
 
+    @property
+    def watermark(self) -> int:
+        """Nothing that is here is later, in microseconds of canonical time, and all that comes is."""
+
     def adopt(self, entries: list[Entry]) -> None:
         """From `end` on, ascending; what is left out is lost."""
 
@@ -88,6 +92,8 @@ class StreamGathering:
         self._waiting: dict[str, dict[int, Record]] = {}
         self._words: dict[str, Known] = {}
         self._fence: _Fence | None = None
+        self.begun_anew: set[str] = set()
+        """Producers that count from 0 again: nobody can say which event is which, and nothing of them is taken."""
 
     @property
     def waiting(self) -> int:
@@ -97,7 +103,11 @@ class StreamGathering:
     def take(self, record: Record) -> None:
         """A record, in any order, any number of times."""
         entry = record.entry
-        if entry.sequence >= self._shelves[entry.producer].end:
+        shelf = self._shelves[entry.producer]
+        if entry.sequence < shelf.end:
+            if entry.time_us > shelf.watermark:  # no repetition: what had this place before was earlier
+                self.begun_anew.add(entry.producer)
+        elif entry.producer not in self.begun_anew:
             self._waiting.setdefault(entry.producer, {}).setdefault(entry.sequence, record)
 
     def hear(self, gateway: str, known: Mapping[str, Known]) -> None:
@@ -138,9 +148,14 @@ class StreamGathering:
 
     def _complete(self, producer: str, known: Known) -> int:
         """All that there is of it, and will be, below that end."""
+        shelf = self._shelves[producer]
+        if known.end < shelf.end and known.watermark_us >= shelf.watermark > 0:
+            self.begun_anew.add(producer)  # else what is here beyond that end would be later than its word
+        if producer in self.begun_anew:
+            return 0
         waiting = self._waiting.get(producer, {})
         count = self._keep(producer, [waiting[each] for each in sorted(waiting) if each < known.end])
-        self._shelves[producer].know(known)
+        shelf.know(known)
         return count
 
     def _keep(self, producer: str, records: Collection[Record]) -> int:

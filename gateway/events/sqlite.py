@@ -123,6 +123,12 @@ class SqliteEventLog:
             writer.skip(end)
             writer.know(watermark, forwarded)
 
+    def watermark(self, stream: Stream) -> int:
+        """Every event that is still to come to `stream` has a later canonical time, in microseconds; 0: unknown."""
+        with self._writing:
+            writer = self._writers.get(stream)
+            return 0 if writer is None else writer.watermark
+
     def upkeep(self) -> None:
         """Roll and purge what is due, of one that adopts: its time is not this machine's."""
         with self._writing:

@@ -63,6 +63,11 @@ class StreamWriter:
         return self._tip.end
 
     @property
+    def watermark(self) -> int:
+        """No event was appended with a later canonical time."""
+        return self._tip.watermark
+
+    @property
     def consumed(self) -> ConsumedTable:
         """What the newest segment says of this process's inputs."""
         return self._carried

@@ -121,6 +121,7 @@ class GatheredIsWhatWasSent(RuleBasedStateMachine):
     def what_is_here_is_theirs(self) -> None:
         if not hasattr(self, "reader"):
             return
+        assert not any(each.begun_anew for each in self.gather._streams.values())
         batch = self.reader.read("verdicts", {}, 100_000)
         for name, remote in self.remotes.items():
             producer = local_name(PRODUCER, name)

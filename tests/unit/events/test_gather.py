@@ -226,6 +226,51 @@ def test_partitions_that_are_ahead_are_held_where_too_much_is_in_hand(
     assert set(held) < set(partition.values())
 
 
+def test_a_gateway_that_counts_from_the_start_again_is_not_believed(house: House) -> None:
+    house.turns(1)
+    house.sent("east", *range(5))
+    house.said("east", 5)
+    house.said("west", 0)
+    house.turns()
+    event = verdict(77, NOW + 9000)
+    house.topics.put("verdicts", "east", Entry(SCORER, 0, NOW + 9000, event))
+    house.turns()
+    assert "east has begun anew" in house.trouble
+    house.said("east", 1)
+    house.sent("east", 6)
+    house.turns()
+    assert house.sequences("east") == list(range(5))
+    assert house.forwarded[f"{SCORER}@east"] == NOW + 4005
+    house.again("east", "west")
+    house.turns(1)
+    house.topics.put("progress", "east", Entry("relay", 0, NOW, anew(1)))
+    house.turns()  # also by its word alone
+    assert "east has begun anew" in house.trouble
+    assert house.forwarded[f"{SCORER}@east"] == NOW + 4005
+
+
+def anew(end: int) -> ProgressV1:
+    return ProgressV1("w", NOW, "verdicts", {SCORER: Known(end, NOW + 20_000, NOW + 20_000)})
+
+
+def test_a_word_that_is_older_than_what_is_here_is_no_new_beginning(house: House) -> None:
+    house.turns(1)
+    house.sent("east", *range(8))
+    word = ProgressV1("w", NOW, "verdicts", {SCORER: Known(3, NOW + 1002, NOW + 502)})
+    house.topics.put("progress", "east", Entry("relay", 0, NOW, word))  # said after the third, read after the last
+    house.turns()
+    assert house.sequences("east") == list(range(8))
+    assert "begun anew" not in house.trouble
+
+
+def test_what_we_sent_ourselves_is_nothing_to_count(house: House) -> None:
+    house.gather._own = "north"
+    house.turns(1)
+    house.sent("north", 0)
+    house.turns()
+    assert house.meters.counter(GATHER_IGNORED, "gateway").value == 0
+
+
 def test_how_far_behind_each_gateway_is_can_be_seen(house: House) -> None:
     house.turns(1)
     house.said("east", 0)
