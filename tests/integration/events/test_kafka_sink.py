@@ -1,7 +1,5 @@
 """The sink against real brokers: topics that are there or not, what is too large, silence, TLS, passwords."""
 
-import gc
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -28,6 +26,7 @@ from tests.support.kafka import KafkaBroker, messages, topics
 
 pytestmark = [
     pytest.mark.timeout(180),
+    pytest.mark.usefixtures("nothing_is_left"),
     pytest.mark.filterwarnings("ignore:unclosed <.*socket:ResourceWarning"),  # see `nothing_is_left`
 ]
 
@@ -50,19 +49,6 @@ def sequences(bootstrap: str, topic: str) -> list[int]:
 def admin(kafka_broker: KafkaBroker) -> Iterator[KafkaAdminClient]:
     with closing(KafkaAdminClient(bootstrap_servers=kafka_broker.bootstrap)) as client:
         yield client
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
-    """A relay tries again for days: what an attempt leaves behind adds up.
-
-    Sockets of failed connections kafka-python leaves to the collector: it comes here, so that no other test hears.
-    """
-    before = set(threading.enumerate())
-    yield
-    gc.collect()
-    left = [thread.name for thread in threading.enumerate() if thread not in before and "test" not in thread.name]
-    assert left == []
 
 
 def test_topics_are_made_as_configured_and_taken_as_they_are(
