@@ -31,13 +31,14 @@ else
 	@$(BIN)/python -m pytest $(ARGS)
 endif
 
-check: static ## lint, types, architecture, unit and property tests: under two minutes
+check: static ## lint, types, architecture, all tests without servers: under two minutes
 	@$(QUICK) $(ARGS)
 
 # On all cores: these need none for themselves. In memory, where an fsync costs nothing; without such a folder Python
 # takes the usual one.
-QUICK = TMPDIR=/dev/shm $(BIN)/python -m pytest --numprocesses logical tests/unit tests/property
-NOT_QUICK = tests --ignore tests/unit --ignore tests/property
+QUICK = TMPDIR=/dev/shm $(BIN)/python -m pytest --numprocesses logical $(WITHOUT_SERVERS)
+NOT_QUICK = tests $(WITHOUT_SERVERS:%=--ignore %)
+WITHOUT_SERVERS = tests/unit tests/property tests/contract
 
 static: $(VENV)/tests-installed
 	@$(BIN)/ruff check
