@@ -124,6 +124,11 @@ class DataFolder(msgspec.Struct, frozen=True):
         return self.statuses / f"{process}.trouble"
 
     @property
+    def gathered(self) -> Path:
+        """Whose events have been gathered since the last start, JSON. The supervisor's."""
+        return self.root / "gather" / "gateways.json"
+
+    @property
     def gather_offsets(self) -> Path:
         """Where to go on in other gateways' streams, JSON, replaced atomically. The gatherer's."""
         return self.root / "gather" / "offsets.json"

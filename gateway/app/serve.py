@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.app.common import FLUSH_SECONDS, RELAY_SECONDS, SCORING_SECONDS, address_of, exit_code
 from gateway.app.firstevents import FirstEvents
+from gateway.app.gateways import take_in
 from gateway.app.reload import Supervised, fit_to_start
 from gateway.app.welcome import banner
 from gateway.clock import SystemClock
@@ -49,7 +50,9 @@ def _serve(config: Path, say: Say, *, adopt: bool) -> int:
     prepare(folder, say)
     with ExitStack() as stack:
         stack.callback(supervisor_lock(folder).close)
-        stack.enter_context(used(settings, folder, clock.now_us(), partial(models_under_way, folder)))
+        under_way = partial(models_under_way, folder)
+        stack.enter_context(used(settings, folder, clock.now_us(), under_way))
+        take_in(settings, folder, under_way)
         supervised.start()
         clients = stack.enter_context(listen(settings.listen))
         admin = stack.enter_context(listen(settings.admin))
