@@ -1,7 +1,7 @@
 """Whose events are gathered, from one start to the next: nobody new comes in the middle of a rollout.
 
-What a gateway saw under the rollout's table before it was gathered comes too late to be evidence, and whoever verified
-the rollout afterwards would count it.
+What a gateway saw under the rollout's table before it was gathered comes too late to be evidence, and whoever
+verified the rollout afterwards would count it.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from gateway.settings import ConfigError, Settings
 
 
 def take_in(settings: Settings, data: DataFolder, under_way: Callable[[], list[str]]) -> None:
-    """Note who is gathered from now on. `under_way`: the models that have a rollout. Raises ConfigError, OSError."""
+    """Note who is gathered from now on. `under_way`: models that have a rollout. Raises ConfigError, OSError."""
     before = _noted(data)
     new = [name for name in settings.events.gather if name not in before]
     models = under_way() if new else []
