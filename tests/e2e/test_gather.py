@@ -101,6 +101,7 @@ def test_a_bad_version_that_only_the_other_gateway_serves_is_rolled_back_on_both
         started = tipstaff("rollout", "start", "assistant", "--plan", plan, "--reason", "v2", *admin)
         assert started.returncode == 0, started.stderr
         until(lambda: "canary" in arms_of(other), 20, "the canary is there")
+        nobody_new_comes_now(lead)
         harmless = prompts(unsafe=False)
         asked = 0
 
@@ -123,6 +124,18 @@ def test_a_bad_version_that_only_the_other_gateway_serves_is_rolled_back_on_both
         until(lambda: "canary" not in arms_of(other), 10, "nobody at the other gets it any more")
         verified = tipstaff("rollout", "verify", "assistant", *admin)
         assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def nobody_new_comes_now(lead: Stack) -> None:
+    """In the middle of a rollout; who starts again as it was goes on."""
+    lead.stop()
+    text = lead.config.read_text()
+    lead.config.write_text(text.replace("- other\n", "- other\n  - third\n"))
+    refused = tipstaff("serve", lead.config, environment=lead.environment)
+    assert refused.returncode == 2, refused.stderr
+    assert "third is new, and a rollout of assistant is under way" in refused.stderr
+    lead.config.write_text(text)
+    lead.start()
 
 
 def test_nothing_is_lost_and_nothing_counted_twice_whatever_is_killed(
