@@ -50,7 +50,7 @@ class EventLogContract:
         assert [entry.sequence for entry in batch.entries] == list(range(len(events)))
         assert [entry.time_us for entry in batch.entries] == list(times)
         assert {entry.producer for entry in batch.entries} == {"p"}
-        assert batch.positions == {"p": 5}
+        assert batch.positions == {"p": len(events)}
 
     def test_nothing_appended_is_nothing_changed(self, open_log: OpenLog) -> None:
         log = open_log("p")
