@@ -36,7 +36,7 @@ check: static ## lint, types, architecture, all tests without servers: under two
 
 # On all cores: these need none for themselves. In memory, where an fsync costs nothing; without such a folder Python
 # takes the usual one.
-QUICK = TMPDIR=/dev/shm $(BIN)/python -m pytest --numprocesses logical $(WITHOUT_SERVERS)
+QUICK = TMPDIR=/dev/shm $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 $(WITHOUT_SERVERS)
 NOT_QUICK = tests $(WITHOUT_SERVERS:%=--ignore %)
 WITHOUT_SERVERS = tests/unit tests/property tests/contract
 
