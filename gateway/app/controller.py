@@ -253,7 +253,6 @@ def _controller(
         levels,
         version=__version__,
         classifier="rules" if settings.scoring.encoder == "none" else "rules, encoder",
-        table_age=(lambda: tables.age_seconds) if isinstance(tables, FollowedTables) else None,
     )
     parts = ControllerParts(
         version=__version__,

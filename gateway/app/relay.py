@@ -1,28 +1,20 @@
 """The relay process, put together."""
 
-import logging
-import signal
 import socket
-import threading
 from contextlib import ExitStack, closing
-from functools import partial
 from pathlib import Path
 
 from gateway.app.common import exit_code, running_process
-from gateway.app.reload import Renewal
+from gateway.app.kafka import UNREAD, options_of
+from gateway.app.reload import Renewal, run_renewed
 from gateway.events.dead_letters import DeadLetters
 from gateway.events.gather import GATHERED
 from gateway.events.gathering import gathered
-from gateway.events.kafka_options import KafkaOptions
 from gateway.events.kafka_sink import KafkaSink
 from gateway.events.relay import Herald, Relay, StreamRelay
-from gateway.keys import kafka_password
-from gateway.process import Exit, Parent, run_blocking
+from gateway.process import Exit, Parent
 from gateway.processes import RELAY
-from gateway.settings import ConfigError, Settings
-
-UNREAD = frozenset(Settings.model_fields) - {"events", "data"}
-"""Keys of the configuration that a relay makes nothing of: it is left alone where only they change."""
+from gateway.settings import ConfigError
 
 
 def run_relay(config: Path, parent_fd: int | None) -> int:
@@ -36,9 +28,7 @@ def _run_relay(config: Path, parent: Parent) -> int:
         kafka = settings.events.kafka
         if kafka is None:
             raise ConfigError(["events.kafka: missing: name brokers in events.kafka.bootstrap, like kafka:9092"])
-        options = KafkaOptions(kafka, kafka_password(kafka))
-        logging.getLogger("kafka").propagate = False  # what it meets is said by the relay, once
-        logging.getLogger("kafka").addHandler(logging.NullHandler())
+        options = options_of(kafka)
         source = settings.events.source or socket.gethostname()
         with closing(process.event_log(reads=_own)) as events, ExitStack() as stack:
             letters = DeadLetters(process.data.dead_letters)
@@ -55,7 +45,7 @@ def _run_relay(config: Path, parent: Parent) -> int:
                 events, streams, herald=herald, trouble=trouble, meters=process.meters, clock=process.clock
             )
             renewal = Renewal(config, settings, parent, unread=UNREAD)
-            run_blocking(partial(_relay, relay, parent, renewal), parent)
+            run_renewed(relay.run, parent, renewal)
             if not renewal.due:
                 relay.drain()
         renewal.finish()
@@ -65,10 +55,3 @@ def _run_relay(config: Path, parent: Parent) -> int:
 def _own(producer: str) -> bool:
     """Others' events are in Kafka already."""
     return not gathered(producer)
-
-
-def _relay(relay: Relay, parent: Parent, renewal: Renewal, stop: threading.Event) -> None:
-    renewal.stop = stop.set
-    signal.signal(signal.SIGHUP, lambda _number, _frame: renewal.asked())
-    parent.ready()
-    relay.run(stop)

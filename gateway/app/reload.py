@@ -1,5 +1,6 @@
 """Another configuration while everything runs: looked at whole, then in force whole, or refused with reasons."""
 
+import signal
 import sqlite3
 import threading
 import time
@@ -21,7 +22,7 @@ from gateway.controller.record import models_under_way
 from gateway.core.routing import ModelRoute
 from gateway.layout import DataFolder
 from gateway.ports import Classifier, Clock
-from gateway.process import Again, Parent
+from gateway.process import Again, Parent, run_blocking
 from gateway.settings import ConfigError, Model, Settings
 from gateway.tablefile import BadTable, read_table
 
@@ -292,3 +293,15 @@ class Renewal:
         """At the end. Raises Again when it was the end for that."""
         if self.due:
             raise Again
+
+
+def run_renewed(main: Callable[[threading.Event], None], parent: Parent, renewal: Renewal) -> None:
+    """`run_blocking`, ready at once, and ended by a SIGHUP that asks for a new beginning."""
+
+    def run(stop: threading.Event) -> None:
+        renewal.stop = stop.set
+        signal.signal(signal.SIGHUP, lambda _number, _frame: renewal.asked())
+        parent.ready()
+        main(stop)
+
+    run_blocking(run, parent)

@@ -1,17 +1,15 @@
 """The scorer process, put together."""
 
-import signal
-import threading
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from gateway.app.classifier import make_classifier
 from gateway.app.common import SCORING_SECONDS, Process, exit_code, running_process
-from gateway.app.reload import UNREAD_BY_SCORER, Renewal
+from gateway.app.reload import UNREAD_BY_SCORER, Renewal, run_renewed
 from gateway.curation.store import labelled
 from gateway.forgetting import ForgettingFolder
-from gateway.process import Exit, Parent, run_blocking
+from gateway.process import Exit, Parent
 from gateway.processes import SCORER, proxy_name
 from gateway.scoring.decode import decode
 from gateway.scoring.evaluation import Evaluator
@@ -52,16 +50,9 @@ def _run_scorer(config: Path, parent: Parent) -> int:
             horizon=Horizon(frozenset(proxy_name(worker) for worker in range(settings.proxy.workers))),
             duty=VerdictForgetting(ForgettingFolder(process.data), SCORER, lambda: [events], texts.forget).step,
         )
-        run_blocking(partial(_score, scorer, parent, renewal), parent)
+        run_renewed(scorer.run, parent, renewal)
         renewal.finish()
     return Exit.OK
-
-
-def _score(scorer: Scorer, parent: Parent, renewal: Renewal, stop: threading.Event) -> None:
-    renewal.stop = stop.set
-    signal.signal(signal.SIGHUP, lambda _number, _frame: renewal.asked())
-    parent.ready()
-    scorer.run(stop)
 
 
 def _texts(process: Process) -> KeptTexts:

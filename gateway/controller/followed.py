@@ -55,22 +55,20 @@ class FollowedTables:
         self._patience = Patience("following the routing table", clock, (Unreachable,))
         self._confirmed = clock.monotonic()
         self._trouble = ""
-        self._published = False
         self._table = self._found()
+        """As it is on disk."""
 
-    def _found(self) -> RoutingTable:
+    def _found(self) -> RoutingTable | None:
         try:
-            found = read_table(self._data.table)
+            return read_table(self._data.table)
         except BadTable as error:
             log.warning("the routing table on disk is passed over", error=str(error))
-            return _NONE
-        self._published = found is not None
-        return found or _NONE
+            return None
 
     @property
     def published(self) -> bool:
         """See Tables."""
-        return self._published
+        return self._table is not None
 
     @property
     def elsewhere(self) -> str:
@@ -80,28 +78,28 @@ class FollowedTables:
     @property
     def latest(self) -> RoutingTable | None:
         """See Tables."""
-        return self._table if self._published else None
+        return self._table
 
     @property
     def age_seconds(self) -> float:
-        """Since the controller last said which table is in force, or since this began."""
+        """See Tables."""
         return self._clock.monotonic() - self._confirmed
 
     @property
     def warnings(self) -> list[str]:
         """See Tables."""
-        if self._trouble and (self.age_seconds > STALE_SECONDS or not self._published):
+        if self._trouble and (self.age_seconds > STALE_SECONDS or self._table is None):
             return [f"no word on the routing table for {self.age_seconds:.0f} s: {self._trouble}"]
         return []
 
     def current(self) -> RoutingTable:
         """The one in force here; an empty one before there is any."""
-        return self._table
+        return self._table or _NONE
 
     def publish(self) -> None:
         """See Tables."""
         with self._lock:
-            if self._table is not _NONE and not (self._published and self._data.table.exists()):
+            if self._table is not None and not self._data.table.exists():
                 self._write(self._table)
 
     def set_weights(
@@ -131,7 +129,7 @@ class FollowedTables:
         """Ask once, and take what comes."""
         with self._patience.trying():
             try:
-                found = self._source.fetch(self._table, wait)
+                found = self._source.fetch(self.current(), wait)
                 if found is not None:
                     self._take(found)
             except (Unreachable, OSError) as error:
@@ -142,7 +140,7 @@ class FollowedTables:
     def _take(self, found: RoutingTable) -> None:
         """Raises Unreachable for a table that may not replace ours, OSError when it cannot be kept."""
         ours = self._table
-        if ours is _NONE or found.replaces(ours) or (self._adopt and found.store_id != ours.store_id):
+        if ours is None or found.replaces(ours) or (self._adopt and found.store_id != ours.store_id):
             with self._lock:
                 self._write(found)
             log.info("routing table taken", store=found.store_id, epoch=found.epoch, version=found.version)
@@ -155,7 +153,7 @@ class FollowedTables:
 
     def _write(self, table: RoutingTable) -> None:
         write_table(self._data.table, table)
-        self._table, self._published = table, True
+        self._table = table
 
     def close(self) -> None:
         """End following; what is being asked for is not waited for."""

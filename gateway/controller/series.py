@@ -26,21 +26,19 @@ class ControllerSeries:
         *,
         version: str,
         classifier: str,
-        table_age: Callable[[], float] | None = None,
     ) -> None:
         self._tables = tables
         self._ledgers = ledgers
         self._levels = levels
         self._principles = {principle.id: principle.severity for principle in constitution.principles}
-        self._table_age = table_age
         self._build = (version, constitution.hash, classifier)
 
     def __call__(self) -> Iterator[Reading]:
         """All of them. Blocks for the state store and the log's files."""
         table = self._tables.current()
         yield Reading(metrics.BUILD_INFO, self._build, 1)
-        if self._table_age is not None:
-            yield Reading(metrics.TABLE_AGE, (), self._table_age())
+        if (age := self._tables.age_seconds) is not None:
+            yield Reading(metrics.TABLE_AGE, (), age)
         yield from _weights(table)
         yield from _deliveries(self._ledgers())
         for each in self._levels.shown():

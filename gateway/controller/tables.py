@@ -67,6 +67,10 @@ class Tables(Protocol):
         """The one that was published last, without a look at any storage; None: none yet."""
 
     @property
+    def age_seconds(self) -> float | None:
+        """Since whoever decides elsewhere last said which one is in force, or the start; None: decided here."""
+
+    @property
     def warnings(self) -> list[str]:
         """What an operator should know, a sentence each."""
 
@@ -144,6 +148,10 @@ class RoutingTables:
     def latest(self) -> RoutingTable | None:
         """See Tables."""
         return self._published
+
+    @property
+    def age_seconds(self) -> None:
+        """See Tables."""
 
     @property
     def warnings(self) -> list[str]:

@@ -8,8 +8,9 @@ import sqlite3
 import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -18,8 +19,9 @@ from gateway import atomicfile
 from gateway.events.cloudevents import parse
 from gateway.events.folder import producers
 from gateway.events.gathering import Offsets, Record, StreamGathering, gateway_of, gathered, local_name
-from gateway.events.schema import Known, ProgressV1, Stream
+from gateway.events.schema import Known, ProgressV1, Stream, Topic
 from gateway.events.sqlite import SqliteEventLog
+from gateway.events.trouble import tell
 from gateway.patience import Patience
 from gateway.ports import BrokersAway, Clock, Entry, LogFull
 from gateway.processes import SCORER
@@ -28,7 +30,6 @@ from gateway.telemetry.metrics import GATHER_ERRORS, GATHER_IGNORED, GATHER_LAG,
 log = structlog.get_logger(__name__)
 
 GATHERED: tuple[Stream, ...] = ("verdicts", "feedback")
-SourceStream = Stream | Literal["progress"]
 SILENT_SECONDS = 10.0
 """After so long without a word of a gateway people are told. A relay speaks four times a second."""
 _POLL_SECONDS = 0.1
@@ -41,7 +42,7 @@ _MOST_WAITING = 100_000
 class Read(msgspec.Struct, frozen=True):
     """A record as it stands in a partition."""
 
-    stream: SourceStream
+    stream: Topic
     partition: int
     offset: int
     headers: dict[str, bytes]
@@ -51,19 +52,19 @@ class Read(msgspec.Struct, frozen=True):
 class Source(Protocol):
     """Where other gateways' streams come from. Blocking. Every method raises BrokersAway: then `open` it again."""
 
-    def open(self, start: Mapping[SourceStream, Offsets | None]) -> None:
+    def open(self, start: Mapping[Topic, Offsets | None]) -> None:
         """Read each stream from there on, partitions not named from their first; None: what comes from now on."""
 
     def poll(self, seconds: float) -> list[Read]:
         """What there is, each partition in order; waits that long for the first."""
 
-    def read(self, stream: SourceStream) -> Offsets:
+    def read(self, stream: Topic) -> Offsets:
         """How far each partition has been polled."""
 
-    def ends(self, stream: SourceStream) -> Offsets:
+    def ends(self, stream: Topic) -> Offsets:
         """How far each partition goes now."""
 
-    def hold(self, stream: SourceStream, partitions: Collection[int]) -> None:
+    def hold(self, stream: Topic, partitions: Collection[int]) -> None:
         """Poll nothing of those, and all others."""
 
     def close(self) -> None:
@@ -121,7 +122,7 @@ class Logs:
 
     def shelf(self, stream: Stream, producer: str) -> _Shelf:
         """See Shelf."""
-        return _Shelf(stream, self.of(producer), lambda more: self._expect(stream, more))
+        return _Shelf(stream, self.of(producer), partial(self._expect, stream))
 
     def _expect(self, stream: Stream, more: int) -> None:
         """For the ledger: what is here by then was begun before, also where a kill came between the two."""
@@ -132,15 +133,6 @@ class Logs:
     def close(self) -> None:
         """All of them."""
         self._stack.close()
-
-
-class _Shelves:
-    def __init__(self, logs: Logs, stream: Stream) -> None:
-        self._logs = logs
-        self._stream = stream
-
-    def __getitem__(self, producer: str) -> _Shelf:
-        return self._logs.shelf(self._stream, producer)
 
 
 class Gather:
@@ -231,9 +223,9 @@ class Gather:
     def _begin(self) -> None:
         """What was in hand is read again."""
         known = self._kept_offsets()
-        start: dict[SourceStream, Offsets | None] = {stream: known.get(stream, {}) for stream in GATHERED}
+        start: dict[Topic, Offsets | None] = {stream: known.get(stream, {}) for stream in GATHERED}
         start["progress"] = None  # whoever is alive says it again
-        self._streams = {stream: StreamGathering(_Shelves(self._logs, stream)) for stream in GATHERED}
+        self._streams = {stream: StreamGathering(partial(self._logs.shelf, stream)) for stream in GATHERED}
         self._newest = {stream: {} for stream in GATHERED}
         self._source.open(start)
         self._open = True
@@ -251,9 +243,8 @@ class Gather:
         elif isinstance(entry.event, ProgressV1):
             self._hear(gateway, entry.event)
         elif given.stream in self._streams:
-            place = (given.partition, given.offset)
-            record = Record(*place, gateway, entry.producer, entry.sequence, entry.time_us, entry.event)
-            self._streams[given.stream].take(record)
+            here = Entry(local_name(entry.producer, gateway), entry.sequence, entry.time_us, entry.event)
+            self._streams[given.stream].take(Record(given.partition, given.offset, here))
             newest = self._newest[given.stream]
             newest[given.partition] = max(entry.time_us, newest.get(given.partition, 0))
 
@@ -313,6 +304,4 @@ class Gather:
         ]
         anew = {gateway_of(producer) for each in self._streams.values() for producer in each.begun_anew}
         words += [f"{name} has begun anew: {_ANEW}" for name in sorted(anew)]
-        trouble = "; ".join(word for word in (self._away, *words) if word)
-        self._trouble.parent.mkdir(mode=0o700, exist_ok=True)
-        atomicfile.replace(self._trouble, trouble.encode(), durable=False)
+        tell(self._trouble, "; ".join(word for word in (self._away, *words) if word))

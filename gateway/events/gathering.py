@@ -6,12 +6,12 @@ everything below a sequence has been acknowledged. What the partitions held when
 its end: what has not come by then never does, and the word's watermarks hold here too. Nothing is decided by time.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 import msgspec
 
-from gateway.events.schema import Event, Known
+from gateway.events.schema import Known
 from gateway.ports import Entry
 
 _MARK = "@"
@@ -33,20 +33,12 @@ def gateway_of(producer: str) -> str:
 
 
 class Record(msgspec.Struct, frozen=True):
-    """An event, where it stands, and which one it is."""
+    """An event, and where it stands."""
 
     partition: int
     offset: int
-    gateway: str
-    producer: str
-    sequence: int
-    time_us: int
-    event: Event
-
-    @property
-    def entry(self) -> Entry:
-        """As it is kept here."""
-        return Entry(local_name(self.producer, self.gateway), self.sequence, self.time_us, self.event)
+    entry: Entry
+    """Under its producer's name here."""
 
 
 Offsets = Mapping[int, int]
@@ -71,10 +63,8 @@ class Shelf(Protocol):
         """What is not here below its end never comes; its watermarks hold."""
 
 
-class Shelves(Protocol):
-    """The shelf of each producer, by its name here; made where there is none."""
-
-    def __getitem__(self, producer: str) -> Shelf: ...
+Shelves = Callable[[str], Shelf]
+"""The shelf of a producer, by its name here; made where there is none."""
 
 
 class _Fence(msgspec.Struct, frozen=True):
@@ -103,7 +93,7 @@ class StreamGathering:
     def take(self, record: Record) -> None:
         """A record, in any order, any number of times."""
         entry = record.entry
-        shelf = self._shelves[entry.producer]
+        shelf = self._shelves(entry.producer)
         if entry.sequence < shelf.end:
             if entry.time_us > shelf.watermark:  # no repetition: what had this place before was earlier
                 self.begun_anew.add(entry.producer)
@@ -124,47 +114,42 @@ class StreamGathering:
         self._fence = _Fence(ends, self._words)
         self._words = {}
 
-    def settle(self, read: Offsets) -> int:
-        """Keep what can be kept, all partitions having been read up to there. Returns how many events.
-
-        Raises LogFull: the next call goes on.
-        """
-        count = sum(self._follow(producer) for producer in list(self._waiting))
+    def settle(self, read: Offsets) -> None:
+        """Keep what can be kept, all partitions having been read up to there. Raises LogFull: the next goes on."""
+        for producer in self._waiting:
+            self._follow(producer)
         fence = self._fence
         if fence is None or any(read.get(partition, 0) < end for partition, end in fence.ends.items()):
-            return count
+            return
         for producer, known in fence.words.items():
-            count += self._complete(producer, known)
+            self._complete(producer, known)
         self._fence = None
-        return count
 
-    def _follow(self, producer: str) -> int:
+    def _follow(self, producer: str) -> None:
         """What follows what is here."""
-        waiting, end = self._waiting[producer], self._shelves[producer].end
+        waiting, end = self._waiting[producer], self._shelves(producer).end
         found: list[Record] = []
         while (record := waiting.get(end + len(found))) is not None:
             found.append(record)
-        return self._keep(producer, found)
+        self._keep(producer, found)
 
-    def _complete(self, producer: str, known: Known) -> int:
+    def _complete(self, producer: str, known: Known) -> None:
         """All that there is of it, and will be, below that end."""
-        shelf = self._shelves[producer]
+        shelf = self._shelves(producer)
         if known.end < shelf.end and known.watermark_us >= shelf.watermark > 0:
             self.begun_anew.add(producer)  # else what is here beyond that end would be later than its word
         if producer in self.begun_anew:
-            return 0
+            return
         waiting = self._waiting.get(producer, {})
-        count = self._keep(producer, [waiting[each] for each in sorted(waiting) if each < known.end])
+        self._keep(producer, [waiting[each] for each in sorted(waiting) if each < known.end])
         shelf.know(known)
-        return count
 
-    def _keep(self, producer: str, records: Collection[Record]) -> int:
+    def _keep(self, producer: str, records: Collection[Record]) -> None:
         if records:
-            self._shelves[producer].adopt([each.entry for each in records])
+            self._shelves(producer).adopt([each.entry for each in records])
             waiting = self._waiting[producer]
             for each in records:
-                del waiting[each.sequence]
-        return len(records)
+                del waiting[each.entry.sequence]
 
     def behind(self, read: Offsets) -> dict[int, int]:
         """Where whoever begins anew must begin, all partitions having been read up to there."""

@@ -1,8 +1,8 @@
 """The configuration's `events.kafka`, in kafka-python's own words."""
 
-from typing import Any, Literal
+from typing import Any
 
-from gateway.events.schema import Stream
+from gateway.events.schema import Topic
 from gateway.settings import Kafka
 
 _CONNECT_MS = 5_000
@@ -35,7 +35,7 @@ class KafkaOptions:
         partitions = 1 if progress else self.kafka.partitions
         return {"num_partitions": partitions, "replication_factor": self.kafka.replication or -1, **progress}
 
-    def topic(self, stream: Stream | Literal["progress"]) -> str:
+    def topic(self, stream: Topic) -> str:
         """Where a stream goes; progress: how far the others have."""
         return self.kafka.prefix + stream
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 from kafka import KafkaProducer
@@ -20,7 +20,7 @@ from gateway.events.cloudevents import message
 from gateway.events.kafka_clients import open_producer
 from gateway.events.kafka_options import KafkaOptions
 from gateway.events.kafka_topics import find_topic
-from gateway.events.schema import Stream
+from gateway.events.schema import Topic
 from gateway.ports import BrokersAway, Entry
 
 log = structlog.get_logger(__name__)
@@ -49,7 +49,7 @@ class KafkaSink:
     nothing of an old attempt arrives behind a new one. `source`: this gateway's name in every event.
     """
 
-    def __init__(self, options: KafkaOptions, stream: Stream | Literal["progress"], source: str) -> None:
+    def __init__(self, options: KafkaOptions, stream: Topic, source: str) -> None:
         self._options = options
         self._topic = options.topic(stream)
         self._source = source

@@ -7,10 +7,11 @@ import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from gateway.events.gather import Read, SourceStream
+from gateway.events.gather import Read
 from gateway.events.gathering import Offsets
 from gateway.events.kafka_clients import open_consumer
 from gateway.events.kafka_options import KafkaOptions
+from gateway.events.schema import Topic
 from gateway.ports import BrokersAway
 
 log = structlog.get_logger(__name__)
@@ -24,9 +25,9 @@ class KafkaSource:
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
         self._consumer: KafkaConsumer | None = None
-        self._streams: dict[str, SourceStream] = {}
+        self._streams: dict[str, Topic] = {}
 
-    def open(self, start: Mapping[SourceStream, Offsets | None]) -> None:
+    def open(self, start: Mapping[Topic, Offsets | None]) -> None:
         """See Source."""
         self._streams = {self._options.topic(stream): stream for stream in start}
         try:
@@ -79,14 +80,14 @@ class KafkaSource:
             for place in fresh:
                 consumer.seek(place, 0)
 
-    def read(self, stream: SourceStream) -> dict[int, int]:
+    def read(self, stream: Topic) -> dict[int, int]:
         """See Source."""
         try:
             return {place.partition: self._open.position(place) for place in self._places(stream)}
         except (KafkaError, AssertionError, OSError) as error:
             raise self._away(error) from error
 
-    def ends(self, stream: SourceStream) -> dict[int, int]:
+    def ends(self, stream: Topic) -> dict[int, int]:
         """See Source."""
         try:
             found = self._open.end_offsets(self._places(stream))
@@ -94,7 +95,7 @@ class KafkaSource:
             raise self._away(error) from error
         return {place.partition: int(end) for place, end in found.items()}
 
-    def hold(self, stream: SourceStream, partitions: Collection[int]) -> None:
+    def hold(self, stream: Topic, partitions: Collection[int]) -> None:
         """See Source."""
         for place in self._places(stream):
             if place.partition in partitions:
@@ -117,7 +118,7 @@ class KafkaSource:
             raise BrokersAway("closed", "not connected to Kafka")
         return self._consumer
 
-    def _places(self, stream: SourceStream) -> list[Any]:
+    def _places(self, stream: Topic) -> list[Any]:
         return [place for place in self._open.assignment() if self._streams[place.topic] == stream]
 
     def _away(self, error: Exception) -> BrokersAway:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import structlog
 
-from gateway import atomicfile
 from gateway.events.dead_letters import DeadLetters
 from gateway.events.losses import PURGED, REFUSED
 from gateway.events.schema import Known, ProgressV1, Stream
 from gateway.events.sqlite import SqliteEventLog
+from gateway.events.trouble import tell
 from gateway.patience import Patience
 from gateway.ports import Batch, BrokersAway, Clock, Entry, LogFull, Positions, Sink
 from gateway.processes import RELAY
@@ -180,6 +180,7 @@ class Relay:
         self._events = events
         self._streams = streams
         self._herald = herald
+        self._parts = (*streams, *(() if herald is None else (herald,)))
         self._trouble = trouble
         self._lag = meters.gauge(RELAY_LAG)
         self._clock = clock
@@ -212,23 +213,12 @@ class Relay:
         if self._herald is not None:
             self._herald.turn()
         self._lag.set(max(each.lag for each in self._streams))
-        parts = (*self._streams, *(() if self._herald is None else (self._herald,)))
-        self._tell("; ".join(dict.fromkeys(each.trouble for each in parts if each.trouble)))
+        tell(self._trouble, "; ".join(dict.fromkeys(each.trouble for each in self._parts if each.trouble)))
         now = self._clock.monotonic()
         if now - self._ticked >= _TICK_SECONDS:
             self._ticked = now
             self._events.tick(_OWN_STREAM)
         return left
-
-    def _tell(self, trouble: str) -> None:
-        """Where it stands already it is not written again."""
-        try:
-            if self._trouble.read_text() == trouble:
-                return
-        except FileNotFoundError:
-            pass
-        self._trouble.parent.mkdir(mode=0o700, exist_ok=True)
-        atomicfile.replace(self._trouble, trouble.encode(), durable=False)
 
 
 def gaps(known: Positions, batch: Batch) -> Iterator[tuple[str, range]]:

@@ -11,6 +11,8 @@ from gateway.core.exchange import Reason, Route
 from gateway.core.routing import DecidedBy
 
 Stream = Literal["exchanges", "verdicts", "feedback", "decisions", "audit"]
+Topic = Stream | Literal["progress"]
+"""What goes from one gateway to another: streams, and how far they are."""
 STREAMS: Final = cast("tuple[Stream, ...]", get_args(Stream))
 
 

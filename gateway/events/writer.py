@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 import structlog
 
@@ -265,18 +266,17 @@ def _placed(groups: Sequence[Group], first_us: int) -> Iterator[Placed]:
 
 
 def _runs(entries: Sequence[Entry]) -> Iterator[tuple[int, list[Placed]]]:
-    """(first sequence, groups) of entries whose sequences follow each other."""
-    start = 0
-    for place in range(1, len(entries) + 1):
-        if place == len(entries) or entries[place].sequence != entries[place - 1].sequence + 1:
-            yield entries[start].sequence, list(_timed(entries[start:place]))
-            start = place
+    """(first sequence, groups) of entries whose sequences follow each other; in a group, so do their times."""
+    for run in _split(entries, lambda entry: entry.sequence):
+        timed = _split(run, lambda entry: entry.time_us)
+        placed = (_placed(codec.groups([each.event for each in part]), part[0].time_us) for part in timed)
+        yield run[0].sequence, list(chain.from_iterable(placed))
 
 
-def _timed(entries: Sequence[Entry]) -> Iterator[Placed]:
-    """Groups of entries whose times follow each other too."""
+def _split(entries: Sequence[Entry], number: Callable[[Entry], int]) -> Iterator[Sequence[Entry]]:
+    """Where a number is not one more than the one before."""
     start = 0
     for place in range(1, len(entries) + 1):
-        if place == len(entries) or entries[place].time_us != entries[place - 1].time_us + 1:
-            yield from _placed(codec.groups([each.event for each in entries[start:place]]), entries[start].time_us)
+        if place == len(entries) or number(entries[place]) != number(entries[place - 1]) + 1:
+            yield entries[start:place]
             start = place

@@ -6,28 +6,18 @@ from typing import Any
 
 import pytest
 
-from gateway.demo.behaviour import Behaviour, steady
+from gateway.demo.behaviour import steady
 from gateway.demo.model_server import ModelServer
 from gateway.demo.wording import prompts
 from tests.support.fleet import USERS, Fleet, arms_of, ask, give
 from tests.support.kafka import KafkaBroker
 from tests.support.people import People
-from tests.support.simulated import simulated
+from tests.support.plans import OVER_REFUSAL
+from tests.support.simulated import OVER_REFUSING, simulated
 from tests.support.stack import Stack, tipstaff
 from tests.support.wait import until
 
 pytestmark = pytest.mark.timeout(300)
-
-BAD = Behaviour(first_token=0.002, token=0.0005, over_refusing=0.6)
-PLAN = """
-preset: fast
-stages: [50]
-dwell: 3600
-period: 1
-minimum_units: 5
-harm_budget: 0
-guardrails: [{metric: over_refusal, margin: 0.2, promotes: true}]
-"""
 
 
 class Pair:
@@ -92,8 +82,8 @@ def test_every_exchange_is_known_where_it_is_decided(pair: Pair) -> None:
 
 def test_a_bad_version_that_only_the_other_gateway_serves_is_rolled_back_on_both(pair: Pair) -> None:
     lead, other = pair.fleet.lead, pair.fleet.other
-    pair.canary.begin(steady(BAD))
-    (pair.fleet.folder / "plan.yaml").write_text(PLAN)
+    pair.canary.begin(steady(OVER_REFUSING))
+    (pair.fleet.folder / "plan.yaml").write_text(OVER_REFUSAL)
     admin = ("--admin", f"127.0.0.1:{lead.admin_port}", "--token-file", pair.fleet.folder / "operator")
     with lead, other:
         until(lambda: other.status()["table"]["version"] > 0, 20, "the other follows")

@@ -10,22 +10,13 @@ import msgspec
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.demo.behaviour import Behaviour, steady
+from gateway.demo.behaviour import steady
 from gateway.demo.wording import prompts
-from tests.support.simulated import QUICK, simulated
+from tests.support.plans import OVER_REFUSAL
+from tests.support.simulated import OVER_REFUSING, QUICK, simulated
 from tests.support.stack import Stack, tipstaff
 from tests.support.wait import until
 
-PLAN = """
-preset: fast
-stages: [50]
-dwell: 3600
-period: 1
-minimum_units: 5
-harm_budget: 0
-guardrails: [{metric: over_refusal, margin: 0.2, promotes: true}]
-"""
-BAD = Behaviour(first_token=0.002, token=0.0005, over_refusing=0.6)
 CLIENTS = 4
 
 
@@ -61,9 +52,9 @@ def _shown(stack: Stack) -> dict[str, Any]:
 
 @pytest.mark.timeout(300)
 def test_a_rollback_reaches_every_worker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "plan.yaml").write_text(PLAN)
+    (tmp_path / "plan.yaml").write_text(OVER_REFUSAL)
     with simulated("v1", "v2", behaviour=QUICK) as (stable, canary):
-        canary.begin(steady(BAD))
+        canary.begin(steady(OVER_REFUSING))
         arms = {
             "stable": {"endpoints": [stable.url], "version": "1"},
             "canary": {"endpoints": [canary.url], "version": "2"},

@@ -16,3 +16,13 @@ QUICK: dict[str, Any] = {
     ],
 }
 """Three stages, harm and errors; as a configuration has it."""
+OVER_REFUSAL = """
+preset: fast
+stages: [50]
+dwell: 3600
+period: 1
+minimum_units: 5
+harm_budget: 0
+guardrails: [{metric: over_refusal, margin: 0.2, promotes: true}]
+"""
+"""One stage, over-refusals; as a file has it."""

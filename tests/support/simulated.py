@@ -12,6 +12,7 @@ from gateway.demo.model_server import ModelServer
 from gateway.demo.simulated import SimulatedModel
 
 QUICK = Behaviour(first_token=0.002, token=0.0005)
+OVER_REFUSING = Behaviour(first_token=0.002, token=0.0005, over_refusing=0.6)
 UNHURRIED = Behaviour(first_token=0.05, token=0.004)
 """An answer takes a tenth of a second: under load some are always under way."""
 SLOW = Behaviour(first_token=0.01, token=0.2)

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from gateway.events.cloudevents import message
-from gateway.events.gather import Read, SourceStream
+from gateway.events.gather import Read
 from gateway.events.gathering import Offsets
+from gateway.events.schema import Topic
 from gateway.ports import BrokersAway, Entry
 
 
@@ -12,13 +13,13 @@ class FakeTopics:
     """Stream -> partitions of (headers, payload)."""
 
     def __init__(self, partitions: int = 3) -> None:
-        self.topics: dict[SourceStream, list[list[tuple[dict[str, bytes], bytes]]]] = {
+        self.topics: dict[Topic, list[list[tuple[dict[str, bytes], bytes]]]] = {
             "verdicts": [[] for _ in range(partitions)],
             "feedback": [[] for _ in range(partitions)],
             "progress": [[]],
         }
 
-    def put(self, stream: SourceStream, gateway: str, entry: Entry) -> None:
+    def put(self, stream: Topic, gateway: str, entry: Entry) -> None:
         """By its key, as Kafka does it."""
         made = message(entry, gateway)
         partitions = self.topics[stream]
@@ -28,7 +29,7 @@ class FakeTopics:
 class TopicSink:
     """`gateway.ports.Sink` into them. `fails_after`: it takes so many and is away then; `never`: ids it refuses."""
 
-    def __init__(self, topics: FakeTopics, stream: SourceStream, gateway: str) -> None:
+    def __init__(self, topics: FakeTopics, stream: Topic, gateway: str) -> None:
         self._put: Callable[[Entry], None] = lambda entry: topics.put(stream, gateway, entry)
         self.fails_after: int | None = None
         self.never: set[str] = set()
@@ -50,18 +51,18 @@ class FakeSource:
 
     def __init__(self, topics: FakeTopics) -> None:
         self._topics = topics
-        self._at: dict[SourceStream, dict[int, int]] = {}
-        self.held: dict[SourceStream, Collection[int]] = {}
+        self._at: dict[Topic, dict[int, int]] = {}
+        self.held: dict[Topic, Collection[int]] = {}
         self.most = 1000
         self.backwards = False
         self.away = ""
 
-    def open(self, start: Mapping[SourceStream, Offsets | None]) -> None:
+    def open(self, start: Mapping[Topic, Offsets | None]) -> None:
         self._check()
         self._at = {stream: self._start(stream, at) for stream, at in start.items()}
         self.held = {}
 
-    def _start(self, stream: SourceStream, at: Offsets | None) -> dict[int, int]:
+    def _start(self, stream: Topic, at: Offsets | None) -> dict[int, int]:
         partitions = range(len(self._topics.topics[stream]))
         return dict(self.ends(stream)) if at is None else {each: at.get(each, 0) for each in partitions}
 
@@ -78,15 +79,15 @@ class FakeSource:
             self._at[stream][each] = first + len(kept)
         return found
 
-    def read(self, stream: SourceStream) -> Offsets:
+    def read(self, stream: Topic) -> Offsets:
         self._check()
         return dict(self._at[stream])
 
-    def ends(self, stream: SourceStream) -> Offsets:
+    def ends(self, stream: Topic) -> Offsets:
         self._check()
         return {each: len(records) for each, records in enumerate(self._topics.topics[stream])}
 
-    def hold(self, stream: SourceStream, partitions: Collection[int]) -> None:
+    def hold(self, stream: Topic, partitions: Collection[int]) -> None:
         self.held[stream] = partitions
 
     def close(self) -> None:

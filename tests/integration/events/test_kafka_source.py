@@ -18,8 +18,9 @@ from tests.support.kafka import KafkaBroker
 from tests.support.wait import until
 
 if TYPE_CHECKING:
-    from gateway.events.gather import Read, SourceStream
+    from gateway.events.gather import Read
     from gateway.events.gathering import Offsets
+    from gateway.events.schema import Topic
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -44,7 +45,7 @@ class Topics:
 
     def begin(self, at: "Offsets | None") -> None:
         self.source.close()
-        start: dict[SourceStream, Offsets | None] = {"feedback": at}
+        start: dict[Topic, Offsets | None] = {"feedback": at}
         self.source.open(start)
 
     def come(self, count: int, seconds: float = 30) -> list[int]:
