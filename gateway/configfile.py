@@ -158,9 +158,13 @@ def _with_paths(settings: Settings, put: Put) -> Settings:
             "ca": each("control.ca", settings.control.ca),
         }
     )
+    state = settings.state and settings.state.model_copy(
+        update={"password_file": each("state.password_file", settings.state.password_file)}
+    )
     return settings.model_copy(
         update={
             "control": control,
+            "state": state,
             "models": models,
             "events": settings.events.model_copy(update={"kafka": kafka}),
             "notify": tuple(notify),

@@ -4,7 +4,7 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -54,6 +54,12 @@ def _public_url(value: str) -> str:
     if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
         raise ValueError("a public URL is like https://tipstaff.example.org, without ? and #")
     return value.rstrip("/")
+
+
+def _postgres_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("postgresql", "postgres"):
+        raise ValueError("expected a URL like postgresql://tipstaff@db.example.org/tipstaff")
+    return value
 
 
 def _encoder(value: object) -> object:
@@ -468,6 +474,24 @@ class Control(_Part):
     """Certificate authorities (PEM) that it is checked against; None: the system's."""
 
 
+class State(_Part):
+    """A PostgreSQL database for the controller's state, that several gateways share: one of them leads."""
+
+    url: Annotated[str, AfterValidator(_postgres_url)]
+    """Like postgresql://tipstaff@db.example.org/tipstaff?sslmode=verify-full, without a password."""
+    password_file: Path | None = None
+    """A file with the password; None: none is needed."""
+    take_over_after: Annotated[float, Field(ge=0.1, le=3600)] = 5.0
+    """Seconds without anybody who leads until a gateway that stands by does."""
+
+    @model_validator(mode="after")
+    def _keeps_its_secret(self) -> Self:
+        parts = urlsplit(self.url)
+        if parts.password is not None or "password" in parse_qs(parts.query):  # the whole part, so nobody shows it
+            raise ValueError("url: put the password into a file, and name that in password_file")
+        return self
+
+
 GatewayName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 
 
@@ -539,6 +563,8 @@ class Settings(_Part):
     """Where events go besides the data folder."""
     control: Control | None = None
     """Who decides how units are split; None: this gateway's own controller."""
+    state: State | None = None
+    """Where the controller's state is kept; None: in the data folder."""
     notify: Annotated[tuple[Notify, ...], Field(max_length=16)] = ()
     """Who is told of decisions."""
     public_url: Annotated[str, AfterValidator(_public_url)] = ""
@@ -559,6 +585,16 @@ class Settings(_Part):
         for each in self.client_keys:
             if unknown := sorted(set(each.models) - set(self.models)):
                 raise ValueError(f"client_keys: {each.name!r} opens {', '.join(unknown)}: there is no such model")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_the_state(self) -> Self:
+        if self.state is not None and self.control is not None:
+            raise ValueError(
+                "state: this gateway follows another controller, which is the one that keeps the state"
+            )
+        if self.state is not None and self.unit_key_file is None:
+            raise ValueError("state: needs unit_key_file, the same on all gateways, so that all deal alike")
         return self
 
     @model_validator(mode="after")

@@ -5,9 +5,8 @@ import os
 import signal
 import socket
 import sqlite3
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from gateway import __version__, unitkeys
 from gateway.app.common import Process, consumers, exit_code, part_died, running_process
 from gateway.app.constitution import load_constitution
 from gateway.app.reload import ConfigDesk, Renewal
+from gateway.app.seat import tables_of, take_seat
 from gateway.controller.access import Access, Asked, Refusal
 from gateway.controller.api import create_app
 from gateway.controller.database import opening
@@ -22,10 +22,8 @@ from gateway.controller.feedback import FeedbackReader
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.first_wish import start_wished
 from gateway.controller.folder_watch import FolderWatch
-from gateway.controller.followed import FollowedTables
 from gateway.controller.forgetting import UnitForgetting
 from gateway.controller.index import ExchangeIndex
-from gateway.controller.known_stores import KnownStores, default_folder
 from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.label_evidence import LabelEvidence
 from gateway.controller.levels import Levels
@@ -34,14 +32,12 @@ from gateway.controller.notify import ChainHead, Notifier, receivers
 from gateway.controller.orders import Orders
 from gateway.controller.outbox import Outbox
 from gateway.controller.parts import ControllerParts
-from gateway.controller.recovery import open_state
 from gateway.controller.reports import Reporting
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.series import ControllerSeries
 from gateway.controller.server import ServerDied, serve
 from gateway.controller.statuses import Statuses
 from gateway.controller.surroundings import Surroundings
-from gateway.controller.tables import RoutingTables, wishes
 from gateway.controller.traffic import TrafficReader
 from gateway.controller.trail import AuditTrail
 from gateway.controller.verdicts import VerdictReader
@@ -50,13 +46,13 @@ from gateway.curation.store import LabelStore
 from gateway.events import ledger
 from gateway.events.ledger import Ledger
 from gateway.events.retired import tidy_retired
-from gateway.events.schema import DecisionV1, Stream
+from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
 from gateway.forgetting import ForgettingFolder
 from gateway.keys import load_tokens, settings_fingerprint
 from gateway.layout import DataFolder
 from gateway.patience import Patience
-from gateway.ports import Clock, LogFull, StateStore
+from gateway.ports import Clock, LogFull, StaleHead, StateStore
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.processes import CONTROLLER, GATHER, SCORER, proxy_name
 from gateway.scoring.texts import KeptTexts
@@ -95,9 +91,15 @@ async def _control(
     adopt: bool,
 ) -> None:
     loop = asyncio.get_running_loop()
-    renewal.stop = partial(loop.call_soon_threadsafe, stop.set)
+
+    def end() -> None:
+        with suppress(RuntimeError):  # it has ended meanwhile
+            loop.call_soon_threadsafe(stop.set)
+
+    renewal.stop = end
     loop.add_signal_handler(signal.SIGHUP, renewal.asked)
-    start = _Start(process, desk, stack, _in_loop(loop, stop), stop, adopt=adopt)
+    make = partial(_controller, process, desk, renewal.now, _in_loop(loop, stop, renewal), stop, adopt=adopt)
+    start = _Start(process, stack, make)
     tasks = Tasks(lambda name, error: part_died(name, error, stop))
     started = start.attempt()
     if not started:
@@ -120,19 +122,11 @@ class _Start:
     def __init__(
         self,
         process: Process,
-        desk: ConfigDesk,
         stack: ExitStack,
-        on_death: Callable[[BaseException], None],
-        ending: asyncio.Event,
-        *,
-        adopt: bool,
+        make: Callable[[ExitStack], tuple[ControllerParts, ControllerLoop]],
     ) -> None:
-        self._ending = ending
-        self._adopt = adopt
-        self._process = process
-        self._desk = desk
         self._stack = stack
-        self._on_death = on_death
+        self._make = make
         self._why = ""
         self._started = False
         self._patience = Patience("starting", process.clock)
@@ -151,9 +145,7 @@ class _Start:
     def _start(self) -> None:
         with ExitStack() as stack:
             try:
-                parts, loop = _controller(
-                    self._process, self._desk, stack, self._on_death, self._ending, adopt=self._adopt
-                )
+                parts, loop = self._make(stack)
             except (OSError, sqlite3.Error, LogFull) as error:
                 self._why = str(error)
                 raise
@@ -175,18 +167,19 @@ class _Start:
 def _controller(
     process: Process,
     desk: ConfigDesk,
-    stack: ExitStack,
+    begin_anew: Callable[[], object],
     on_death: Callable[[BaseException], None],
     ending: asyncio.Event,
+    stack: ExitStack,
     *,
     adopt: bool,
 ) -> tuple[ControllerParts, ControllerLoop]:
     settings, data, clock = process.settings, process.data, process.clock
     constitution = load_constitution(settings.constitution)
-    store = open_state(data, clock)
-    stack.callback(store.close)
+    seat = take_seat(process, stack, begin_anew)
+    store, decides = seat.store, seat.source is None
     tell = _notifier(process, store, stack).tell
-    tables = _followed(process, stack, adopt=adopt) or _decided(process, store, tell)
+    tables = tables_of(process, seat, stack, tell, adopt=adopt)
     index, feedback, labels, events = _opened(process, stack)
     trail = _trail(process, events)
     folder = FolderWatch(data)
@@ -195,11 +188,12 @@ def _controller(
     rollouts = Rollouts(store, tables, index, settings.models, constitution, clock, on_decision=tell)
     statuses = Statuses(data.statuses, clock)
     orders = Orders(rollouts, settings.models, constitution, TrafficReader(index, constitution, clock), statuses)
-    with opening(data.state):
-        rollouts.stop_changed()
-        start_wished(settings.models, orders, rollouts)
+    if decides:
+        with opening(data.state):
+            rollouts.stop_changed()
+            start_wished(settings.models, orders, rollouts)
     reporting = Reporting(rollouts, feedback_reader)
-    levels = Levels(store, index, settings.models, constitution, clock, tell)
+    levels = Levels(store, index, {} if seat.stands_by else settings.models, constitution, clock, tell)
     corrections = LabelCorrection(labels, index, constitution)
     said = LabelEvidence(rollouts, corrections, clock)
     people, workers = ForgettingFolder(data), tuple(map(proxy_name, range(settings.proxy.workers)))
@@ -285,29 +279,6 @@ def _controller(
     return parts, loop
 
 
-def _decided(process: Process, store: StateStore, tell: Callable[[DecisionV1], None]) -> RoutingTables:
-    data = process.data
-    known = KnownStores(default_folder(os.environ, Path.home()))
-    tables = RoutingTables(store, data, known, process.clock, on_decision=tell)
-    with opening(data.state):
-        tables.start(wishes(process.settings.models))
-    return tables
-
-
-def _followed(process: Process, stack: ExitStack, *, adopt: bool) -> FollowedTables | None:
-    """None: this controller decides."""
-    settings, data = process.settings, process.data
-    if settings.control is None:
-        return None
-    from gateway.controller.table_source import ControlTables  # an HTTP client, which nobody else needs
-
-    source = ControlTables(settings.control, unitkeys.fingerprint(unitkeys.current(settings, data)))
-    tables = FollowedTables(source, data, process.clock, adopt=adopt)
-    stack.callback(tables.close)
-    threading.Thread(target=tables.run, name="follow", daemon=True).start()
-    return tables
-
-
 def _unit_key(data: DataFolder) -> str:
     found = unitkeys.in_use(data)
     return "" if found is None else found.fingerprint
@@ -366,8 +337,13 @@ def _unheard(_asked: Asked, _refusal: Refusal) -> None:
     """While storage cannot be used, nobody can write down who was refused; it is counted."""
 
 
-def _in_loop(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Callable[[BaseException], None]:
+def _in_loop(
+    loop: asyncio.AbstractEventLoop, stop: asyncio.Event, renewal: Renewal
+) -> Callable[[BaseException], None]:
     def on_death(error: BaseException) -> None:
-        loop.call_soon_threadsafe(part_died, "controller loop", error, stop)
+        if isinstance(error, StaleHead):  # another leads by now
+            renewal.now()
+        else:
+            loop.call_soon_threadsafe(part_died, "controller loop", error, stop)
 
     return on_death

@@ -8,20 +8,23 @@ from pathlib import Path
 
 from classifiers import constitution
 from gateway.app.common import exit_code
+from gateway.app.seat import leading
 from gateway.clock import SystemClock
 from gateway.configfile import load
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores, default_folder
 from gateway.controller.recovery import open_state
 from gateway.controller.rollouts import Rollouts
+from gateway.controller.state_store import SqlStateStore
 from gateway.controller.tables import RoutingTables, UnknownModel
 from gateway.datafolder import prepare, process_lock
 from gateway.layout import DataFolder
+from gateway.ports import Clock
 from gateway.process import Exit
 from gateway.processes import CONTROLLER
 from gateway.processlock import DataFolderError, ProcessLock
 from gateway.rollout.commands import Refused
-from gateway.settings import ConfigError, Settings
+from gateway.settings import ConfigError, Settings, State
 from gateway.telemetry import logging
 
 _ACTOR = "operator"
@@ -71,7 +74,7 @@ def _lock(data: DataFolder, model: str) -> ProcessLock:
 
 def _opened(settings: Settings, data: DataFolder, stack: ExitStack) -> tuple[Rollouts, RoutingTables]:
     clock = SystemClock()
-    store = open_state(data, clock)
+    store = open_state(data, clock) if settings.state is None else _lead(settings, settings.state, clock)
     stack.callback(store.close)
     if store.table() is None:
         raise DataFolderError(f"data folder {data.root}: no table was ever published, so nothing has traffic")
@@ -80,6 +83,13 @@ def _opened(settings: Settings, data: DataFolder, stack: ExitStack) -> tuple[Rol
     stack.callback(index.close)
     # The constitution in force may be what is broken; no verdict is read here, so any will do.
     return Rollouts(store, tables, index, settings.models, constitution.default(), clock), tables
+
+
+def _lead(settings: Settings, state: State, clock: Clock) -> SqlStateStore:
+    store = leading(settings, state, clock)
+    if store is None:
+        raise DataFolderError("another gateway leads: ask it, with --admin; `warnings` in the status names it")
+    return store
 
 
 def _taken_back(rollouts: Rollouts, model: str, reason: str) -> str:

@@ -54,10 +54,12 @@ def _checks(settings: Settings) -> Iterator[Callable[[], object]]:
 
 
 def _others(settings: Settings) -> Iterator[Callable[[], object]]:
-    control, kafka = settings.control, settings.events.kafka
+    control, state, kafka = settings.control, settings.state, settings.events.kafka
     if control is not None:
         yield partial(read_secret, "control.token_file", control.token_file)
         yield partial(_authorities, "control.ca", control.ca)
+    if state is not None and state.password_file is not None:
+        yield partial(read_secret, "state.password_file", state.password_file)
     if kafka is not None:
         yield partial(kafka_password, kafka)
         yield partial(_kafka_tls, kafka.tls or KafkaTls())

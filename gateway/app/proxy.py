@@ -15,6 +15,7 @@ from typing import Self
 from gateway import __version__
 from gateway.app.common import FLUSH_SECONDS, Process, address_of, exit_code, part_died, running_process
 from gateway.app.reload import reloaded, tell_refused
+from gateway.app.shared_state import look_of
 from gateway.controller.record import models_under_way
 from gateway.events.schema import AuditV1, Stream
 from gateway.forgetting import ForgettingFolder
@@ -74,7 +75,12 @@ def _run_proxy(config: Path, worker: int, inheritance: Inheritance, *, adopt: bo
 
 
 def _unit_key(process: Process) -> AbstractContextManager[bytes]:
-    return used(process.settings, process.data, process.clock.now_us(), partial(models_under_way, process.data))
+    return used(
+        process.settings,
+        process.data,
+        process.clock.now_us(),
+        partial(models_under_way, process.data, look_of(process.settings)),
+    )
 
 
 def _table(process: Process, *, adopt: bool) -> TableWatch:

@@ -38,7 +38,7 @@ def _run_relay(config: Path, parent: Parent) -> int:
                 streams.append(StreamRelay(stream, events, sink, letters, process.meters, process.clock))
             trouble = process.data.trouble(RELAY)
             herald = None
-            if settings.control is not None:
+            if settings.control is not None or settings.state is not None:  # somebody else may decide on them
                 sink = stack.enter_context(closing(KafkaSink(options, "progress", source)))
                 herald = Herald([each for each in streams if each.stream in GATHERED], sink, process.clock)
             relay = Relay(

@@ -15,8 +15,10 @@ from classifiers.constitution import Constitution
 from gateway import unitkeys
 from gateway.app import preflight
 from gateway.app.constitution import load_constitution
+from gateway.app.shared_state import look_of
 from gateway.configfile import load
 from gateway.configinforce import ConfigInForce, Loading, fingerprint
+from gateway.controller.database import StorageUnusable
 from gateway.controller.first_wish import wish_problems
 from gateway.controller.record import models_under_way
 from gateway.core.routing import ModelRoute
@@ -33,7 +35,17 @@ _LONGEST_WAIT, _LOOK = 10.0, 0.02
 UNREAD_BY_SCORER = frozenset(
     (
         *("listen", "admin", "models", "client_keys", "feedback", "tls", "expose_arm", "deadlines", "limits"),
-        *("admin_token_file", "admin_tokens", "admin_users", "notify", "public_url", "events", "control", "audit"),
+        *(
+            "admin_token_file",
+            "admin_tokens",
+            "admin_users",
+            "notify",
+            "public_url",
+            "events",
+            "control",
+            "state",
+            "audit",
+        ),
         *("unit_key_file", "old_unit_key_files"),
     )
 )
@@ -49,6 +61,7 @@ _AT_A_START = (
     "deadlines.drain",
     "retention.numbers_days",
     "events",
+    "state",
 )
 
 
@@ -109,7 +122,7 @@ def _raised(settings: Settings, running: Settings) -> Iterator[str]:
 
 def _notes(settings: Settings, running: Settings) -> Iterator[str]:
     """What of them has no effect, or one that may surprise."""
-    under_way = models_under_way(DataFolder(running.data))
+    under_way = _under_way(running)
     routes = _routes(running) if settings.control is None else {}
     for name, model in settings.models.items():
         before, route = running.models.get(name), routes.get(name)
@@ -117,6 +130,14 @@ def _notes(settings: Settings, running: Settings) -> Iterator[str]:
             yield f"{name}: its rollout is taken back if it was about an arm or a version that is no more"
         elif route is not None and route.decided_by != "config" and _differs(model, route):
             yield f"{name}: the weights stay those of {_whose(route)}; tipstaff weights {name} changes them"
+
+
+def _under_way(running: Settings) -> list[str]:
+    """As far as that can be known now."""
+    try:
+        return models_under_way(DataFolder(running.data), look_of(running))
+    except StorageUnusable:
+        return []
 
 
 def _versions(model: Model) -> dict[str, str]:
@@ -278,6 +299,10 @@ class Renewal:
             self._running = settings
             self._parent.ready()
             return
+        self.now()
+
+    def now(self) -> None:
+        """Begin anew without being asked to, from any thread."""
         self._due.set()
         self.stop()
 

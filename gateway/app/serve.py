@@ -12,6 +12,8 @@ from gateway.app.common import FLUSH_SECONDS, RELAY_SECONDS, SCORING_SECONDS, ad
 from gateway.app.firstevents import FirstEvents
 from gateway.app.gateways import take_in
 from gateway.app.reload import Supervised, fit_to_start
+from gateway.app.seat import refuse_left_over
+from gateway.app.shared_state import look_of
 from gateway.app.welcome import banner
 from gateway.clock import SystemClock
 from gateway.configfile import PREFIX
@@ -50,9 +52,10 @@ def _serve(config: Path, say: Say, *, adopt: bool) -> int:
     prepare(folder, say)
     with ExitStack() as stack:
         stack.callback(supervisor_lock(folder).close)
-        under_way = partial(models_under_way, folder)
+        under_way = partial(models_under_way, folder, look_of(settings))
         stack.enter_context(used(settings, folder, clock.now_us(), under_way))
         take_in(settings, folder, under_way)
+        refuse_left_over(settings, folder)
         supervised.start()
         clients = stack.enter_context(listen(settings.listen))
         admin = stack.enter_context(listen(settings.admin))

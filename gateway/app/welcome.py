@@ -23,6 +23,8 @@ def banner(settings: Settings, data_port: str, admin_port: str, table: RoutingTa
         yield f"  gathers  {', '.join(settings.events.gather)}"
     if settings.control is not None:
         yield f"  follows  {settings.control.url}"
+    if settings.state is not None:
+        yield f"  state    {settings.state.url}, shared: one gateway leads, the others stand by"
     for name, model in settings.models.items():
         route = table.models.get(name) if table else None
         yield f"  model    {name}"

@@ -62,7 +62,7 @@ def create_app(parts: ControllerParts) -> FastAPI:
         decisions_router(parts.store, parts.rollouts),
         rollouts_router(parts),
         levels_router(parts.levels),
-        bundles_router(parts.folder, parts.version, parts.trail),
+        bundles_router(parts.folder, parts.store.reading, parts.version, parts.trail),
         audit_router(parts.trail),
         forget_router(parts.forgetting, parts.index),
         config_router(parts.configuration, parts.trail),

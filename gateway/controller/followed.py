@@ -29,7 +29,13 @@ class Unreachable(Exception):
 class Source(Protocol):
     """Where tables come from."""
 
-    url: str
+    @property
+    def name(self) -> str:
+        """In a sentence, what gives them."""
+
+    @property
+    def elsewhere(self) -> str:
+        """See `gateway.controller.tables.Tables`."""
 
     def fetch(self, known: RoutingTable, wait: float) -> RoutingTable | None:
         """A table that differs from `known`; None: there was none for `wait` seconds. Raises Unreachable."""
@@ -73,7 +79,7 @@ class FollowedTables:
     @property
     def elsewhere(self) -> str:
         """See Tables."""
-        return f"this gateway follows {self._source.url}: ask there, with --admin"
+        return self._source.elsewhere
 
     @property
     def latest(self) -> RoutingTable | None:
@@ -146,10 +152,10 @@ class FollowedTables:
             log.info("routing table taken", store=found.store_id, epoch=found.epoch, version=found.version)
         elif found.store_id != ours.store_id:
             way = "restart with --adopt if it is the right one"
-            raise Unreachable(f"{self._source.url} has a table of another store, {found.store_id}: {way}")
+            raise Unreachable(f"{self._source.name} has a table of another store, {found.store_id}: {way}")
         else:
             at, here = f"{found.epoch}.{found.version}", f"{ours.epoch}.{ours.version}"
-            raise Unreachable(f"{self._source.url} has table {at}, older than {here} here: not taken; restored?")
+            raise Unreachable(f"{self._source.name} has table {at}, older than {here} here: not taken; restored?")
 
     def _write(self, table: RoutingTable) -> None:
         write_table(self._data.table, table)

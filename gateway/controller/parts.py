@@ -17,13 +17,14 @@ from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.levels import Levels
 from gateway.controller.orders import Orders
 from gateway.controller.rollouts import Rollouts
+from gateway.controller.state_store import SqlStateStore
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import Tables
 from gateway.controller.trail import AuditTrail
 from gateway.curation.store import LabelStore
 from gateway.events.ledger import Ledger
 from gateway.events.schema import Stream
-from gateway.ports import Clock, StateStore
+from gateway.ports import Clock
 from gateway.scoring.texts import KeptText
 from gateway.settings import Model, Settings
 from gateway.telemetry.exposition import Exposition
@@ -59,7 +60,7 @@ class ControllerParts(msgspec.Struct, frozen=True):
     """
 
     version: str
-    store: StateStore
+    store: SqlStateStore
     tables: Tables
     rollouts: Rollouts
     orders: Orders

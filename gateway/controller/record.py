@@ -5,8 +5,9 @@ the index, and change no more.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from gateway.controller.database import open_reader
 from gateway.controller.index_schema import stored_verdict
 from gateway.controller.kept_rollout import Kept
 from gateway.controller.opening import Opening
+from gateway.controller.sql import Sql
 from gateway.events.schema import VerdictV1
 from gateway.layout import DataFolder
 from gateway.ports import StoredRollout
@@ -24,6 +26,9 @@ from gateway.rollout.state import RolloutState
 
 Mark = tuple[int, str]
 """(canonical time, exchange id): where a verdict lies."""
+
+Look = Callable[[], AbstractContextManager[Sql]]
+"""One moment of the state store. Raises NoRecord where there is none, StorageUnusable, sqlite3.Error."""
 
 _PAGE = 5000
 _LAST = "~"
@@ -79,20 +84,21 @@ def read_to(state: RolloutState) -> Mark:
     return max(state.counted, (state.passed_us, _LAST))
 
 
-def read_record(data: DataFolder, wanted: str) -> Record:
-    """`wanted`: a rollout's id, a model (its newest), or empty (the newest of all).
+def read_record(data: DataFolder, wanted: str, look: Look | None = None) -> Record:
+    """`wanted`: a rollout's id, a model (its newest), or empty (the newest of all). `look`: at the state store;
+    None: at the file in `data`.
 
-    Raises NoRecord, sqlite3.Error.
+    Raises what `look` does.
     """
-    with _looking(data.state) as connection:
-        kept = _found(rollout_rows.stored(connection), wanted)
-        inputs = [opening.decode(body) for body in rollout_rows.inputs(connection, kept.state.rollout)]
-        rows = connection.execute("SELECT CAST(body AS BLOB), hash FROM decisions ORDER BY number").fetchall()
+    with (look or partial(_looking, data.state))() as sql:
+        kept = _found(rollout_rows.stored(sql), wanted)
+        inputs = [opening.decode(body) for body in rollout_rows.inputs(sql, kept.state.rollout)]
+        rows = sql.execute("SELECT body, hash FROM decisions ORDER BY number").fetchall()
     first = inputs[0] if inputs else None
     if not isinstance(first, Opening):
         raise NoRecord(f"rollout {kept.state.rollout} was started by an earlier tipstaff, which did not keep how")
     given = tuple(each for each in inputs[1:] if not isinstance(each, Opening))
-    return Record(kept, first, given, tuple(body for body, _ in rows), rows[-1][1])
+    return Record(kept, first, given, tuple(_bytes(body) for body, _ in rows), rows[-1][1])
 
 
 def read_verdicts(data: DataFolder, model: str, after: Mark, until: Mark) -> Iterator[VerdictV1]:
@@ -118,14 +124,21 @@ def read_labels(data: DataFolder, model: str, after_us: int, until_us: int) -> I
         yield msgspec.convert(dict(zip(LabelRow.__struct_fields__, row, strict=True)), LabelRow, strict=False)
 
 
-def models_under_way(data: DataFolder) -> list[str]:
-    """The models with a rollout that goes on, by name, without opening the store. Raises sqlite3.Error."""
-    if not data.state.exists():
+def _bytes(body: bytes | str) -> bytes:
+    """SQLite gives text where somebody has put text in its place."""
+    return body.encode() if isinstance(body, str) else body
+
+
+def models_under_way(data: DataFolder, look: Look | None = None) -> list[str]:
+    """The models with a rollout that goes on, by name, without opening the store. `look`: as for `read_record`.
+
+    Raises StorageUnusable, sqlite3.Error.
+    """
+    try:
+        with (look or partial(_looking, data.state))() as sql:
+            return [model for (model,) in sql.execute(_UNDER_WAY)]
+    except NoRecord:
         return []
-    with _looking(data.state) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rollouts'").fetchone():
-            return []  # from before there were any
-        return [model for (model,) in connection.execute(_UNDER_WAY)]
 
 
 def _found(stored: list[StoredRollout], wanted: str) -> Kept:

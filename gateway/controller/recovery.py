@@ -5,7 +5,7 @@ from os import urandom
 
 import structlog
 
-from gateway.controller.state import SqliteStateStore
+from gateway.controller.sqlite_state import SqliteStateStore
 from gateway.core.ids import exchange_id
 from gateway.core.routing import RoutingTable
 from gateway.layout import DataFolder
@@ -13,6 +13,13 @@ from gateway.ports import Clock
 from gateway.tablefile import BadTable, read_table
 
 log = structlog.get_logger(__name__)
+
+
+def birth(
+    data: DataFolder, clock: Clock, entropy: Callable[[int], bytes] = urandom
+) -> tuple[str, RoutingTable | None]:
+    """What a store that is missing begins with: an id, and the table that a lost one had published."""
+    return exchange_id(clock.now_us(), entropy(10)), _published(data)
 
 
 def open_state(data: DataFolder, clock: Clock, entropy: Callable[[int], bytes] = urandom) -> SqliteStateStore:

@@ -37,6 +37,7 @@ class ControllerSeries:
         """All of them. Blocks for the state store and the log's files."""
         table = self._tables.current()
         yield Reading(metrics.BUILD_INFO, self._build, 1)
+        yield Reading(metrics.LEADS, (), float(not self._tables.elsewhere))
         if (age := self._tables.age_seconds) is not None:
             yield Reading(metrics.TABLE_AGE, (), age)
         yield from _weights(table)

@@ -24,7 +24,7 @@ class ControlTables:
     """`gateway.controller.followed.Source`. `unit_key`: the fingerprint of our own. Raises ConfigError."""
 
     def __init__(self, control: Control, unit_key: str) -> None:
-        self.url = control.url
+        self.name = control.url
         self._unit_key = unit_key
         token = read_secret("control.token_file", control.token_file)
         self._http = httpx.Client(
@@ -33,6 +33,11 @@ class ControlTables:
             verify=ssl.create_default_context(cafile=control.ca),
             trust_env=False,  # the token goes to that address, never through a proxy of the environment
         )
+
+    @property
+    def elsewhere(self) -> str:
+        """See Source."""
+        return f"this gateway follows {self.name}: ask there, with --admin"
 
     def fetch(self, known: RoutingTable, wait: float) -> RoutingTable | None:
         """See Source."""
@@ -45,21 +50,21 @@ class ControlTables:
         try:
             answer = self._http.get("/table", params=asked, timeout=wait + _SLACK_SECONDS)
         except (httpx.HTTPError, RuntimeError) as error:  # RuntimeError: closed meanwhile
-            raise Unreachable(f"{self.url} does not answer ({error})") from error
+            raise Unreachable(f"{self.name} does not answer ({error})") from error
         if answer.status_code == HTTPStatus.NO_CONTENT:
             return None
         if answer.status_code != HTTPStatus.OK:
-            raise Unreachable(f"{self.url} answers {answer.status_code}: {_detail(answer)}")
+            raise Unreachable(f"{self.name} answers {answer.status_code}: {_detail(answer)}")
         return self._table(answer.content)
 
     def _table(self, content: bytes) -> RoutingTable:
         try:
             told = msgspec.json.decode(content, type=Told)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Unreachable(f"{self.url} gives no routing table: {error}; is it the admin port?") from error
+            raise Unreachable(f"{self.name} gives no routing table: {error}; is it the admin port?") from error
         if told.unit_key != self._unit_key:
             said = f"its unit key is {told.unit_key or 'none yet'}, ours {self._unit_key}"
-            raise Unreachable(f"{self.url} deals units otherwise: {said}; give both the same unit_key_file")
+            raise Unreachable(f"{self.name} deals units otherwise: {said}; give both the same unit_key_file")
         return RoutingTable(told.store_id, told.epoch, told.version, told.models)
 
     def close(self) -> None:

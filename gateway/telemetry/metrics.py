@@ -176,6 +176,9 @@ GATHER_IGNORED = Metric(
     "Records that were passed over: of a gateway that is not gathered, or unreadable.",
     ("reason",),
 )
+LEADS = Metric(
+    "tipstaff_leads", "gauge", "1 where this controller decides how units are split, 0 where another one does."
+)
 TABLE_AGE = Metric(
     "tipstaff_table_age_seconds",
     "gauge",

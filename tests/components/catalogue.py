@@ -6,6 +6,7 @@ from tests.components.component import Component
 from tests.components.debian import DebianPackages
 from tests.components.environment import Environment
 from tests.components.kafka import Kafka
+from tests.components.postgres import PostgreSQL
 from tests.components.vllm import TinyModel, Vllm
 
 _ROOT = Path(__file__).parents[2]
@@ -21,6 +22,7 @@ COMPONENTS: tuple[Component, ...] = (
     ),
     Kafka(),
     DebianPackages("kcat", ("kcat",), ("kcat",)),
+    PostgreSQL(),
     Vllm(),
     TinyModel(),
     Environment("trainer", _ROOT / "classifiers" / "training" / "requirements.txt"),

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,15 +34,20 @@ class DebianPackages:
         return found[0] if all(found) else None
 
     def install(self) -> None:
-        privilege = _privilege()
-        with locked("apt"):
-            if self.find():
-                return
-            with _services_stay_down(privilege):
-                _apt_install(privilege, self.packages)
-            _forget_services(privilege, self.services)
+        install_packages(self.packages, self.services, self.find)
         if not self.find():
             raise Missing(f"Debian's {' '.join(self.packages)} lacks {' or '.join(self.programs)}")
+
+
+def install_packages(packages: tuple[str, ...], services: tuple[str, ...], find: Callable[[], Path | None]) -> None:
+    """Unless `find` says that they are there; one process at a time. Raises Missing."""
+    privilege = _privilege()
+    with locked("apt"):
+        if find():
+            return
+        with _services_stay_down(privilege):
+            _apt_install(privilege, packages)
+        _forget_services(privilege, services)
 
 
 def find_program(program: str) -> Path | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.controller.state import SqliteStateStore
+from gateway.controller.sqlite_state import SqliteStateStore
 from gateway.ports import StateStore
 from tests.contract.state_store import OpenStore, StateStoreContract
 

@@ -1,6 +1,7 @@
 """Two gateways, one controller, Kafka between them: what users meet at either decides for both."""
 
 from collections.abc import Iterator
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,7 @@ import pytest
 
 from gateway.demo.behaviour import steady
 from gateway.demo.model_server import ModelServer
-from gateway.demo.wording import prompts
-from tests.support.fleet import USERS, Fleet, arms_of, ask, give
+from tests.support.fleet import USERS, Fleet, arms_of, ask, ask_something, give
 from tests.support.kafka import KafkaBroker
 from tests.support.people import People
 from tests.support.plans import OVER_REFUSAL
@@ -92,21 +92,11 @@ def test_a_bad_version_that_only_the_other_gateway_serves_is_rolled_back_on_both
         assert started.returncode == 0, started.stderr
         until(lambda: "canary" in arms_of(other), 20, "the canary is there")
         nobody_new_comes_now(lead)
-        harmless = prompts(unsafe=False)
-        asked = 0
+        numbers = count()
 
         def rolled_back() -> bool:
-            nonlocal asked
-            for _ in range(20):
-                asked += 1
-                body = {
-                    "model": "assistant",
-                    "messages": [{"role": "user", "content": harmless[asked % len(harmless)]}],
-                    "max_tokens": 16,
-                }
-                other.client.post(
-                    "/v1/chat/completions", json=body, headers={"x-user-id": f"u{asked}"}
-                ).raise_for_status()
+            for number in islice(numbers, 20):
+                ask_something(other, number)
             shown = lead.admin.get("/api/v1/models/assistant/rollout").raise_for_status().json()
             return bool(shown["status"] == "rolled_back")
 

@@ -5,10 +5,12 @@ from typing import Any
 
 import httpx
 
+from gateway.demo.wording import prompts
 from tests.support.people import question
 from tests.support.stack import Stack
 
 USERS = [f"user-{number}" for number in range(40)]
+_HARMLESS = prompts(unsafe=False)
 _PROXY = "tipstaff-proxy-0123456789abcdef"
 OPERATOR = "tipstaff-operator-0123456789abcdef"
 
@@ -58,6 +60,14 @@ class Fleet:
 def arms_of(stack: Stack) -> list[str]:
     """Who is on which arm there, user by user."""
     return [ask(stack, user).headers["x-tipstaff-arm"] for user in USERS]
+
+
+def ask_something(stack: Stack, number: int) -> None:
+    """A harmless question, another one for each number, by a user of that number."""
+    body = question("assistant", max_tokens=16)
+    body["messages"][0]["content"] = _HARMLESS[number % len(_HARMLESS)]
+    headers = {"x-user-id": f"u{number}"}
+    stack.client.post("/v1/chat/completions", json=body, headers=headers).raise_for_status()
 
 
 def ask(stack: Stack, user: str) -> httpx.Response:

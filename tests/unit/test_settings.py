@@ -185,3 +185,30 @@ def test_one_port_cannot_be_both(listen: str, admin: str) -> None:
 
 def test_free_ports_are_two() -> None:
     parse({**TWO_LINES, "listen": "127.0.0.1:0", "admin": "127.0.0.1:0"}, Path("/etc/tipstaff"), {})
+
+
+_STATE = {"state": {"url": "postgresql://tipstaff@db/tipstaff"}, "unit_key_file": "unit.key"}
+
+
+def test_the_state_may_be_in_a_database() -> None:
+    state = {"url": "postgresql://tipstaff@db:5433/tipstaff?sslmode=require", "password_file": "db.password"}
+    found = parse({**TWO_LINES, **_STATE, "state": state}, Path("/etc/tipstaff"), {}).state
+    assert found is not None
+    assert found.password_file == Path("/etc/tipstaff/db.password")
+    assert found.take_over_after == 5.0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"state": {"url": "mysql://db/tipstaff"}}, "expected a URL like postgresql://"),
+        ({"state": {"url": "postgresql://me:secret@db/tipstaff"}}, "put the password into a file"),
+        ({"state": {"url": "postgresql://db/tipstaff?password=secret"}}, "put the password into a file"),
+        ({"unit_key_file": None}, "needs unit_key_file"),
+        ({"control": {"url": "http://c:9191", "token_file": "t"}}, "which is the one that keeps the state"),
+    ],
+)
+def test_a_shared_state_that_cannot_be(given: dict[str, Any], said: str) -> None:
+    (problem,) = refused({**TWO_LINES, **_STATE, **given})
+    assert said in problem
+    assert "secret" not in problem

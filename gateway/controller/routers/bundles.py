@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from gateway.controller.bundle import bundle
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.problems import not_found
-from gateway.controller.record import NoRecord, read_record
+from gateway.controller.record import Look, NoRecord, read_record
 from gateway.controller.routers.values import problems
 from gateway.controller.routers.who import Who
 from gateway.controller.trail import AuditTrail
@@ -24,13 +24,13 @@ _ZIP: dict[int | str, dict[str, Any]] = {
 }
 
 
-def bundles_router(folder: FolderWatch, version: str, trail: AuditTrail) -> APIRouter:
-    """Of `folder`; `version`: tipstaff's, which stands in the file."""
+def bundles_router(folder: FolderWatch, look: Look, version: str, trail: AuditTrail) -> APIRouter:
+    """Of `folder` and the state that `look` sees; `version`: tipstaff's, which stands in the file."""
     router = APIRouter(prefix="/api/v1/rollouts", tags=["rollouts"])
 
     def answer(wanted: str, who: Identity) -> StreamingResponse:
         try:
-            record = read_record(folder.data, wanted)
+            record = read_record(folder.data, wanted, look)
         except NoRecord as error:
             raise not_found("rollout", str(error)) from error
         trail.tell(who.name, "bundle.exported", record.kept.state.rollout)

@@ -105,6 +105,7 @@ class Status(Answer):
         time="2026-03-01T12:00:00.000125Z",
         constitution="c0ffee",
         table={"store_id": "019cab1f3c6a7f4b8d2e6a90c1b2d3e4", "epoch": 1, "version": 4, "published": True},
+        elsewhere="",
         models=[
             {
                 "model": "assistant",
@@ -165,6 +166,7 @@ class Status(Answer):
     time: datetime
     constitution: str = Field(description="Content hash")
     table: Table
+    elsewhere: str = Field(description="Who decides, where this controller does not; empty: it does")
     models: list[ModelStatus]
     processes: list[Process]
     proxies: list[Proxy]
@@ -194,6 +196,7 @@ def status_router(parts: ControllerParts) -> APIRouter:
                 version=table.version,
                 published=parts.tables.published,
             ),
+            elsewhere=parts.tables.elsewhere,
             models=models,
             processes=[Process(name=name, up=is_up) for name, is_up in running.items()],
             proxies=[_proxy(status, table, parts) for status in statuses],

@@ -3,10 +3,12 @@
 import sys
 from pathlib import Path
 
-from gateway.controller.state import SqliteStateStore
+from gateway.controller.postgres_state import PostgresStateStore
+from gateway.controller.sqlite_state import SqliteStateStore
 from gateway.core.routing import ModelRoute, RoutingTable
 from gateway.ports import RolloutStep, StateStore, UnitChanges
 from tests.contract.state_store import decision
+from tests.support.postgres import connect
 
 _UNITS = 600
 """Rows of one save."""
@@ -72,9 +74,16 @@ def found(store: StateStore) -> tuple[object, ...]:
     )
 
 
-def run(path: Path) -> None:
+def opened(target: str) -> StateStore:
+    """The store at a path, or in the database of a URL."""
+    if target.startswith("postgresql:"):
+        return PostgresStateStore.open(connect(target), "a-store")
+    return SqliteStateStore.open(Path(target), "a-store")
+
+
+def run(target: str) -> None:
     """Go on after the last save; each one that is durable is printed."""
-    store = SqliteStateStore.open(path, "a-store")
+    store = opened(target)
     save = store.positions().get("scorer-0", 0)
     while True:
         save += 1
@@ -86,4 +95,4 @@ def run(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]))
+    run(sys.argv[1])

@@ -6,17 +6,18 @@ import sys
 import time
 from pathlib import Path
 
-from gateway.controller.state import SqliteStateStore
+import pytest
+
 from tests.integration.controller import saving
-from tests.integration.controller.saving import expected, found
+from tests.integration.controller.saving import expected, found, opened
 
 _ROUNDS = 12
 _FEW = 3
 
 
-def _save_and_kill(path: Path, alive_seconds: float) -> int:
+def _save_and_kill(target: str, alive_seconds: float) -> int:
     """The last save that the process was told is durable; it is killed that long after its first ones."""
-    with subprocess.Popen([sys.executable, "-m", saving.__name__, str(path)], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-m", saving.__name__, target], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         for _ in range(_FEW):
             assert process.stdout.readline()
@@ -27,11 +28,20 @@ def _save_and_kill(path: Path, alive_seconds: float) -> int:
     return int(told[-1]) if told else 0
 
 
-def test_every_kill_leaves_one_whole_save_and_none_is_lost(tmp_path: Path) -> None:
-    path, chance, last = tmp_path / "state.sqlite", random.Random(5), 0
+@pytest.fixture(params=["sqlite", "postgres"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where to save."""
+    if request.param == "sqlite":
+        return str(tmp_path / "state.sqlite")
+    url: str = request.getfixturevalue("database")
+    return url
+
+
+def test_every_kill_leaves_one_whole_save_and_none_is_lost(target: str) -> None:
+    chance, last = random.Random(5), 0
     for _ in range(_ROUNDS):
-        durable = _save_and_kill(path, chance.uniform(0, 0.06))
-        store = SqliteStateStore.open(path, "a-store")
+        durable = _save_and_kill(target, chance.uniform(0, 0.06))
+        store = opened(target)
         now = store.positions()["scorer-0"]
         assert now >= max(durable, last + _FEW)
         assert found(store) == expected(now)

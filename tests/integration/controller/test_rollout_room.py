@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from gateway.controller.state import SqliteStateStore
+from gateway.controller.sqlite_state import SqliteStateStore
 from gateway.ports import UnitChanges
 from tests.contract.state_store_rollouts import save, step
 

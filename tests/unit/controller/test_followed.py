@@ -22,7 +22,8 @@ def table(version: int, epoch: int = 1, store: str = "s") -> RoutingTable:
 class FakeSource:
     """Gives what it is told to; a string is why it gives nothing."""
 
-    url = "http://control:9191"
+    name = "http://control:9191"
+    elsewhere = f"this gateway follows {name}"
 
     def __init__(self) -> None:
         self.next: RoutingTable | str | None = None

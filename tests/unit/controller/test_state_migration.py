@@ -8,7 +8,7 @@ import pytest
 
 from gateway.controller.database import FormatError, StorageUnusable, open_database
 from gateway.controller.kept_copy import keep_copy
-from gateway.controller.state import SqliteStateStore
+from gateway.controller.sqlite_state import SqliteStateStore
 from gateway.ports import UnitChanges
 from tests.contract.state_store import decision, table
 from tests.contract.state_store_rollouts import save, some_rows, step, unit

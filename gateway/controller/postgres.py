@@ -1,0 +1,168 @@
+"""A connection to PostgreSQL that many threads may use, and the lead that one process holds by it.
+
+Whoever holds the advisory lock leads, for as long as the connection lives. PostgreSQL ends one that says nothing
+for `SILENT_SECONDS`, so that a paused or cut-off process loses the lead; a thread sees to it that others don't.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Self
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from gateway.controller.database import StorageUnusable
+from gateway.controller.sql import Rows
+from gateway.keys import read_secret
+from gateway.settings import ConfigError, State
+
+SCHEMA = "tipstaff"
+"""Where all tables are."""
+SILENT_SECONDS = 10
+_BEAT_SECONDS = 2.0
+_LEAD = (0x74697073, 0x7461_6666)
+"""The lock's two numbers: the bytes of its name."""
+_NETWORK = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 1000 * SILENT_SECONDS,
+}
+_SESSION = (
+    f"SET idle_session_timeout = '{SILENT_SECONDS}s'",
+    f"SET idle_in_transaction_session_timeout = '{SILENT_SECONDS}s'",
+    f"SET search_path = {SCHEMA}",
+)
+_HOLDER = """
+SELECT activity.application_name FROM pg_locks JOIN pg_stat_activity activity USING (pid)
+    WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = ? AND objid = ?
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_OURS = "tipstaff "
+
+
+class Statements:
+    """`gateway.controller.sql.Sql` on a connection."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Rows:
+        """See Sql."""
+        return self._connection.execute(_theirs(sql), parameters or None)
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> None:
+        """See Sql."""
+        with self._connection.cursor() as cursor:
+            cursor.executemany(_theirs(sql), parameters)
+
+
+def _theirs(sql: str) -> bytes:
+    return sql.replace("?", "%s").encode()
+
+
+class Postgres:
+    """See the module. `on_lost` is called once, from any thread, when the connection was lost, not for `close`."""
+
+    def __init__(self, connection: psycopg.Connection[Any], where: str, on_lost: Callable[[], object]) -> None:
+        self._connection = connection
+        self._statements = Statements(connection)
+        self._where = where
+        self._on_lost = on_lost
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        threading.Thread(target=self._beat, name="postgres", daemon=True).start()
+
+    @classmethod
+    def connect(cls, state: State, name: str, on_lost: Callable[[], object] = lambda: None) -> Self:
+        """`name`: of this gateway, which others are told. Raises StorageUnusable, ConfigError."""
+        given: dict[str, Any] = {**_NETWORK, "application_name": f"{_OURS}{name}"[:63], **_parts(state.url)}
+        if state.password_file is not None:
+            given["password"] = read_secret("state.password_file", state.password_file)
+        where = f"PostgreSQL at {given.get('host', 'this machine')}"
+        with _explained(where):
+            connection = psycopg.connect(**given)
+            try:
+                connection.autocommit = True
+                for statement in _SESSION:
+                    connection.execute(statement.encode())
+            except BaseException:
+                connection.close()
+                raise
+        return cls(connection, where, on_lost)
+
+    @contextmanager
+    def reading(self) -> Iterator[Statements]:
+        """One moment of the database. Raises StorageUnusable."""
+        with self._transaction("ISOLATION LEVEL REPEATABLE READ READ ONLY") as statements:
+            yield statements
+
+    @contextmanager
+    def writing(self) -> Iterator[Statements]:
+        """All or nothing. Raises StorageUnusable."""
+        with self._transaction("ISOLATION LEVEL READ COMMITTED READ WRITE") as statements:
+            yield statements
+
+    @contextmanager
+    def _transaction(self, kind: str) -> Iterator[Statements]:
+        with self._lock, self._watched():
+            self._statements.execute(f"BEGIN {kind}")
+            try:
+                yield self._statements
+                self._statements.execute("COMMIT")
+            except BaseException:
+                if not self._connection.closed:
+                    self._statements.execute("ROLLBACK")
+                raise
+
+    def lead(self) -> bool:
+        """Whether this connection has the lead, from now on for as long as it lives. Raises StorageUnusable."""
+        with self._lock, self._watched():
+            (has,) = self._statements.execute("SELECT pg_try_advisory_lock(?, ?)", _LEAD).fetchone()
+        return bool(has)
+
+    def leader(self) -> str | None:
+        """The name of whoever has the lead; None: nobody has. Raises StorageUnusable."""
+        with self._lock, self._watched():
+            found = self._statements.execute(_HOLDER, _LEAD).fetchone()
+        return None if found is None else str(found[0] or "another gateway").removeprefix(_OURS)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            with _explained(self._where):
+                yield
+        finally:
+            if self._connection.closed and not self._over.is_set():
+                self._over.set()
+                self._on_lost()
+
+    def _beat(self) -> None:
+        while not self._over.wait(_BEAT_SECONDS):
+            with suppress(StorageUnusable), self._lock, self._watched():
+                self._statements.execute("SELECT 1")
+
+    def close(self) -> None:
+        """Let go, of the lead too; a second call does nothing."""
+        self._over.set()
+        self._connection.close()
+
+
+@contextmanager
+def _explained(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.IntegrityError, psycopg.DataError):  # ours, not the database's
+        raise
+    except psycopg.Error as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise StorageUnusable(f"the state in {where} cannot be used: {said}") from error
+
+
+def _parts(url: str) -> dict[str, Any]:
+    try:
+        return conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise ConfigError([f"state.url: {error}"]) from error

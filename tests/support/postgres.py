@@ -1,0 +1,135 @@
+"""A real PostgreSQL server on loopback, and databases in it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+import pytest
+
+from gateway.controller.postgres import Postgres
+from gateway.demo.session import dies_with_parent
+from gateway.settings import State
+from tests.support.components import ComponentUse
+from tests.support.ports import free_port
+from tests.support.wait import until
+
+START_SECONDS = 60.0
+_NUMBERS = count(1)
+
+
+class PostgresServer:
+    """One server in a folder of its own, for whoever connects from this machine. Started again it has its data."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._folder = Path(tempfile.mkdtemp(prefix="tipstaff-postgres-"))  # its user must be able to reach it
+        self._port = free_port()
+        self._user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
+        self._process: subprocess.Popen[bytes] | None = None
+        if self._user is not None:
+            shutil.chown(self._folder, self._user)
+        made = self._run("initdb", "--auth=trust", "--username=tipstaff", "--no-sync", "--pgdata", str(self._data))
+        assert made.returncode == 0, made.stdout
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    def url(self, database: str = "postgres") -> str:
+        """Of one of its databases."""
+        return f"postgresql://tipstaff@127.0.0.1:{self._port}/{database}"
+
+    def start(self) -> None:
+        """Begin, and wait until it takes connections."""
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *dies_with_parent(),
+                    self._programs / "postgres",
+                    *("-D", str(self._data), "-h", "127.0.0.1", "-p", str(self._port), "-k", ""),
+                    *("-c", "fsync=off", "-c", "log_min_messages=log"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                cwd=self._folder,
+            )
+        until(self._takes_connections, START_SECONDS, "PostgreSQL takes connections")
+
+    def _takes_connections(self) -> bool:
+        return self._run("pg_isready", "-h", "127.0.0.1", "-p", str(self._port), "-q").returncode == 0
+
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """End it at once, as a crash does; SIGINT: in order."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+    def close(self) -> None:
+        """End it, and remove what it left."""
+        self.stop()
+        shutil.rmtree(self._folder)
+
+    def new_database(self) -> str:
+        """The URL of an empty one."""
+        name: LiteralString = "d"
+        with closing(psycopg.connect(self.url(), autocommit=True)) as connection:
+            made = f"{name}{next(_NUMBERS)}"
+            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(made)))
+        return self.url(made)
+
+    def ask_for_passwords(self, user: str) -> None:
+        """From now on of this user."""
+        rules = self._data / "pg_hba.conf"
+        rules.write_text(f"host all {user} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+        with closing(psycopg.connect(self.url(), autocommit=True)) as connection:
+            connection.execute("SELECT pg_reload_conf()")
+
+    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [self._programs / program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            user=self._user,
+            cwd=self._folder,
+            timeout=START_SECONDS,
+            check=False,
+        )
+
+
+def connect(url: str, name: str = "a-gateway") -> Postgres:
+    """As a gateway does."""
+    return Postgres.connect(State(url=url), name)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(components: ComponentUse) -> Iterator[PostgresServer]:
+    """One server for all tests that do it no harm: each takes a database of its own."""
+    with closing(PostgresServer(components.path("postgres"))) as server:
+        server.start()
+        yield server
+
+
+@pytest.fixture
+def own_postgres(components: ComponentUse) -> Iterator[PostgresServer]:
+    """One to be stopped and started again."""
+    with closing(PostgresServer(components.path("postgres"))) as server:
+        server.start()
+        yield server
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer) -> str:
+    """The URL of an empty database."""
+    return postgres_server.new_database()
