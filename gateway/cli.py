@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +51,13 @@ ParentFd = Annotated[int | None, typer.Option(hidden=True, help="Socket to the s
 ListenFd = Annotated[int | None, typer.Option(hidden=True, help="Listening socket that the supervisor bound.")]
 Adopt = Annotated[bool, typer.Option("--adopt", help="Take a routing table of another store than the last.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+class Where(StrEnum):
+    """Where a scorer finds exchanges."""
+
+    LOG = "log"
+    KAFKA = "kafka"
 
 
 def say(line: str = "") -> None:
@@ -137,9 +145,17 @@ def proxy(
     raise typer.Exit(run_proxy(config, worker, inheritance, adopt=adopt))
 
 
-@app.command(epilog="Example: tipstaff scorer config.yaml")
-def scorer(config: Config = Path("config.yaml"), parent_fd: ParentFd = None) -> None:
-    """Run the scorer alone: it reads what the proxies recorded and writes verdicts."""
+@app.command(epilog="Example: tipstaff scorer scorer.yaml --from kafka")
+def scorer(
+    config: Config = Path("config.yaml"),
+    source: Annotated[Where, typer.Option("--from", help="Where exchanges come from.")] = Where.LOG,
+    parent_fd: ParentFd = None,
+) -> None:
+    """Run a scorer alone: on what the proxies of its data folder recorded, or for all gateways of a Kafka."""
+    if source is Where.KAFKA:
+        from gateway.app.worker import run_worker
+
+        raise typer.Exit(run_worker(config))
     from gateway.app.scorer import run_scorer
 
     raise typer.Exit(run_scorer(config, parent_fd))

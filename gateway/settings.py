@@ -504,11 +504,20 @@ class Events(_Part):
     """Kafka that events are relayed to."""
     gather: Annotated[tuple[GatewayName, ...], BeforeValidator(_listed)] = ()
     """Other gateways, by their `events.source`, whose verdicts and feedback this controller decides on too."""
+    content: Literal["omit", "include"] = "omit"
+    """include: exchanges with their raw texts go to Kafka, where scorers of their own read them."""
+
+    @property
+    def scorers(self) -> Kafka | None:
+        """Where scorers of their own read exchanges; None: the gateway's does it."""
+        return self.kafka if self.content == "include" else None
 
     @model_validator(mode="after")
     def _gathers_others(self) -> Self:
         if self.gather and self.kafka is None:
             raise ValueError("gather: needs `kafka`, where the others' events are")
+        if self.content == "include" and (self.kafka is None or not self.source):
+            raise ValueError("content: needs `kafka`, where the scorers are, and `source`, this gateway's own name")
         if self.gather and not self.source:
             raise ValueError("gather: needs `source`, this gateway's own name among them")
         if self.source in self.gather or len(set(self.gather)) < len(self.gather):

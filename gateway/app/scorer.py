@@ -1,11 +1,13 @@
 """The scorer process, put together."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
 from gateway.app.classifier import make_classifier
 from gateway.app.common import SCORING_SECONDS, Process, exit_code, running_process
+from gateway.app.constitution import load_constitution
+from gateway.app.kafka import options_of
 from gateway.app.reload import UNREAD_BY_SCORER, Renewal, run_renewed
 from gateway.curation.store import labelled
 from gateway.forgetting import ForgettingFolder
@@ -17,10 +19,12 @@ from gateway.scoring.forgetting import VerdictForgetting
 from gateway.scoring.horizon import Horizon
 from gateway.scoring.longer import LongerTexts
 from gateway.scoring.mark import Mark
+from gateway.scoring.remote import RemoteEvaluator
 from gateway.scoring.sampling import Sample
 from gateway.scoring.scorer import Scorer
 from gateway.scoring.texts import LONGER, KeptTexts
 from gateway.scoring.watchdog import Watchdog
+from gateway.settings import Kafka
 
 
 def run_scorer(config: Path, parent_fd: int | None) -> int:
@@ -31,13 +35,12 @@ def run_scorer(config: Path, parent_fd: int | None) -> int:
 def _run_scorer(config: Path, parent: Parent) -> int:
     with running_process(config, SCORER) as process, ExitStack() as stack:
         settings = process.settings
-        renewal = Renewal(config, settings, parent, unread=UNREAD_BY_SCORER)  # of what it reads by, as it is now
-        _, classifier = make_classifier(settings)
+        kafka = settings.events.scorers
+        unread = UNREAD_BY_SCORER if kafka is None else UNREAD_BY_SCORER - {"events"}
+        renewal = Renewal(config, settings, parent, unread=unread)  # of what it reads by, as it is now
         events = process.event_log()
         stack.callback(events.close)
-        watchdog = Watchdog(process.data.hung(SCORER), SCORING_SECONDS)
-        mark = Mark(process.data.mark(SCORER), hung=bool(watchdog.last_words))
-        evaluator = Evaluator(classifier, decode, mark=mark, watchdog=watchdog, clock=process.clock)
+        evaluator = evaluator_of(process) if kafka is None else _remote(process, kafka, stack)
         texts = _texts(process)
         stack.callback(texts.close)
         scorer = Scorer(
@@ -53,6 +56,23 @@ def _run_scorer(config: Path, parent: Parent) -> int:
         run_renewed(scorer.run, parent, renewal)
         renewal.finish()
     return Exit.OK
+
+
+def evaluator_of(process: Process, *, keeps: bool = True) -> Evaluator:
+    """By the configuration's constitution and classifiers. Raises ConfigError."""
+    _, classifier = make_classifier(process.settings)
+    watchdog = Watchdog(process.data.hung(SCORER), SCORING_SECONDS)
+    mark = Mark(process.data.mark(SCORER), hung=bool(watchdog.last_words))
+    return Evaluator(classifier, decode, mark=mark, watchdog=watchdog, clock=process.clock, keeps=keeps)
+
+
+def _remote(process: Process, kafka: Kafka, stack: ExitStack) -> RemoteEvaluator:
+    from gateway.events.kafka_group import KafkaPost
+
+    settings, clock = process.settings, process.clock
+    post = stack.enter_context(closing(KafkaPost(options_of(kafka), settings.events.source, clock)))
+    constitution = load_constitution(settings.constitution).hash
+    return RemoteEvaluator(post, constitution, decode, trouble=process.data.trouble(SCORER), clock=clock)
 
 
 def _texts(process: Process) -> KeptTexts:

@@ -19,6 +19,8 @@ def banner(settings: Settings, data_port: str, admin_port: str, table: RoutingTa
     if (kafka := settings.events.kafka) is not None:
         topics = ", ".join(kafka.prefix + stream for stream in kafka.streams)
         yield f"  events   Kafka {', '.join(kafka.bootstrap)}  {topics}"
+    if settings.events.scorers is not None:
+        yield "  scored   over Kafka, by tipstaff scorer --from kafka: texts of exchanges leave this machine"
     if settings.events.gather:
         yield f"  gathers  {', '.join(settings.events.gather)}"
     if settings.control is not None:

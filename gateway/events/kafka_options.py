@@ -10,11 +10,14 @@ _REQUEST_MS = 5_000
 _DELIVERY_MS = 9_000
 """Shorter than `gateway.events.kafka_sink.DELIVERY_SECONDS`: the producer's own reason is the better one."""
 _LINGER_MS = 5
-_WORDS_MS = "3600000"
+_HOUR_MS = "3600000"
 _METADATA_MS = 10_000
 """A partition that is new is known to who reads before it is to who writes: they look every five minutes."""
 _MOST_AT_ONCE = 2000
 _BATCH_BYTES = 256 << 10
+_AT_ONCE_SCORED = 64
+_SESSION_MS = 10_000
+"""After so long without a sign of life the others have what a scorer had."""
 
 
 class KafkaOptions:
@@ -30,10 +33,18 @@ class KafkaOptions:
         return ", ".join(self.kafka.bootstrap)
 
     def new_topic(self, topic: str) -> dict[str, Any]:
-        """The shape of a topic that is made; -1: the brokers' own default. Words on progress are soon stale."""
-        progress = {"configs": {"retention.ms": _WORDS_MS}} if topic == self.topic("progress") else {}
-        partitions = 1 if progress else self.kafka.partitions
-        return {"num_partitions": partitions, "replication_factor": self.kafka.replication or -1, **progress}
+        """The shape of a topic that is made; -1: the brokers' own default. Texts and what is soon stale go soon."""
+        found: dict[str, Any] = {
+            "num_partitions": self.kafka.partitions,
+            "replication_factor": self.kafka.replication or -1,
+        }
+        if topic in (self.topic("progress"), self.topic("exchanges"), self.topic("scores")):
+            found["configs"] = {"retention.ms": _HOUR_MS}
+        if topic == self.topic("exchanges"):
+            found["configs"]["max.message.bytes"] = str(self.kafka.request_bytes)
+        if topic == self.topic("progress"):
+            found["num_partitions"] = 1
+        return found
 
     def topic(self, stream: Topic) -> str:
         """Where a stream goes; progress: how far the others have."""
@@ -82,6 +93,16 @@ class KafkaOptions:
             "max_poll_records": _MOST_AT_ONCE,
             "fetch_max_wait_ms": 100,
             "metrics_enabled": False,
+        }
+
+    def group(self) -> dict[str, Any]:
+        """Of one of the scorers that deal exchanges out among themselves."""
+        return {
+            **self.consumer(),
+            "group_id": f"{self.kafka.prefix}scorers",
+            "max_poll_records": _AT_ONCE_SCORED,
+            "session_timeout_ms": _SESSION_MS,
+            "heartbeat_interval_ms": _SESSION_MS // 5,
         }
 
     def _security(self) -> dict[str, Any]:

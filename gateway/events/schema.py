@@ -11,8 +11,9 @@ from gateway.core.exchange import Reason, Route
 from gateway.core.routing import DecidedBy
 
 Stream = Literal["exchanges", "verdicts", "feedback", "decisions", "audit"]
-Topic = Stream | Literal["progress"]
-"""What goes from one gateway to another: streams, and how far they are."""
+Topic = Stream | Literal["progress", "scores"]
+"""Beside streams: how far they are, for other gateways; and what scorers of their own have found, for the gateway
+that asked."""
 STREAMS: Final = cast("tuple[Stream, ...]", get_args(Stream))
 
 
@@ -217,4 +218,18 @@ class ProgressV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.progress.v1"):
         return self.stream
 
 
-Event = ExchangeV1 | VerdictV1 | DecisionV1 | FeedbackV1 | AuditV1 | ProgressV1
+class ScoreV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.score.v1"):
+    """What a scorer of its own found in an exchange of `gateway`. Its spans are places in what the model wrote."""
+
+    id: str
+    exchange_id: str
+    gateway: str
+    verdict: Verdict
+
+    @property
+    def key(self) -> str:
+        """Its key in any keyed stream: the exchange."""
+        return self.exchange_id
+
+
+Event = ExchangeV1 | VerdictV1 | DecisionV1 | FeedbackV1 | AuditV1 | ProgressV1 | ScoreV1

@@ -41,11 +41,24 @@ class Evaluator:
     Where the classifier raises, the exchanges that were given together are tried one by one, and the bad one is
     FAILED. Where it kills the process, or does not come back before the watchdog's deadline, the next process tries
     what was in hand one by one; an exchange that did so twice is passed over as CRASHED or TIMED_OUT.
+
+    `keeps`: False for one that has no use for texts.
     """
 
+    at_once = 64
+    """Exchanges to be read from the log for it at once."""
+
     def __init__(
-        self, classifier: Classifier, decode: Decode, *, mark: Mark, watchdog: Watchdog, clock: Clock
+        self,
+        classifier: Classifier,
+        decode: Decode,
+        *,
+        mark: Mark,
+        watchdog: Watchdog,
+        clock: Clock,
+        keeps: bool = True,
     ) -> None:
+        self._keeps = keeps
         self._classifier = classifier
         self._decode = decode
         self._mark = mark
@@ -123,6 +136,10 @@ class Evaluator:
         return verdicts
 
     def _kept(self, readable: Readable, verdict: Verdict, decoding: float) -> Evaluated:
+        if not self._keeps:
+            return Evaluated(
+                msgspec.structs.replace(verdict, seconds={"decode": decoding, **verdict.seconds}), None
+            )
         (text, moved), keeping = self._timed(lambda each: keep(each.exchange, each.names, verdict), readable)
         seconds = {"decode": decoding, **verdict.seconds, "redact": keeping}
         return Evaluated(msgspec.structs.replace(moved, seconds=seconds), text)

@@ -11,6 +11,7 @@ from gateway.events.schema import ExchangeV1, VerdictV1
 from gateway.ports import Batch, Clock, Entry, EventLog, LogFull
 from gateway.scoring.evaluation import Evaluated, Evaluator
 from gateway.scoring.horizon import Horizon
+from gateway.scoring.remote import RemoteEvaluator, Unanswered
 from gateway.scoring.sampling import Sample
 from gateway.scoring.tally import Tally
 from gateway.scoring.texts import KeptText, KeptTexts, TextsUnwritable
@@ -18,7 +19,6 @@ from gateway.telemetry.metrics import DROPPED, PRODUCED, SCORER_LAG, STARTED, Me
 
 log = structlog.get_logger(__name__)
 
-_BATCH = 64
 _IDLE_SECONDS = 0.05
 _TICK_SECONDS = 0.25
 _FULL_SECONDS = 1.0
@@ -37,7 +37,7 @@ class Scorer:
     def __init__(
         self,
         log: EventLog,
-        evaluator: Evaluator,
+        evaluator: Evaluator | RemoteEvaluator,
         texts: KeptTexts,
         *,
         meters: Meters,
@@ -58,6 +58,8 @@ class Scorer:
         self._texts_dropped = meters.counter(DROPPED, "texts", "unwritable")
         self._horizon = horizon
         self._duty = duty
+        self._waiting: Batch | None = None
+        """Not all of it has its findings yet."""
         self._ticked = self._purged = float("-inf")
 
     def run(self, stop: threading.Event) -> None:
@@ -75,18 +77,30 @@ class Scorer:
 
     def step(self) -> int:
         """Score one batch; returns how many exchanges it had. Raises LogFull, having scored none."""
-        batch = self._log.read("exchanges", self._log.consumed("exchanges"), _BATCH)
+        batch, self._waiting = self._waiting or self._next(), None
         self._lag.set(self._age(batch.entries))
-        self._horizon.see(batch)
-        if batch.entries:
-            self._score(batch)
+        scored = 0
+        try:
+            self._take(batch)
+            scored = len(batch.entries)
+        except Unanswered:  # with others, that come meanwhile, it would wait for those too
+            self._waiting = batch
         self._upkeep()
-        return len(batch.entries)
+        return scored
 
-    def _score(self, batch: Batch) -> None:
+    def _next(self) -> Batch:
+        return self._log.read("exchanges", self._log.consumed("exchanges"), self._evaluator.at_once)
+
+    def _take(self, batch: Batch) -> None:
+        """Score all of it, or nothing: raises Unanswered, LogFull."""
         found = [(entry, entry.event) for entry in batch.entries if isinstance(entry.event, ExchangeV1)]
+        results = self._results([exchange for _, exchange in found])
+        self._horizon.see(batch)
+        if found:
+            self._write(batch, found, results)
+
+    def _write(self, batch: Batch, found: Sequence[tuple[Entry, ExchangeV1]], results: Sequence[Evaluated]) -> None:
         exchanges = [exchange for _, exchange in found]
-        results = self._results(exchanges)
         self._keep([_filed(exchange, result) for exchange, result in zip(exchanges, results, strict=True)])
         verdicts = [
             self._verdict(entry, exchange, result.verdict)

@@ -1,6 +1,8 @@
 """Two gateways, Kafka between them: from an answer's end at the one to where the other one's controller has it."""
 
+import asyncio
 import os
+import re
 import statistics
 import threading
 import time
@@ -8,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+
+import msgspec
+import uvloop
 
 from gateway.clock import SystemClock
 from gateway.events.gather import Gather, Logs
@@ -27,9 +32,15 @@ from tests.benchmarks.table import Row
 from tests.support.events import verdict
 from tests.support.fleet import Fleet
 from tests.support.people import question
+from tests.support.scorers import Scorers
 
 EVENTS = 60_000
-REQUESTS, RATE, WARM = 1500, 50.0, 100
+RATES = ((50.0, 30.0), (1000.0, 20.0))
+APART = ((50.0, 30.0), (500.0, 20.0))
+"""A second, and for how many seconds; a tenth of them is to warm up."""
+_CONNECTIONS = 32
+_LENGTH = re.compile(rb"content-length: (\d+)")
+_EXCHANGE = re.compile(rb"x-tipstaff-exchange: (\w+)")
 _TARGET = 2.0
 _POLL_SECONDS = 0.002
 
@@ -77,31 +88,61 @@ def _delays(folder: Path, bootstrap: str) -> list[Row]:
         (folder / "fleet").mkdir()
         fleet = Fleet(folder / "fleet", arms, {"bootstrap": bootstrap})
         with fleet.lead, fleet.other:
-            watch = Watch(DataFolder(fleet.lead.data))
-            with watch.running():
-                ended = _ask(fleet)
-                watch.until(set(ended))
-    seen = [watch.seen[each] - at for each, at in list(ended.items())[WARM:]]
-    known = [watch.known(each) - at for each, at in list(ended.items())[WARM:]]
+            rows = [row for rate, seconds in RATES for row in _delay(fleet, rate, seconds)]
+        (folder / "scored").mkdir()
+        kafka = {"bootstrap": bootstrap, "prefix": "scored."}
+        fleet = Fleet(folder / "scored", arms, kafka, content="include")
+        with Scorers(folder / "scorers", kafka) as scorers, fleet.lead, fleet.other:
+            scorers.start(1)
+            scorers.ready()
+            apart = [row for rate, seconds in APART for row in _delay(fleet, rate, seconds, " by a scorer apart")]
+        return [*rows, *apart]
+
+
+def _delay(fleet: Fleet, rate: float, seconds: float, how: str = "") -> list[Row]:
+    """Read by rules alone: the encoder reads ten to a hundred a second on a core."""
+    watch = Watch(DataFolder(fleet.lead.data))
+    with watch.running():
+        ended = uvloop.run(_load(fleet.other.port, rate, round(rate * seconds)))
+        watch.until(set(ended))
+    times = sorted(ended.values())
+    counted = list(ended.items())[len(ended) // 10 :]
+    seen = [watch.seen[each] - at for each, at in counted]
+    known = [watch.known(each) - at for each, at in counted]
     return [
-        Row(f"end of an answer to its verdict at the other gateway, {RATE:g}/s, p50", statistics.median(seen), "s"),
+        Row(f"answers, {rate:g} asked for{how}", (len(times) - 1) / (times[-1] - times[0]), "per s"),
+        Row("end of an answer to its verdict at the other gateway, p50", statistics.median(seen), "s"),
         Row("the same, p99", _p99(seen), "s"),
         Row("end of an answer until it may be evidence there, p50", statistics.median(known), "s"),
         Row("the same, p99", _p99(known), "s", at_most=_TARGET),
     ]
 
 
-def _ask(fleet: Fleet) -> dict[str, float]:
-    """Exchange -> when its answer ended, by the monotonic clock."""
-    ended = {}
+async def _load(port: int, rate: float, count: int) -> dict[str, float]:
+    """Exchange -> when its answer ended, by the monotonic clock; asked for when their time comes."""
+    ended: dict[str, float] = {}
     began = time.monotonic()
-    for number in range(REQUESTS):
-        time.sleep(max(began + number / RATE - time.monotonic(), 0))
-        answer = fleet.other.client.post(
-            "/v1/chat/completions", json=question("assistant"), headers={"x-user-id": f"u{number}"}
-        ).raise_for_status()
-        ended[answer.headers["x-tipstaff-exchange"]] = time.monotonic()
+
+    async def ask_some(first: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in range(first, count, _CONNECTIONS):
+            await asyncio.sleep(max(began + number / rate - time.monotonic(), 0))
+            writer.write(_request(number))
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            await reader.readexactly(int(_LENGTH.findall(head)[0]))
+            ended[_EXCHANGE.findall(head)[0].decode()] = time.monotonic()
+        writer.close()
+
+    await asyncio.gather(*map(ask_some, range(_CONNECTIONS)))
     return ended
+
+
+def _request(number: int) -> bytes:
+    body = msgspec.json.encode(question("assistant"))
+    return (
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+        b"x-user-id: u%d\r\ncontent-length: %d\r\n\r\n%b" % (number, len(body), body)
+    )
 
 
 class Watch:

@@ -12,6 +12,7 @@ from gateway.events.schema import (
     Known,
     Payload,
     ProgressV1,
+    ScoreV1,
     Timing,
     VerdictV1,
     WeightChanged,
@@ -106,6 +107,10 @@ def progress(number: int) -> ProgressV1:
     return ProgressV1(f"p{number}", 1_760_000_000_000_000, "verdicts", known)
 
 
+def score(number: int) -> ScoreV1:
+    return ScoreV1(f"s{number}", f"{number:032x}", "north", verdict(number).verdict)
+
+
 def one_of_each() -> list[Event]:
     """A sample of every event there is."""
-    return [exchange(1), verdict(1), decision(1), feedback(1), audit(1), progress(1)]
+    return [exchange(1), verdict(1), decision(1), feedback(1), audit(1), progress(1), score(1)]

@@ -16,9 +16,15 @@ OPERATOR = "tipstaff-operator-0123456789abcdef"
 
 
 class Fleet:
-    """`lead` decides, `other` follows it. `kafka`: the configuration's `events.kafka`, and the lead gathers."""
+    """`lead` decides, `other` follows it. `kafka`: the configuration's `events.kafka`, and the lead gathers.
 
-    def __init__(self, folder: Path, arms: dict[str, Any], kafka: dict[str, Any] | None = None) -> None:
+    `content`: its `events.content`.
+    """
+
+    def __init__(
+        self, folder: Path, arms: dict[str, Any], kafka: dict[str, Any] | None = None, content: str = "omit"
+    ) -> None:
+        self._content = content
         words = {"key": "5f" * 32, "proxy": _PROXY, "operator": OPERATOR, "wrong": f"{_PROXY}x"}
         for name, text in words.items():
             (folder / name).write_text(text)
@@ -43,7 +49,7 @@ class Fleet:
 
     def _gateway(self, name: str, gather: list[str] | None = None, **more: Any) -> Stack:  # noqa: ANN401
         (self.folder / name).mkdir()
-        events = {} if self._kafka is None else {"source": name, "kafka": self._kafka}
+        events = {} if self._kafka is None else {"source": name, "kafka": self._kafka, "content": self._content}
         if gather and events:
             events["gather"] = gather
         return Stack(
@@ -62,12 +68,13 @@ def arms_of(stack: Stack) -> list[str]:
     return [ask(stack, user).headers["x-tipstaff-arm"] for user in USERS]
 
 
-def ask_something(stack: Stack, number: int) -> None:
-    """A harmless question, another one for each number, by a user of that number."""
+def ask_something(stack: Stack, number: int) -> str:
+    """A harmless question, another one for each number, by a user of that number; the exchange's id."""
     body = question("assistant", max_tokens=16)
     body["messages"][0]["content"] = _HARMLESS[number % len(_HARMLESS)]
     headers = {"x-user-id": f"u{number}"}
-    stack.client.post("/v1/chat/completions", json=body, headers=headers).raise_for_status()
+    answer = stack.client.post("/v1/chat/completions", json=body, headers=headers).raise_for_status()
+    return answer.headers["x-tipstaff-exchange"]
 
 
 def ask(stack: Stack, user: str) -> httpx.Response:

@@ -8,7 +8,8 @@ import msgspec
 from classifiers.exchange import Answer, Exchange, Turn
 from classifiers.verdict import Finding, PrincipleFinding, Verdict, Why
 from gateway.core.ids import exchange_id
-from gateway.events.schema import ExchangeV1
+from gateway.events.schema import ExchangeV1, ScoreV1
+from gateway.ports import BrokersAway
 from gateway.scoring.decode import Readable
 from gateway.scoring.evaluation import Evaluator
 from gateway.scoring.mark import Mark
@@ -82,3 +83,43 @@ class Bench:
     def close(self) -> None:
         self.mark.close()
         self.watchdog.close()
+
+
+class FakePost:
+    """Scorers in memory: what is asked waits in `asked` until `answer`."""
+
+    def __init__(self) -> None:
+        self.asked: list[ExchangeV1] = []
+        self.back: list[ScoreV1] = []
+        self.answered: list[ExchangeV1] = []
+        self.refuses: set[str] = set()
+        self.away = ""
+        self._classifier = WordClassifier()
+
+    def send(self, exchanges: Sequence[ExchangeV1]) -> set[str]:
+        self._check()
+        self.asked += exchanges
+        return {each.id for each in exchanges} & self.refuses
+
+    def receive(self, seconds: float) -> list[ScoreV1]:
+        self._check()
+        found, self.back = self.back, []
+        return found
+
+    def answer(self, *which: ExchangeV1, by: str = CONSTITUTION) -> None:
+        self.answered += which
+        for each in which:
+            found = plain(each)
+            verdict = (
+                Verdict((), by, {}, not_evaluated=found)
+                if isinstance(found, Why)
+                else self._classifier.classify([found.exchange])[0]
+            )
+            self.back.append(ScoreV1(f"{each.id}score", each.id, "north", verdict))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _check(self) -> None:
+        if self.away:
+            raise BrokersAway("test", self.away)

@@ -9,7 +9,9 @@ import pytest
 from classifiers.verdict import Why
 from gateway.events.schema import Event, Stream, VerdictV1
 from gateway.ports import LogFull, Positions
+from gateway.scoring.evaluation import Evaluator
 from gateway.scoring.horizon import Horizon
+from gateway.scoring.remote import RemoteEvaluator
 from gateway.scoring.sampling import Sample
 from gateway.scoring.scorer import Scorer
 from gateway.scoring.texts import KeptTexts
@@ -18,7 +20,16 @@ from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
 from tests.support.manual_clock import ManualClock
 from tests.support.memory_log import MemoryEventLog, MemoryStore
-from tests.unit.scoring.making import NOW_US, Bench, WordClassifier, exchange, identifier
+from tests.unit.scoring.making import (
+    CONSTITUTION,
+    NOW_US,
+    Bench,
+    FakePost,
+    WordClassifier,
+    exchange,
+    identifier,
+    plain,
+)
 
 
 class FullableLog(MemoryEventLog):
@@ -47,13 +58,17 @@ class House:
         self.bench = Bench(folder, WordClassifier())
         self.texts = KeptTexts(folder / "texts", "scorer-0", self.clock, days=7, max_bytes=1 << 24)
         self.file = CounterFile.open(folder / "scorer-0.bin")
-        self.scorer = Scorer(
+        self._share = share
+        self.scorer = self.made(self.bench.evaluator)
+
+    def made(self, evaluator: Evaluator | RemoteEvaluator) -> Scorer:
+        return Scorer(
             self.log,
-            self.bench.evaluator,
+            evaluator,
             self.texts,
             meters=Meters(self.file),
             clock=self.clock,
-            sample=Sample(share),
+            sample=Sample(self._share),
             horizon=Horizon(frozenset({"proxy-0"})),
         )
 
@@ -107,6 +122,36 @@ def test_each_exchange_gets_one_verdict_with_what_statistics_need(
     assert found[0].assignment == exchanges[0].assignment
     assert found[0].request_bytes == exchanges[0].request.size
     assert house.log.consumed("exchanges") == {"proxy-0": 150}
+    house.close()
+
+
+def test_what_is_read_elsewhere_gets_its_verdicts_in_order_and_nothing_is_known_ahead_of_them(
+    tmp_path: Path, store: MemoryStore, proxy: MemoryEventLog
+) -> None:
+    house, post = House(tmp_path, store), FakePost()
+    trouble = tmp_path / "trouble" / "scorer-0"
+    remote = RemoteEvaluator(post, CONSTITUTION, plain, trouble=trouble, clock=house.clock)
+    house.scorer = house.made(remote)
+    given = [exchange(number) for number in range(300)]
+    first_us, *_ = proxy.append("exchanges", given[:10])
+    assert house.scorer.step() == 0
+    later = proxy.append("exchanges", given[10:])
+    post.answer(*reversed(given[1:10]))
+    house.clock.advance(1)
+    assert house.scorer.step() == 0
+    assert house.verdicts() == []
+    assert house.log.read("verdicts", {}, 10).forwarded.get("scorer-0", 0) < first_us
+    assert post.asked == given[:10]  # what came meanwhile waits its turn
+    post.answer(given[0])
+    assert house.scorer.step() == 10
+    while len(house.verdicts()) < 300:
+        house.scorer.step()
+        post.answer(*(each for each in post.asked if each not in post.answered))
+    assert [verdict.exchange_id for verdict in house.verdicts()] == [each.id for each in given]
+    assert post.asked == given
+    house.clock.advance(1)
+    house.scorer.step()
+    assert house.log.read("verdicts", {}, 1000).forwarded["scorer-0"] >= later[-1]
     house.close()
 
 

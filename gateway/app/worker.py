@@ -1,0 +1,37 @@
+"""A scorer for all gateways that share a Kafka, put together."""
+
+from contextlib import ExitStack, closing
+from pathlib import Path
+from socket import gethostname
+
+from gateway.app.common import exit_code, running_process
+from gateway.app.kafka import options_of
+from gateway.app.reload import UNREAD_BY_SCORER, Renewal, run_renewed
+from gateway.app.scorer import evaluator_of
+from gateway.events.kafka_group import KafkaGroup
+from gateway.events.kafka_sink import KafkaSink
+from gateway.process import Exit, Parent
+from gateway.processes import SCORER
+from gateway.scoring.worker import Worker
+from gateway.settings import ConfigError
+
+
+def run_worker(config: Path) -> int:
+    """A scorer for all gateways that share its Kafka, until it is told to stop; its exit code."""
+    return exit_code(lambda: _run_worker(config, Parent(None)))
+
+
+def _run_worker(config: Path, parent: Parent) -> int:
+    with running_process(config, SCORER) as process, ExitStack() as stack:
+        settings = process.settings
+        kafka = settings.events.kafka
+        if kafka is None:
+            raise ConfigError(["events.kafka: missing: name brokers in events.kafka.bootstrap, like kafka:9092"])
+        options = options_of(kafka)
+        renewal = Renewal(config, settings, parent, unread=UNREAD_BY_SCORER - {"events"})
+        group = stack.enter_context(closing(KafkaGroup(options)))
+        sink = stack.enter_context(closing(KafkaSink(options, "scores", settings.events.source or gethostname())))
+        worker = Worker(group, sink, evaluator_of(process, keeps=False), process.clock)
+        run_renewed(worker.run, parent, renewal)
+        renewal.finish()
+    return Exit.OK
