@@ -29,7 +29,7 @@ endif
 
 test: static components ## every check and every test, with real servers (see docs/components.md)
 ifeq ($(ARGS),)
-	@failed=0; $(QUICK) || failed=1; $(BIN)/python -m pytest $(NOT_QUICK) || failed=1; exit $$failed
+	@failed=0; $(QUICK) || failed=1; $(SIDE_BY_SIDE) || failed=1; $(ALONE) || failed=1; exit $$failed
 else
 	@$(BIN)/python -m pytest $(ARGS)
 endif
@@ -40,7 +40,10 @@ check: static ## lint, types, architecture, all tests without servers: under two
 # On all cores: these need none for themselves. In memory, where an fsync costs nothing; without such a folder Python
 # takes the usual one.
 QUICK = TMPDIR=/dev/shm $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 $(WITHOUT_SERVERS)
-NOT_QUICK = tests $(WITHOUT_SERVERS:%=--ignore %)
+# Two at a time, each module on one of them, so that they don't share a server that one of them stops.
+SIDE_BY_SIDE = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m 'not alone' $(WITH_SERVERS)
+ALONE = $(BIN)/python -m pytest -m alone $(WITH_SERVERS)
+WITH_SERVERS = tests $(WITHOUT_SERVERS:%=--ignore %)
 WITHOUT_SERVERS = tests/unit tests/property tests/contract
 
 static: $(VENV)/tests-installed

@@ -487,7 +487,8 @@ class State(_Part):
     @model_validator(mode="after")
     def _keeps_its_secret(self) -> Self:
         parts = urlsplit(self.url)
-        if parts.password is not None or "password" in parse_qs(parts.query):  # the whole part, so nobody shows it
+        secret = {"password", "sslpassword"} & parse_qs(parts.query).keys()
+        if parts.password is not None or secret:  # said of the whole part, so that nobody shows it
             raise ValueError("url: put the password into a file, and name that in password_file")
         return self
 

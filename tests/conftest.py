@@ -22,6 +22,8 @@ FOLDERS = {
     "browser": "the dashboard in a real browser",
     "benchmarks": "measures instead of asserting",
 }
+ALONE = {"test_demo", "test_demo_vllm", "test_rehearsal", "test_vllm_itself", "test_vllm_gateway", "test_training"}
+"""Modules whose tests have the machine to themselves: real models, and demos that go by the clock."""
 PROCESS_FOLDERS = {"contract", "integration", "e2e", "browser", "benchmarks"}
 USE = pytest.StashKey[ComponentUse]()
 
@@ -29,6 +31,7 @@ USE = pytest.StashKey[ComponentUse]()
 def pytest_configure(config: pytest.Config) -> None:
     for folder, meaning in FOLDERS.items():
         config.addinivalue_line("markers", f"{folder}: {meaning}")
+    config.addinivalue_line("markers", "alone: takes all cores or much memory, or goes by the clock")
     config.addinivalue_line("markers", "requires(*names): real components; see tests/support/components.py")
     config.stash[USE] = ComponentUse()
     processes.mark_children()
@@ -49,6 +52,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _folder(item):
             item.add_marker(_folder(item))
+        if item.path.stem in ALONE:
+            item.add_marker("alone")
     order = ["", *FOLDERS]
     items.sort(key=lambda item: order.index(_folder(item)))
 

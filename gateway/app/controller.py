@@ -22,6 +22,7 @@ from gateway.controller.feedback import FeedbackReader
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.first_wish import start_wished
 from gateway.controller.folder_watch import FolderWatch
+from gateway.controller.followed import FollowedTables
 from gateway.controller.forgetting import UnitForgetting
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.label_correction import LabelCorrection
@@ -44,8 +45,9 @@ from gateway.controller.verdicts import VerdictReader
 from gateway.controller.waiting import Front, waiting_app
 from gateway.curation.store import LabelStore
 from gateway.events import ledger
+from gateway.events.gathering import awaited
 from gateway.events.ledger import Ledger
-from gateway.events.retired import tidy_retired
+from gateway.events.retired import tidy_gathered, tidy_retired
 from gateway.events.schema import Stream
 from gateway.events.sqlite import SqliteEventLog
 from gateway.forgetting import ForgettingFolder
@@ -98,7 +100,7 @@ async def _control(
 
     renewal.stop = end
     loop.add_signal_handler(signal.SIGHUP, renewal.asked)
-    make = partial(_controller, process, desk, renewal.now, _in_loop(loop, stop, renewal), stop, adopt=adopt)
+    make = partial(_controller, process, desk, renewal.begin_anew, _in_loop(loop, stop, renewal), stop, adopt=adopt)
     start = _Start(process, stack, make)
     tasks = Tasks(lambda name, error: part_died(name, error, stop))
     started = start.attempt()
@@ -179,12 +181,13 @@ def _controller(
     seat = take_seat(process, stack, begin_anew)
     store, decides = seat.store, seat.source is None
     tell = _notifier(process, store, stack).tell
-    tables = tables_of(process, seat, stack, tell, adopt=adopt)
+    tables = tables_of(process, seat, tell, adopt=adopt)
     index, feedback, labels, events = _opened(process, stack)
     trail = _trail(process, events)
     folder = FolderWatch(data)
-    reader = VerdictReader(events, index, process.meters)
-    feedback_reader = FeedbackReader(events, feedback, index, process.meters)
+    awaits = partial(awaited, settings.events.gather)
+    reader = VerdictReader(events, index, process.meters, awaits)
+    feedback_reader = FeedbackReader(events, feedback, index, process.meters, awaits)
     rollouts = Rollouts(store, tables, index, settings.models, constitution, clock, on_decision=tell)
     statuses = Statuses(data.statuses, clock)
     orders = Orders(rollouts, settings.models, constitution, TrafficReader(index, constitution, clock), statuses)
@@ -231,6 +234,7 @@ def _controller(
             _Seldom(clock, partial(unitkeys.tell_changes, data, partial(trail.tell, "config", "key.rotated"))),
             _Seldom(clock, partial(tidy_retired, data.log, "exchanges", workers, process.event_log)),
             _Seldom(clock, partial(tidy_retired, data.log, "feedback", workers, process.event_log)),
+            _Seldom(clock, partial(tidy_gathered, data.log, process.event_log)),
         ),
         (index, feedback, labels, people),
         open_since=rollouts.open_since,
@@ -276,6 +280,9 @@ def _controller(
         meters=process.meters,
         clock=clock,
     )
+    if isinstance(tables, FollowedTables):
+        stack.callback(tables.close)
+        tables.start(on_death)
     return parts, loop
 
 
@@ -342,8 +349,8 @@ def _in_loop(
 ) -> Callable[[BaseException], None]:
     def on_death(error: BaseException) -> None:
         if isinstance(error, StaleHead):  # another leads by now
-            renewal.now()
+            renewal.begin_anew()
         else:
-            loop.call_soon_threadsafe(part_died, "controller loop", error, stop)
+            loop.call_soon_threadsafe(part_died, "a part of the controller", error, stop)
 
     return on_death

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from gateway import atomicfile
+from gateway.controller.record import models_under_way
 from gateway.layout import DataFolder
 from gateway.settings import ConfigError, Settings
 
@@ -24,6 +25,16 @@ def take_in(settings: Settings, data: DataFolder, under_way: Callable[[], list[s
     if tuple(before) != settings.events.gather:
         data.gathered.parent.mkdir(mode=0o700, exist_ok=True)
         atomicfile.replace(data.gathered, msgspec.json.encode(settings.events.gather), durable=True)
+
+
+def refuse_left_over(settings: Settings, data: DataFolder) -> None:
+    """Raises ConfigError where the data folder has a rollout that nobody would go on with; sqlite3.Error."""
+    if settings.state is None and settings.control is None:
+        return
+    if models := models_under_way(data):
+        key = "control" if settings.state is None else "state"
+        said = f"a rollout of {', '.join(models)} is under way in {data.state}, and decided elsewhere from now on"
+        raise ConfigError([f"{key}: {said}: start without it, and finish the rollout or roll it back first"])
 
 
 def _noted(data: DataFolder) -> list[str]:

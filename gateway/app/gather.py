@@ -25,8 +25,8 @@ def _run_gather(config: Path, parent: Parent) -> int:
     with running_process(config, GATHER) as process:
         settings, data = process.settings, process.data
         kafka = settings.events.kafka
-        if kafka is None or not settings.events.gather:
-            raise ConfigError(["events.gather: missing: name the gateways whose events are to be gathered"])
+        if kafka is None:
+            raise ConfigError(["events.kafka: missing: name brokers in events.kafka.bootstrap, like kafka:9092"])
         with (
             closing(Logs(data.log, process.event_log, process.meters)) as logs,
             closing(KafkaSource(options_of(kafka))) as source,

@@ -88,7 +88,7 @@ def _opened(settings: Settings, data: DataFolder, stack: ExitStack) -> tuple[Rol
 def _lead(settings: Settings, state: State, clock: Clock) -> SqlStateStore:
     store = leading(settings, state, clock)
     if store is None:
-        raise DataFolderError("another gateway leads: ask it, with --admin; `warnings` in the status names it")
+        raise DataFolderError("another gateway leads: ask it, with --admin; `elsewhere` in the status names it")
     return store
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from gateway.app import shared_state
 from gateway.controller.notify import receiver
 from gateway.keys import kafka_password, load_client_keys, load_tokens, load_unit_key, read_secret
 from gateway.proxy.tls import ServerTls, client_context
@@ -58,8 +59,8 @@ def _others(settings: Settings) -> Iterator[Callable[[], object]]:
     if control is not None:
         yield partial(read_secret, "control.token_file", control.token_file)
         yield partial(_authorities, "control.ca", control.ca)
-    if state is not None and state.password_file is not None:
-        yield partial(read_secret, "state.password_file", state.password_file)
+    if state is not None:
+        yield partial(shared_state.check, state)
     if kafka is not None:
         yield partial(kafka_password, kafka)
         yield partial(_kafka_tls, kafka.tls or KafkaTls())

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from classifiers.constitution import Constitution
 from gateway import unitkeys
 from gateway.app import preflight
 from gateway.app.constitution import load_constitution
+from gateway.app.gateways import take_in
 from gateway.app.shared_state import look_of
 from gateway.configfile import load
 from gateway.configinforce import ConfigInForce, Loading, fingerprint
@@ -32,23 +34,14 @@ log = structlog.get_logger(__name__)
 
 _LONGEST_WAIT, _LOOK = 10.0, 0.02
 """Seconds until a supervisor has decided, and between two looks."""
-UNREAD_BY_SCORER = frozenset(
-    (
-        *("listen", "admin", "models", "client_keys", "feedback", "tls", "expose_arm", "deadlines", "limits"),
-        *(
-            "admin_token_file",
-            "admin_tokens",
-            "admin_users",
-            "notify",
-            "public_url",
-            "events",
-            "control",
-            "state",
-            "audit",
-        ),
-        *("unit_key_file", "old_unit_key_files"),
-    )
-)
+UNREAD_BY_SCORER = frozenset(Settings.model_fields) - {
+    "classifiers",
+    "constitution",
+    "data",
+    "proxy",
+    "retention",
+    "scoring",
+}
 """Keys of the configuration that a scorer makes nothing of: it is left alone where only they change."""
 _AT_A_START = (
     "listen",
@@ -96,11 +89,19 @@ def fit_to_follow(settings: Settings, running: Settings, *, reads_alike: bool = 
 
 def _at_a_start(settings: Settings, running: Settings) -> Iterator[str]:
     for key in _AT_A_START:
-        if attrgetter(key)(settings) != attrgetter(key)(running):
+        if attrgetter(key)(_with_gather(settings, running)) != attrgetter(key)(running):
             yield f"{key}: read at a start only: stop tipstaff and start it again"
+    if settings.events.gather and not running.events.gather:
+        yield "events.gather: turned on at a start only: stop tipstaff and start it again"
     for key in ("tls", "control"):
         if (getattr(settings, key) is None) != (getattr(running, key) is None):
             yield f"{key}: turned on and off at a start only: stop tipstaff and start it again"
+
+
+def _with_gather(settings: Settings, running: Settings) -> Settings:
+    """Who is gathered may change."""
+    events = settings.events.model_copy(update={"gather": running.events.gather})
+    return settings.model_copy(update={"events": events})
 
 
 def _raised(settings: Settings, running: Settings) -> Iterator[str]:
@@ -182,6 +183,8 @@ class Supervised:
             settings = load(self._source)
             read = fingerprint(settings, UNREAD_BY_SCORER)
             fit_to_follow(settings, self.settings, reads_alike=read == self._read)
+            data = DataFolder(settings.data)
+            take_in(settings, data, partial(models_under_way, data, look_of(settings)))
             self.in_force.take(self._source, settings, now_us, list(_notes(settings, self.settings)))
         except ConfigError as error:
             return self._refused(error.problems, now_us)
@@ -299,10 +302,10 @@ class Renewal:
             self._running = settings
             self._parent.ready()
             return
-        self.now()
+        self.begin_anew()
 
-    def now(self) -> None:
-        """Begin anew without being asked to, from any thread."""
+    def begin_anew(self) -> None:
+        """Without being asked to, from any thread."""
         self._due.set()
         self.stop()
 

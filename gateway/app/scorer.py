@@ -11,6 +11,7 @@ from gateway.app.kafka import options_of
 from gateway.app.reload import UNREAD_BY_SCORER, Renewal, run_renewed
 from gateway.curation.store import labelled
 from gateway.forgetting import ForgettingFolder
+from gateway.ports import Classifier
 from gateway.process import Exit, Parent
 from gateway.processes import SCORER, proxy_name
 from gateway.scoring.decode import decode
@@ -19,7 +20,7 @@ from gateway.scoring.forgetting import VerdictForgetting
 from gateway.scoring.horizon import Horizon
 from gateway.scoring.longer import LongerTexts
 from gateway.scoring.mark import Mark
-from gateway.scoring.remote import RemoteEvaluator
+from gateway.scoring.remote import Found, RemoteEvaluator
 from gateway.scoring.sampling import Sample
 from gateway.scoring.scorer import Scorer
 from gateway.scoring.texts import LONGER, KeptTexts
@@ -61,6 +62,10 @@ def _run_scorer(config: Path, parent: Parent) -> int:
 def evaluator_of(process: Process, *, keeps: bool = True) -> Evaluator:
     """By the configuration's constitution and classifiers. Raises ConfigError."""
     _, classifier = make_classifier(process.settings)
+    return _guarded(process, classifier, keeps=keeps)
+
+
+def _guarded(process: Process, classifier: Classifier, *, keeps: bool = True) -> Evaluator:
     watchdog = Watchdog(process.data.hung(SCORER), SCORING_SECONDS)
     mark = Mark(process.data.mark(SCORER), hung=bool(watchdog.last_words))
     return Evaluator(classifier, decode, mark=mark, watchdog=watchdog, clock=process.clock, keeps=keeps)
@@ -71,8 +76,9 @@ def _remote(process: Process, kafka: Kafka, stack: ExitStack) -> RemoteEvaluator
 
     settings, clock = process.settings, process.clock
     post = stack.enter_context(closing(KafkaPost(options_of(kafka), settings.events.source, clock)))
-    constitution = load_constitution(settings.constitution).hash
-    return RemoteEvaluator(post, constitution, decode, trouble=process.data.trouble(SCORER), clock=clock)
+    found = Found(load_constitution(settings.constitution).hash)
+    trouble = process.data.trouble(SCORER)
+    return RemoteEvaluator(post, found, _guarded(process, found), trouble=trouble, clock=clock)
 
 
 def _texts(process: Process) -> KeptTexts:

@@ -1,27 +1,28 @@
 """What a controller is here: the one that decides, one that follows another gateway's, or one that stands by."""
 
 import os
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway import unitkeys
 from gateway.app.common import Process
 from gateway.app.shared_state import connect
-from gateway.controller.database import StorageUnusable, opening
+from gateway.controller.database import FormatError, StorageUnusable, opening
 from gateway.controller.followed import FollowedTables, Source
 from gateway.controller.known_stores import KnownStores, default_folder
-from gateway.controller.record import models_under_way
 from gateway.controller.recovery import birth, open_state
 from gateway.controller.state_store import UNIT_KEY, SqlStateStore
-from gateway.controller.tables import RoutingTables, Tables, wishes
+from gateway.controller.tables import RoutingTables, wishes
 from gateway.events.schema import DecisionV1
 from gateway.layout import DataFolder
 from gateway.ports import Clock
-from gateway.settings import ConfigError, Settings, State
+from gateway.settings import Settings, State
+
+if TYPE_CHECKING:
+    from gateway.controller.postgres_state import PostgresStateStore
 
 Tell = Callable[[DecisionV1], None]
 
@@ -55,9 +56,10 @@ def _shared(process: Process, state: State, stack: ExitStack, begin_anew: Callab
     from gateway.controller.standby import StoredTables
 
     settings, data, clock = process.settings, process.data, process.clock
-    store = leading(settings, state, clock, begin_anew)
+    store = leading(settings, state, clock)
     if store is not None:
         stack.callback(store.close)
+        store.when_lost(begin_anew)
         return Seat(store, None)
     own = open_state(data, clock)
     stack.callback(own.close)
@@ -66,32 +68,24 @@ def _shared(process: Process, state: State, stack: ExitStack, begin_anew: Callab
     return Seat(own, source, stands_by=True)
 
 
-def leading(
-    settings: Settings, state: State, clock: Clock, on_lost: Callable[[], object] = lambda: None
-) -> SqlStateStore | None:
-    """The shared store, with the lead, which goes when it is closed, or by itself: then `on_lost` is called. None:
-    another gateway has it. Raises StorageUnusable, FormatError, ConfigError.
+def leading(settings: Settings, state: State, clock: Clock) -> "PostgresStateStore | None":
+    """The shared store, with the lead, until it is closed or the connection is lost. None: another gateway has it.
+
+    Raises StorageUnusable, also where it is another tipstaff's; ConfigError.
     """
     from gateway.controller.postgres_state import PostgresStateStore
 
     with ExitStack() as trying:
-        database = trying.enter_context(closing(connect(state, settings.events, on_lost)))
+        database = trying.enter_context(closing(connect(state, settings.events)))
         if not database.lead():
             return None
-        store = PostgresStateStore.open(database, *birth(DataFolder(settings.data), clock))
+        try:
+            store = PostgresStateStore.open(database, *birth(DataFolder(settings.data), clock))
+        except FormatError as error:
+            raise StorageUnusable(f"this gateway cannot lead: {error}") from error
         _deal_alike(store, _unit_key(settings))
         trying.pop_all()
         return store
-
-
-def refuse_left_over(settings: Settings, data: DataFolder) -> None:
-    """Raises ConfigError where the data folder has a rollout that nobody would go on with; sqlite3.Error."""
-    if settings.state is None and settings.control is None:
-        return
-    if models := models_under_way(data):
-        key = "control" if settings.state is None else "state"
-        said = f"a rollout of {', '.join(models)} is under way in {data.state}, and decided elsewhere from now on"
-        raise ConfigError([f"{key}: {said}: start without it, and finish the rollout or roll it back first"])
 
 
 def _deal_alike(store: SqlStateStore, ours: str) -> None:
@@ -104,14 +98,11 @@ def _deal_alike(store: SqlStateStore, ours: str) -> None:
     store.keep(UNIT_KEY, ours.encode())
 
 
-def tables_of(process: Process, seat: Seat, stack: ExitStack, tell: Tell, *, adopt: bool) -> Tables:
-    """Decided here and published, or followed, in a thread of its own."""
+def tables_of(process: Process, seat: Seat, tell: Tell, *, adopt: bool) -> RoutingTables | FollowedTables:
+    """Decided here, and published; or followed, once somebody runs that."""
     data, clock = process.data, process.clock
     if seat.source is not None:
-        followed = FollowedTables(seat.source, data, clock, adopt=adopt)
-        stack.callback(followed.close)
-        threading.Thread(target=followed.run, name="follow", daemon=True).start()
-        return followed
+        return FollowedTables(seat.source, data, clock, adopt=adopt)
     known = KnownStores(default_folder(os.environ, Path.home()))
     decided = RoutingTables(seat.store, data, known, clock, on_decision=tell)
     with opening(data.state):

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from gateway.app.common import FLUSH_SECONDS, RELAY_SECONDS, SCORING_SECONDS, address_of, exit_code
 from gateway.app.firstevents import FirstEvents
-from gateway.app.gateways import take_in
+from gateway.app.gateways import refuse_left_over, take_in
 from gateway.app.reload import Supervised, fit_to_start
-from gateway.app.seat import refuse_left_over
 from gateway.app.shared_state import look_of
 from gateway.app.welcome import banner
 from gateway.clock import SystemClock

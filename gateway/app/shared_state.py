@@ -1,7 +1,7 @@
 """The database that several controllers share, as any process comes to it."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,13 +14,22 @@ if TYPE_CHECKING:
     from gateway.controller.postgres import Postgres
 
 
-def connect(state: State, events: Events, on_lost: Callable[[], object] = lambda: None) -> "Postgres":
+def check(state: State) -> None:
+    """Without a try. Raises ConfigError."""
+    _driver().parts(state)
+
+
+def connect(state: State, events: Events) -> "Postgres":
     """See `Postgres.connect`. Raises ConfigError, StorageUnusable."""
+    return _driver().connect(state, events.source or socket.gethostname())
+
+
+def _driver() -> "type[Postgres]":
     try:
         from gateway.controller.postgres import Postgres
     except ImportError as error:
         raise ConfigError([f"state: needs psycopg: pip install 'tipstaff[postgres]' ({error})"]) from error
-    return Postgres.connect(state, events.source or socket.gethostname(), on_lost)
+    return Postgres
 
 
 def look_of(settings: Settings) -> Look | None:
@@ -31,9 +40,9 @@ def look_of(settings: Settings) -> Look | None:
 @contextmanager
 def _looking(state: State, events: Events) -> Iterator[Sql]:
     with closing(connect(state, events)) as database:
-        from gateway.controller.postgres_state import read_format
+        from gateway.controller.postgres_state import is_made
 
         with database.reading() as sql:
-            if not read_format(sql):
+            if not is_made(sql):
                 raise NoRecord("no gateway has led yet")
             yield sql

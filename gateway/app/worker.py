@@ -12,6 +12,7 @@ from gateway.events.kafka_group import KafkaGroup
 from gateway.events.kafka_sink import KafkaSink
 from gateway.process import Exit, Parent
 from gateway.processes import SCORER
+from gateway.scoring.evaluation import Evaluator
 from gateway.scoring.worker import Worker
 from gateway.settings import ConfigError
 
@@ -29,7 +30,7 @@ def _run_worker(config: Path, parent: Parent) -> int:
             raise ConfigError(["events.kafka: missing: name brokers in events.kafka.bootstrap, like kafka:9092"])
         options = options_of(kafka)
         renewal = Renewal(config, settings, parent, unread=UNREAD_BY_SCORER - {"events"})
-        group = stack.enter_context(closing(KafkaGroup(options)))
+        group = stack.enter_context(closing(KafkaGroup(options, Evaluator.at_once)))
         sink = stack.enter_context(closing(KafkaSink(options, "scores", settings.events.source or gethostname())))
         worker = Worker(group, sink, evaluator_of(process, keeps=False), process.clock)
         run_renewed(worker.run, parent, renewal)

@@ -32,9 +32,12 @@ def backup(
     from gateway.layout import DataFolder
 
     with _refusing(), _progress("copying") as told:
-        data = DataFolder(load(config).data)
+        settings = load(config)
+        data = DataFolder(settings.data)
         made = backup.backup(data, target, version=__version__, now_us=SystemClock().now_us(), told=told)
     say(f"{target}: {len(made.files)} files; restore it with tipstaff restore {target} {config}")
+    if settings.state is not None:
+        say("the controller's state is not in it: back the database up too, with pg_dump")
 
 
 def restore(

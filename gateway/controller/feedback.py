@@ -1,12 +1,12 @@
 """Feedback as the controller has it: taken from the event log, and joined to the exchanges that it speaks of."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgspec
 
 from gateway.controller.feedback_index import Feedback, FeedbackIndex, Mark
 from gateway.controller.index import ExchangeIndex
-from gateway.controller.stream_reader import StreamReader
+from gateway.controller.stream_reader import StreamReader, everybody
 from gateway.events.schema import VerdictV1
 from gateway.ports import EventLog
 from gateway.telemetry.metrics import FEEDBACK_ERRORS, Meters
@@ -22,8 +22,15 @@ class JoinedFeedback(msgspec.Struct, frozen=True):
 class FeedbackReader(StreamReader):
     """Reads `feedback` from where its index stands, and offers it in canonical order. One thread at a time."""
 
-    def __init__(self, events: EventLog, feedback: FeedbackIndex, index: ExchangeIndex, meters: Meters) -> None:
-        super().__init__("feedback", events, feedback, meters.counter(FEEDBACK_ERRORS))
+    def __init__(
+        self,
+        events: EventLog,
+        feedback: FeedbackIndex,
+        index: ExchangeIndex,
+        meters: Meters,
+        awaits: Callable[[str], bool] = everybody,
+    ) -> None:
+        super().__init__("feedback", events, feedback, meters.counter(FEEDBACK_ERRORS), awaits)
         self._feedback = feedback
         self._exchanges = index
 

@@ -41,11 +41,11 @@ class Source(Protocol):
         """A table that differs from `known`; None: there was none for `wait` seconds. Raises Unreachable."""
 
     def close(self) -> None:
-        """Let go; a second call does nothing."""
+        """Let go, from any thread; a second call does nothing. What is under way ends soon."""
 
 
 class FollowedTables:
-    """`gateway.controller.tables.Tables` of one who follows. `run` follows, in a thread of its own.
+    """`gateway.controller.tables.Tables` of one who follows, from `start` to `close`, in a thread of its own.
 
     What is on disk holds until there is a newer one: an older table never replaces it, nor one of another store
     unless `adopt`.
@@ -123,13 +123,20 @@ class FollowedTables:
         """Raises Elsewhere."""
         raise Elsewhere(self.elsewhere)
 
-    def run(self) -> None:
-        """Follow until `close`."""
-        while not self._stop.is_set():
-            if self._patience.due:
-                self.step(WAIT_SECONDS)
-            else:
-                self._stop.wait(0.05)
+    def start(self, on_death: Callable[[BaseException], object]) -> None:
+        """Begin; once. `on_death` hears what it died of, from that thread."""
+        threading.Thread(target=self._run, args=(on_death,), name="follow", daemon=True).start()
+
+    def _run(self, on_death: Callable[[BaseException], object]) -> None:
+        try:
+            while not self._stop.is_set():
+                if self._patience.due:
+                    self.step(WAIT_SECONDS)
+                else:
+                    self._stop.wait(0.05)
+        except BaseException as error:  # a thread's end: whoever listens to `on_death` ends the process
+            log.exception("following the routing table died")
+            on_death(error)
 
     def step(self, wait: float) -> None:
         """Ask once, and take what comes."""
@@ -148,6 +155,8 @@ class FollowedTables:
         ours = self._table
         if ours is None or found.replaces(ours) or (self._adopt and found.store_id != ours.store_id):
             with self._lock:
+                if self._stop.is_set():
+                    return  # another has the file by now
                 self._write(found)
             log.info("routing table taken", store=found.store_id, epoch=found.epoch, version=found.version)
         elif found.store_id != ours.store_id:
@@ -163,5 +172,6 @@ class FollowedTables:
 
     def close(self) -> None:
         """End following; what is being asked for is not waited for."""
-        self._stop.set()
+        with self._lock:
+            self._stop.set()
         self._source.close()

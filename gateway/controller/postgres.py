@@ -21,6 +21,8 @@ SCHEMA = "tipstaff"
 """Where all tables are."""
 SILENT_SECONDS = 10
 _BEAT_SECONDS = 2.0
+_PEACE_SECONDS = 2.0
+"""How long the end waits for a statement under way."""
 _LEAD = (0x74697073, 0x7461_6666)
 """The lock's two numbers: the bytes of its name."""
 _NETWORK = {
@@ -29,10 +31,14 @@ _NETWORK = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 1000 * SILENT_SECONDS,
+    "target_session_attrs": "read-write",  # of several hosts the one that is no replica
 }
 _SESSION = (
     f"SET idle_session_timeout = '{SILENT_SECONDS}s'",
     f"SET idle_in_transaction_session_timeout = '{SILENT_SECONDS}s'",
+    f"SET tcp_user_timeout = '{SILENT_SECONDS}s'",  # also where the server is just saying something
+    "SET lock_timeout = '10s'",
+    "SET statement_timeout = '60s'",
     f"SET search_path = {SCHEMA}",
 )
 _HOLDER = """
@@ -64,23 +70,33 @@ def _theirs(sql: str) -> bytes:
 
 
 class Postgres:
-    """See the module. `on_lost` is called once, from any thread, when the connection was lost, not for `close`."""
+    """See the module. Safe to use from any thread."""
 
-    def __init__(self, connection: psycopg.Connection[Any], where: str, on_lost: Callable[[], object]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], where: str) -> None:
         self._connection = connection
         self._statements = Statements(connection)
         self._where = where
-        self._on_lost = on_lost
+        self._on_lost: Callable[[], object] = lambda: None
+        self._lost = False
         self._lock = threading.Lock()
         self._over = threading.Event()
         threading.Thread(target=self._beat, name="postgres", daemon=True).start()
 
-    @classmethod
-    def connect(cls, state: State, name: str, on_lost: Callable[[], object] = lambda: None) -> Self:
-        """`name`: of this gateway, which others are told. Raises StorageUnusable, ConfigError."""
-        given: dict[str, Any] = {**_NETWORK, "application_name": f"{_OURS}{name}"[:63], **_parts(state.url)}
+    @staticmethod
+    def parts(state: State) -> dict[str, Any]:
+        """The words of libpq that say where to and as whom. Raises ConfigError."""
+        try:
+            found = conninfo_to_dict(state.url)
+        except psycopg.ProgrammingError as error:
+            raise ConfigError([f"state.url: {error}"]) from error
         if state.password_file is not None:
-            given["password"] = read_secret("state.password_file", state.password_file)
+            found["password"] = read_secret("state.password_file", state.password_file)
+        return found
+
+    @classmethod
+    def connect(cls, state: State, name: str) -> Self:
+        """`name`: of this gateway, which others are told. Raises StorageUnusable, ConfigError."""
+        given = {**_NETWORK, "application_name": f"{_OURS}{name}"[:63], **cls.parts(state)}
         where = f"PostgreSQL at {given.get('host', 'this machine')}"
         with _explained(where):
             connection = psycopg.connect(**given)
@@ -91,7 +107,14 @@ class Postgres:
             except BaseException:
                 connection.close()
                 raise
-        return cls(connection, where, on_lost)
+        return cls(connection, where)
+
+    def when_lost(self, act: Callable[[], object]) -> None:
+        """Call `act` once, from any thread, when the connection is lost, or has been; not for `close`."""
+        with self._lock:
+            self._on_lost = act
+            if self._lost:
+                act()
 
     @contextmanager
     def reading(self) -> Iterator[Statements]:
@@ -137,6 +160,7 @@ class Postgres:
         finally:
             if self._connection.closed and not self._over.is_set():
                 self._over.set()
+                self._lost = True
                 self._on_lost()
 
     def _beat(self) -> None:
@@ -147,7 +171,12 @@ class Postgres:
     def close(self) -> None:
         """Let go, of the lead too; a second call does nothing."""
         self._over.set()
-        self._connection.close()
+        in_peace = self._lock.acquire(timeout=_PEACE_SECONDS)
+        try:
+            self._connection.close()
+        finally:
+            if in_peace:
+                self._lock.release()
 
 
 @contextmanager
@@ -159,10 +188,3 @@ def _explained(where: str) -> Iterator[None]:
     except psycopg.Error as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise StorageUnusable(f"the state in {where} cannot be used: {said}") from error
-
-
-def _parts(url: str) -> dict[str, Any]:
-    try:
-        return conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        raise ConfigError([f"state.url: {error}"]) from error

@@ -1,11 +1,12 @@
 """`gateway.ports.StateStore` on PostgreSQL, for several controllers of which one leads."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Self
 
 from gateway.controller.database import FormatError
 from gateway.controller.postgres import SCHEMA, Postgres, Statements
+from gateway.controller.sql import Sql
 from gateway.controller.state_store import SqlStateStore, claim_epoch
 from gateway.core.routing import RoutingTable
 
@@ -53,8 +54,11 @@ class PostgresStateStore(SqlStateStore):
         """
         with database.writing() as sql:
             migrate(sql, VERSION, _TABLES, _MIGRATIONS)
-        with database.writing() as sql:
             return cls(database, claim_epoch(sql, new_id, found))
+
+    def when_lost(self, act: Callable[[], object]) -> None:
+        """See Postgres."""
+        self._database.when_lost(act)
 
     def reading(self) -> AbstractContextManager[Statements]:
         return self._database.reading()
@@ -76,6 +80,7 @@ class PostgresStateStore(SqlStateStore):
 
 def migrate(sql: Statements, version: int, tables: str, migrations: Mapping[int, str]) -> None:
     """Bring the schema to format `version`, for the one who leads. Raises FormatError, having changed nothing."""
+    sql.execute("SET LOCAL statement_timeout = 0")
     found = read_format(sql)
     if found > version or any(step not in migrations for step in range(found or version, version)):
         raise FormatError(
@@ -94,7 +99,15 @@ def migrate(sql: Statements, version: int, tables: str, migrations: Mapping[int,
     sql.execute("UPDATE format SET version = ?", (version,))
 
 
-def read_format(sql: Statements) -> int:
+def is_made(sql: Sql) -> bool:
+    """Whether there are tables, for one who only looks. Raises FormatError for those of another tipstaff."""
+    found = read_format(sql)
+    if found not in (0, VERSION):
+        raise FormatError(f"the state in PostgreSQL has format {found}, this tipstaff reads {VERSION}")
+    return bool(found)
+
+
+def read_format(sql: Sql) -> int:
     """Of the schema; 0: there is none yet."""
     if sql.execute("SELECT to_regclass(?)", (f"{SCHEMA}.format",)).fetchone()[0] is None:
         return 0

@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 import structlog
 
-from gateway.controller.database import StorageUnusable
+from gateway.controller.database import FormatError, StorageUnusable
 from gateway.controller.followed import Unreachable
 from gateway.controller.postgres import Postgres
-from gateway.controller.postgres_state import VERSION, read_format
+from gateway.controller.postgres_state import is_made
 from gateway.controller.state_store import UNIT_KEY, read_named, read_table
 from gateway.core.routing import RoutingTable
 from gateway.ports import Clock
+from gateway.settings import ConfigError
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +22,7 @@ _LOOK_SECONDS = 0.25
 class StoredTables:
     """`gateway.controller.followed.Source`. `take_over` is called when nobody has led for `after` seconds.
 
-    `connect`: raises StorageUnusable. `unit_key`: the fingerprint of our own.
+    `connect`: raises StorageUnusable, ConfigError. `unit_key`: the fingerprint of our own.
     """
 
     name = "the leader"
@@ -41,6 +42,7 @@ class StoredTables:
         self._take_over = take_over
         self._database: Postgres | None = None
         self._stop = threading.Event()
+        self._using = threading.Lock()
         self._leader = ""
         self._led_at = clock.monotonic()
 
@@ -52,40 +54,48 @@ class StoredTables:
 
     def fetch(self, known: RoutingTable, wait: float) -> RoutingTable | None:
         """See Source."""
-        end = self._clock.monotonic() + wait
-        while True:
+        with self._using:
             try:
-                found = self._look()
-            except StorageUnusable as error:
+                return self._fetch(known, self._clock.monotonic() + wait)
+            except (StorageUnusable, ConfigError) as error:  # a file with a password may be gone, and come back
                 self._let_go()
                 raise Unreachable(str(error)) from error
+            finally:
+                if self._stop.is_set():
+                    self._let_go()
+
+    def _fetch(self, known: RoutingTable, end: float) -> RoutingTable | None:
+        while not self._stop.is_set():
+            found = self._look()
             if found is not None and found != known:
                 return found
-            if self._clock.monotonic() >= end or self._stop.wait(_LOOK_SECONDS):
-                return None
+            if self._clock.monotonic() >= end:
+                break
+            self._stop.wait(_LOOK_SECONDS)
+        return None
 
     def _look(self) -> RoutingTable | None:
         if self._database is None:
             self._database = self._connect()
             self._led_at = self._clock.monotonic()  # nobody knows who led before
-        self._watch(self._database.leader())
-        with self._database.reading() as sql:
-            found = read_format(sql)
-            if found not in (0, VERSION):
-                raise Unreachable(f"the state in PostgreSQL has format {found}, this tipstaff reads {VERSION}")
-            table = read_table(sql) if found else None
-            key = read_named(sql, UNIT_KEY) if found else None
+        try:
+            with self._database.reading() as sql:
+                made = is_made(sql)
+                table, key = (read_table(sql), read_named(sql, UNIT_KEY)) if made else (None, None)
+        except FormatError as error:
+            raise Unreachable(str(error)) from error
         if key is not None and key.decode() != self._unit_key:
             said = f"its unit key is {key.decode()}, ours {self._unit_key}"
             raise Unreachable(f"the leader deals units otherwise: {said}; give both the same unit_key_file")
+        self._watch(self._database.leader())  # whoever could not lead does not take over
         return table
 
     def _watch(self, leader: str | None) -> None:
-        now = self._clock.monotonic()
+        now, before, self._leader = self._clock.monotonic(), self._leader, leader or ""
         if leader is not None:
-            self._leader, self._led_at = leader, now
+            self._led_at = now
         elif now - self._led_at >= self._after:
-            log.warning("nobody leads, taking over", leader=self._leader)
+            log.warning("nobody leads, taking over", before=before)
             self._led_at = now
             self._take_over()
 
@@ -95,6 +105,8 @@ class StoredTables:
             self._database = None
 
     def close(self) -> None:
-        """Let go; a second call does nothing."""
+        """See Source."""
         self._stop.set()
-        self._let_go()
+        if self._using.acquire(blocking=False):  # else whoever is at it lets go
+            self._let_go()
+            self._using.release()

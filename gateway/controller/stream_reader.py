@@ -1,7 +1,7 @@
 """Takes a stream from the event log into a file of the controller."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from gateway.events.schema import Stream
@@ -10,6 +10,11 @@ from gateway.telemetry.counterfile import Counter
 
 _BATCH = 1000
 _OWN_STREAM: Stream = "audit"
+
+
+def everybody(_producer: str) -> bool:
+    """Whoever has a log is awaited."""
+    return True
 
 
 class Intake(Protocol):
@@ -23,9 +28,14 @@ class Intake(Protocol):
 
 
 class StreamReader:
-    """Reads `stream` from where the intake stands. One thread at a time."""
+    """Reads `stream` from where the intake stands. One thread at a time. `awaits`: whether a producer may still say
+    something; what the others left is read, and nobody waits for more.
+    """
 
-    def __init__(self, stream: Stream, events: EventLog, intake: Intake, errors: Counter) -> None:
+    def __init__(
+        self, stream: Stream, events: EventLog, intake: Intake, errors: Counter, awaits: Callable[[str], bool]
+    ) -> None:
+        self._awaits = awaits
         self._stream = stream
         self._events = events
         self._intake = intake
@@ -55,9 +65,14 @@ class StreamReader:
         if batch.entries:
             self._intake.add(batch.entries, batch.positions)
         self._announce(batch.positions)
-        self.watermarks.update(batch.watermarks)
-        self.forwarded.update(dict.fromkeys(batch.positions, 0) | self.forwarded | batch.forwarded)
+        self.watermarks.update(self._awaited(batch.watermarks))
+        self.forwarded.update(
+            self._awaited(dict.fromkeys(batch.positions, 0)) | self.forwarded | self._awaited(batch.forwarded)
+        )
         return len(batch.entries)
+
+    def _awaited(self, found: Mapping[str, int]) -> dict[str, int]:
+        return {producer: time_us for producer, time_us in found.items() if self._awaits(producer)}
 
     def _announce(self, positions: Positions) -> None:
         """Tell the log how far this consumer is, after the intake has it: for the ledger and for unlinking.

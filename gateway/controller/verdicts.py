@@ -1,7 +1,9 @@
 """Takes verdicts from the event log into the index of exchanges."""
 
+from collections.abc import Callable
+
 from gateway.controller.index import ExchangeIndex
-from gateway.controller.stream_reader import StreamReader
+from gateway.controller.stream_reader import StreamReader, everybody
 from gateway.ports import EventLog
 from gateway.telemetry.metrics import VERDICT_ERRORS, Meters
 
@@ -14,5 +16,7 @@ class VerdictReader(StreamReader):
         """Every exchange up to this canonical time that ever gets a verdict has it in the index; 0: unknown."""
         return min(self.forwarded.values(), default=0)
 
-    def __init__(self, events: EventLog, index: ExchangeIndex, meters: Meters) -> None:
-        super().__init__("verdicts", events, index, meters.counter(VERDICT_ERRORS))
+    def __init__(
+        self, events: EventLog, index: ExchangeIndex, meters: Meters, awaits: Callable[[str], bool] = everybody
+    ) -> None:
+        super().__init__("verdicts", events, index, meters.counter(VERDICT_ERRORS), awaits)

@@ -50,6 +50,15 @@ def parse(headers: Mapping[str, bytes], payload: bytes) -> tuple[str, Entry]:
     return gateway, Entry(producer, sequence, time_us, event)
 
 
+def sender_of(headers: Mapping[str, bytes]) -> tuple[str, str] | None:
+    """The gateway and the id of an event that may say nothing else that can be read; None: not even that."""
+    source = headers.get("ce_source", b"").decode(errors="replace")
+    identifier = headers.get("ce_id", b"").decode(errors="replace")
+    gateway = source.removeprefix(_SOURCE)
+    good = source.startswith(_SOURCE) and _NAME.fullmatch(gateway) and _NAME.fullmatch(identifier)
+    return (gateway, identifier) if good else None
+
+
 def type_of(event: Event) -> str:
     """Its CloudEvents type, like dev.tipstaff.verdict.v1."""
     return str(event.__struct_config__.tag)

@@ -276,11 +276,7 @@ class Gather:
     def _upkeep(self) -> None:
         self._tell()
         self._keep_offsets()
-        now_us = self._clock.now_us()
         for events in self._logs.all():
-            gone = gateway_of(events.producer) not in self._gateways
-            for stream in events.streams if gone else ():  # nobody waits for one who is not gathered any more
-                events.know(stream, 0, now_us, now_us)
             events.upkeep()
 
     def _keep_offsets(self) -> None:

@@ -32,6 +32,11 @@ def gateway_of(producer: str) -> str:
     return producer.partition(_MARK)[2]
 
 
+def awaited(gateways: Collection[str], producer: str) -> bool:
+    """Whether it may still say something here: one of this gateway, or of those that are gathered."""
+    return not gathered(producer) or gateway_of(producer) in gateways
+
+
 class Record(msgspec.Struct, frozen=True):
     """An event, and where it stands."""
 

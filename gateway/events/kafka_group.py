@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import structlog
 from kafka import KafkaConsumer
@@ -22,22 +21,24 @@ from gateway.processes import SCORER
 log = structlog.get_logger(__name__)
 
 _CLOSE_MS = 5_000
+_ERRORS = (KafkaError, AssertionError, OSError, ValueError)
+"""What kafka-python raises where brokers, or what it was given, are of no use."""
 
 
 class KafkaGroup:
-    """`gateway.scoring.worker.Group`: partitions are dealt out among all who are in the group."""
+    """`gateway.scoring.worker.Group`: partitions are dealt out among all in the group. `at_once`: exchanges."""
 
-    def __init__(self, options: KafkaOptions) -> None:
+    def __init__(self, options: KafkaOptions, at_once: int) -> None:
         self._options = options
-        self._topic = options.topic("exchanges")
+        self._at_once = at_once
         self._consumer: KafkaConsumer | None = None
 
     def poll(self, seconds: float) -> list[Read]:
         """See Group."""
         try:
             found = self._connected().poll(timeout_ms=round(seconds * 1000))
-        except (KafkaError, AssertionError, OSError, ValueError) as error:
-            raise self._away(error) from error
+        except _ERRORS as error:
+            raise _away(self._options, error) from error
         return [
             Read("exchanges", place.partition, each.offset, dict(each.headers), each.value or b"")
             for place, records in found.items()
@@ -50,8 +51,8 @@ class KafkaGroup:
             self._connected().commit()
         except (CommitFailedError, RebalanceInProgressError):
             log.info("exchanges were dealt out anew meanwhile: another scorer reads some of them too")
-        except (KafkaError, AssertionError, OSError) as error:
-            raise self._away(error) from error
+        except _ERRORS as error:
+            raise _away(self._options, error) from error
 
     def close(self) -> None:
         """See Group."""
@@ -62,15 +63,12 @@ class KafkaGroup:
 
     def _connected(self) -> KafkaConsumer:
         if self._consumer is None:
-            find_topic(self._options, self._topic)
-            self._consumer = open_consumer(self._options.group())
-            self._consumer.subscribe([self._topic])
-            log.info("connected to Kafka", servers=self._options.servers, topic=self._topic)
+            find_topic(self._options, "exchanges")
+            topic = self._options.topic("exchanges")
+            self._consumer = open_consumer(self._options.group(self._at_once))
+            self._consumer.subscribe([topic])
+            log.info("connected to Kafka", servers=self._options.servers, topic=topic)
         return self._consumer
-
-    def _away(self, error: Exception) -> BrokersAway:
-        self.close()
-        return BrokersAway(type(error).__name__, f"Kafka at {self._options.servers} gives nothing: {error!r}")
 
 
 class KafkaPost:
@@ -85,41 +83,40 @@ class KafkaPost:
         self._listening = False
         self._count = 0
 
-    def send(self, exchanges: Sequence[ExchangeV1]) -> set[str]:
+    def begin(self) -> None:
+        """See Post. Others' scores, of which there may be many by now, are skipped."""
+        if not self._listening:
+            try:
+                find_topic(self._options, "scores")
+            except _ERRORS as error:
+                raise _away(self._options, error) from error
+            self._scores.open({"scores": None})
+            self._listening = True
+        self._scores.skip("scores")
+
+    def send(self, exchanges: Sequence[ExchangeV1]) -> dict[str, str]:
         """See Post."""
-        self._listen()
-        now_us = self._clock.now_us()
         first, self._count = self._count, self._count + len(exchanges)
+        now_us = self._clock.now_us()
         entries = [Entry(SCORER, first + number, now_us, each) for number, each in enumerate(exchanges)]
-        try:
-            refused = self._sink.deliver(entries)
-        except BrokersAway:
-            self.close()
-            raise
-        return {exchanges[number].id for number in refused}
+        return {exchanges[number].id: why for number, why in self._sink.deliver(entries).items()}
 
     def receive(self, seconds: float) -> list[ScoreV1]:
         """See Post."""
-        self._listen()
-        try:
-            reads = self._scores.poll(seconds)
-        except BrokersAway:
-            self.close()
-            raise
-        events = [event for each in reads if (event := _event(each)) is not None]
-        return [each for each in events if isinstance(each, ScoreV1) and each.gateway == self._own]
+        end = self._clock.monotonic() + seconds
+        while True:
+            found = [score for each in self._scores.poll(seconds) if (score := self._ours(each)) is not None]
+            if found or self._clock.monotonic() >= end:
+                return found
 
-    def _listen(self) -> None:
-        """Before anything is asked: answers count from here on."""
-        if self._listening:
-            return
+    def _ours(self, read: Read) -> ScoreV1 | None:
         try:
-            find_topic(self._options, self._options.topic("scores"))
-        except (KafkaError, OSError, ValueError) as error:
-            raise BrokersAway(type(error).__name__, f"Kafka at {self._options.servers}: {error!r}") from error
-        self._scores.open({"scores": None})
-        self._scores.read("scores")  # kafka-python looks for the end once it is asked where it is
-        self._listening = True
+            _, entry = parse(read.headers, read.payload)
+        except ValueError as error:
+            log.debug("a record is passed over", partition=read.partition, offset=read.offset, why=str(error))
+            return None
+        score = entry.event
+        return score if isinstance(score, ScoreV1) and score.gateway == self._own else None
 
     def close(self) -> None:
         """See Post."""
@@ -128,9 +125,5 @@ class KafkaPost:
         self._scores.close()
 
 
-def _event(read: Read) -> Any:  # noqa: ANN401 - any event, or None
-    try:
-        return parse(read.headers, read.payload)[1].event
-    except ValueError as error:
-        log.warning("a record is passed over", partition=read.partition, offset=read.offset, why=str(error))
-        return None
+def _away(options: KafkaOptions, error: Exception) -> BrokersAway:
+    return BrokersAway(type(error).__name__, f"Kafka at {options.servers} gives nothing: {error!r}")

@@ -15,7 +15,6 @@ _METADATA_MS = 10_000
 """A partition that is new is known to who reads before it is to who writes: they look every five minutes."""
 _MOST_AT_ONCE = 2000
 _BATCH_BYTES = 256 << 10
-_AT_ONCE_SCORED = 64
 _SESSION_MS = 10_000
 """After so long without a sign of life the others have what a scorer had."""
 
@@ -32,17 +31,17 @@ class KafkaOptions:
         """For sentences."""
         return ", ".join(self.kafka.bootstrap)
 
-    def new_topic(self, topic: str) -> dict[str, Any]:
+    def new_topic(self, stream: Topic) -> dict[str, Any]:
         """The shape of a topic that is made; -1: the brokers' own default. Texts and what is soon stale go soon."""
         found: dict[str, Any] = {
             "num_partitions": self.kafka.partitions,
             "replication_factor": self.kafka.replication or -1,
         }
-        if topic in (self.topic("progress"), self.topic("exchanges"), self.topic("scores")):
+        if stream in ("progress", "scores", "exchanges"):
             found["configs"] = {"retention.ms": _HOUR_MS}
-        if topic == self.topic("exchanges"):
+        if stream == "exchanges":
             found["configs"]["max.message.bytes"] = str(self.kafka.request_bytes)
-        if topic == self.topic("progress"):
+        if stream == "progress":
             found["num_partitions"] = 1
         return found
 
@@ -95,12 +94,12 @@ class KafkaOptions:
             "metrics_enabled": False,
         }
 
-    def group(self) -> dict[str, Any]:
-        """Of one of the scorers that deal exchanges out among themselves."""
+    def group(self, at_once: int) -> dict[str, Any]:
+        """Of one of the scorers that deal exchanges out among themselves, and read so many at once."""
         return {
             **self.consumer(),
             "group_id": f"{self.kafka.prefix}scorers",
-            "max_poll_records": _AT_ONCE_SCORED,
+            "max_poll_records": at_once,
             "session_timeout_ms": _SESSION_MS,
             "heartbeat_interval_ms": _SESSION_MS // 5,
         }

@@ -51,6 +51,7 @@ class KafkaSink:
 
     def __init__(self, options: KafkaOptions, stream: Topic, source: str) -> None:
         self._options = options
+        self._stream = stream
         self._topic = options.topic(stream)
         self._source = source
         self._producer: KafkaProducer | None = None
@@ -91,7 +92,7 @@ class KafkaSink:
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
-            self._largest = find_topic(self._options, self._topic)
+            self._largest = find_topic(self._options, self._stream)
             self._producer = open_producer(self._options.producer(self._largest))
             log.info("connected to Kafka", servers=self._options.servers, topic=self._topic)
         return self._producer

@@ -9,6 +9,7 @@ from kafka.errors import AuthorizationError, TopicAlreadyExistsError
 
 from gateway.events.kafka_clients import open_admin
 from gateway.events.kafka_options import KafkaOptions
+from gateway.events.schema import Topic
 from gateway.ports import BrokersAway
 
 log = structlog.get_logger(__name__)
@@ -16,26 +17,28 @@ log = structlog.get_logger(__name__)
 _LARGEST = "max.message.bytes"
 
 
-def find_topic(options: KafkaOptions, topic: str) -> int:
-    """Make it where it is missing, or say that it is; the bytes that it takes at once.
+def find_topic(options: KafkaOptions, stream: Topic) -> int:
+    """Make its topic where it is missing, or say that it is; the bytes that it takes at once.
 
     Raises BrokersAway, KafkaError.
     """
+    topic = options.topic(stream)
     with closing(open_admin(options.client())) as admin:
         if topic not in admin.list_topics():
             if not options.kafka.create:
                 advice = "create it, or set events.kafka.create: true"
                 raise BrokersAway("topic_missing", f"Kafka at {options.servers} has no topic {topic}: {advice}")
-            _create(admin, options, topic)
+            _create(admin, options, stream)
         return _largest(admin, options, topic)
 
 
-def _create(admin: KafkaAdminClient, options: KafkaOptions, topic: str) -> None:
+def _create(admin: KafkaAdminClient, options: KafkaOptions, stream: Topic) -> None:
+    topic = options.topic(stream)
     try:
-        admin.create_topics({topic: options.new_topic(topic)}, wait_for_metadata=True)
+        admin.create_topics({topic: options.new_topic(stream)}, wait_for_metadata=True)
     except TopicAlreadyExistsError:
         return  # another gateway was quicker
-    log.info("topic created", topic=topic, **options.new_topic(topic))
+    log.info("topic created", topic=topic, **options.new_topic(stream))
 
 
 def _largest(admin: KafkaAdminClient, options: KafkaOptions, topic: str) -> int:

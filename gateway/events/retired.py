@@ -3,7 +3,7 @@
 Their time goes on, so that nobody waits for what they might still say.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -21,12 +21,24 @@ def tidy_retired(root: Path, stream: Stream, living: Iterable[str], opened: Open
 
     `opened` makes the log of a producer. Raises LogFull, OSError.
     """
-    for producer in producers(root, stream):
-        if producer in living or gathered(producer):
-            continue
+    retired = [each for each in producers(root, stream) if each not in living and not gathered(each)]
+    for log in _opened(retired, opened):
+        log.roll(stream)
+        log.tick(stream)
+
+
+def tidy_gathered(root: Path, opened: Open) -> None:
+    """Unlink what is old of other gateways' events, where nobody gathers any more. As for `tidy_retired`."""
+    for log in _opened(filter(gathered, producers(root, "verdicts")), opened):
+        log.upkeep()
+
+
+def _opened(wanted: Iterable[str], opened: Open) -> Iterator[SqliteEventLog]:
+    """One after another, those that nobody writes: what lives does so itself, under whatever configuration."""
+    for producer in wanted:
         try:
-            with closing(opened(producer)) as log:
-                log.roll(stream)
-                log.tick(stream)
+            log = opened(producer)
         except ProducerTaken:
-            continue  # it lives, under another configuration
+            continue
+        with closing(log):
+            yield log

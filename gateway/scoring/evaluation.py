@@ -136,12 +136,12 @@ class Evaluator:
         return verdicts
 
     def _kept(self, readable: Readable, verdict: Verdict, decoding: float) -> Evaluated:
+        seconds = {"decode": decoding, **verdict.seconds}
         if not self._keeps:
-            return Evaluated(
-                msgspec.structs.replace(verdict, seconds={"decode": decoding, **verdict.seconds}), None
-            )
-        (text, moved), keeping = self._timed(lambda each: keep(each.exchange, each.names, verdict), readable)
-        seconds = {"decode": decoding, **verdict.seconds, "redact": keeping}
+            return Evaluated(msgspec.structs.replace(verdict, seconds=seconds), None)
+        (text, moved), seconds["redact"] = self._timed(
+            lambda each: keep(each.exchange, each.names, verdict), readable
+        )
         return Evaluated(msgspec.structs.replace(moved, seconds=seconds), text)
 
     def _timed(self, work: Callable[[_Item], _Made], item: _Item) -> tuple[_Made, float]:

@@ -85,6 +85,9 @@ class Scorer:
             scored = len(batch.entries)
         except Unanswered:  # with others, that come meanwhile, it would wait for those too
             self._waiting = batch
+        except LogFull:  # the horizon is beyond it already: nothing may be said before it is written
+            self._waiting = batch
+            raise
         self._upkeep()
         return scored
 

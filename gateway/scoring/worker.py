@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
+from msgspec.structs import replace
 
-from gateway.events.cloudevents import parse
+from classifiers.verdict import Why
+from gateway.events.cloudevents import parse, sender_of
 from gateway.events.gather import Read
 from gateway.events.schema import ExchangeV1, ScoreV1
 from gateway.patience import Patience
@@ -59,35 +61,48 @@ class Worker:
     def step(self) -> int:
         """Score what there is; of how many. Raises BrokersAway: then they come again, here or at another."""
         try:
-            found = list(_exchanges(self._group.poll(_POLL_SECONDS)))
-            if found:
-                self._score([gateway for gateway, _ in found], [exchange for _, exchange in found])
+            came = self._group.poll(_POLL_SECONDS)
+            if came:
+                self._score(came)
                 self._group.commit()
         except BrokersAway:
             self._group.close()
             raise
-        return len(found)
+        return len(came)
 
-    def _score(self, gateways: Sequence[str], exchanges: Sequence[ExchangeV1]) -> None:
+    def _score(self, came: Sequence[Read]) -> None:
+        asked, unread = _exchanges(came)
+        exchanges = [exchange for _, exchange in asked]
         results = self._evaluator.evaluate(exchanges)
-        now_us = self._clock.now_us()
-        entries = []
-        for gateway, exchange, result in zip(gateways, exchanges, results, strict=True):
-            self._count += 1
-            score = ScoreV1(f"{exchange.id}score", exchange.id, gateway, result.verdict)
-            entries.append(Entry(SCORER, self._count, now_us, score))
-        self._sink.deliver(entries)
+        scores = [
+            ScoreV1(f"{exchange.id}score", exchange.id, gateway, result.verdict)
+            for (gateway, exchange), result in zip(asked, results, strict=True)
+        ]
+        failed = self._evaluator.without(Why.FAILED).verdict
+        scores += [ScoreV1(f"{each}score", each, gateway, failed) for gateway, each in unread]
+        refused = self._sink.deliver(self._entries(scores))
+        if refused:  # whoever waits must have an answer, if a short one
+            short = self._evaluator.without(Why.TOO_LONG).verdict
+            self._sink.deliver(self._entries([replace(scores[number], verdict=short) for number in refused]))
         self._evaluator.settled(exchanges)
 
+    def _entries(self, scores: Sequence[ScoreV1]) -> list[Entry]:
+        first, self._count = self._count, self._count + len(scores)
+        now_us = self._clock.now_us()
+        return [Entry(SCORER, first + number, now_us, each) for number, each in enumerate(scores)]
 
-def _exchanges(reads: Sequence[Read]) -> "list[tuple[str, ExchangeV1]]":
-    found = []
-    for each in reads:
+
+def _exchanges(came: Sequence[Read]) -> tuple[list[tuple[str, ExchangeV1]], list[tuple[str, str]]]:
+    """Gateways and their exchanges; and, where only that much can be read, gateways and the ids of theirs."""
+    found, unread = [], []
+    for each in came:
         try:
             gateway, entry = parse(each.headers, each.payload)
         except ValueError as error:
-            log.warning("a record is passed over", partition=each.partition, offset=each.offset, why=str(error))
+            log.warning("a record cannot be read", partition=each.partition, offset=each.offset, why=str(error))
+            if (sender := sender_of(each.headers)) is not None:
+                unread.append(sender)
             continue
         if isinstance(entry.event, ExchangeV1):
             found.append((gateway, entry.event))
-    return found
+    return found, unread

@@ -106,6 +106,39 @@ def test_a_bad_version_that_only_the_other_gateway_serves_is_rolled_back_on_both
         assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
+def test_a_gateway_that_is_lost_is_taken_off_the_list_in_the_middle_of_a_rollout(pair: Pair) -> None:
+    lead, other = pair.fleet.lead, pair.fleet.other
+    (pair.fleet.folder / "plan.yaml").write_text(OVER_REFUSAL)
+    admin = ("--admin", f"127.0.0.1:{lead.admin_port}", "--token-file", pair.fleet.folder / "operator")
+    with lead:
+        with other:
+            started = tipstaff(
+                *("rollout", "start", "assistant", "--plan", pair.fleet.folder / "plan.yaml"),
+                *("--reason", "v2", *admin),
+            )
+            assert started.returncode == 0, started.stderr
+            until(lambda: "canary" in arms_of(other), 20, "the canary is there")
+        until(lambda: _warned(lead, "nothing heard of other for"), 60, "the lead says whom it waits for")
+        pair.canary.begin(steady(OVER_REFUSING))
+        lead.config.write_text(lead.config.read_text().replace("gather:\n  - other\n", "gather: []\n"))
+        before = lead.pid()
+        reloaded = tipstaff("reload", *admin)
+        assert reloaded.returncode == 0, reloaded.stderr
+        numbers = count()
+
+        def rolled_back() -> bool:
+            for number in islice(numbers, 20):
+                ask_something(lead, number)
+            answer = lead.admin.get("/api/v1/models/assistant/rollout")
+            return answer.is_success and answer.json()["status"] == "rolled_back"
+
+        until(rolled_back, 60, "it is taken back without the other")
+        assert lead.pid() == before
+        until(lambda: lead.status()["warnings"] == [], 20, "nobody is waited for")
+        verified = tipstaff("rollout", "verify", "assistant", *admin)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
 def nobody_new_comes_now(lead: Stack) -> None:
     """In the middle of a rollout; who starts again as it was goes on."""
     lead.stop()

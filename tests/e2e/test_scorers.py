@@ -9,7 +9,7 @@ import pytest
 
 from gateway.demo.behaviour import steady
 from tests.support.fleet import Fleet, arms_of, ask_something
-from tests.support.kafka import KafkaBroker
+from tests.support.kafka import KafkaBroker, check_valid, messages
 from tests.support.people import question
 from tests.support.plans import OVER_REFUSAL
 from tests.support.scorers import Scorers
@@ -54,6 +54,9 @@ def test_a_gateway_without_a_classifier_of_its_own_waits_for_scorers_and_keeps_t
             until(lambda: stack.status()["warnings"] == [], 20, "all is well again")
             ledger = stack.settled()
             assert all(each["balanced"] for each in ledger.values()), ledger
+    for topic, kind in (("exchanges", "exchange"), ("scores", "score")):
+        (message,) = messages(kafka["bootstrap"], kafka["prefix"] + topic)
+        assert check_valid(message) == f"dev.tipstaff.{kind}.v1"
 
 
 def test_two_gateways_and_three_scorers_decide_as_one(

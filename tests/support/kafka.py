@@ -6,9 +6,11 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Self
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from gateway.demo.session import dies_with_parent
@@ -136,7 +138,8 @@ class KafkaBroker:
             "-c",
             self._properties,
         ]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        done = subprocess.run(command, check=False, capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
 
     def _settings(self) -> dict[str, str]:
         copies = str(len(self._members))
@@ -217,6 +220,19 @@ def _message(found: dict[str, object]) -> Message:
         headers=dict(zip(pairs[::2], pairs[1::2], strict=True)),
         payload=str(found["payload"]),
     )
+
+
+def check_valid(message: Message) -> str:
+    """CloudEvents 1.0 in binary mode, with a payload by the committed schema; the type."""
+    headers = message.headers
+    assert (headers["ce_specversion"], headers["content-type"]) == ("1.0", "application/json")
+    payload = json.loads(message.payload)
+    name = f"{headers['ce_type'].removeprefix('dev.tipstaff.')}.json"
+    schema = json.loads(resources.files("gateway.events.schemas").joinpath(name).read_bytes())
+    assert headers["ce_dataschema"] == schema["$id"]
+    jsonschema.validate(payload, schema)
+    assert headers["ce_id"] == payload["id"]
+    return headers["ce_type"]
 
 
 def topics(bootstrap: str) -> set[str]:

@@ -68,6 +68,28 @@ def test_what_is_read_at_a_start_only(
     assert problems(supervised) == ()
 
 
+def test_who_is_gathered_may_change_but_is_not_begun_with(
+    supervised: Supervised, written: Written, tmp_path: Path
+) -> None:
+    def gathering(*names: str) -> None:
+        kafka = {"bootstrap": "k:9092"}
+        written(events={"source": "north", "kafka": kafka, "gather": list(names)})
+
+    gathering("south")
+    assert not supervised.reload()
+    on = "events.gather: turned on at a start only: stop tipstaff and start it again"
+    assert on in problems(supervised)
+    supervised = Supervised(tmp_path / "config.yaml", ManualClock())
+    supervised.start()
+    for names in (("south", "east"), ("east",), ()):
+        gathering(*names)
+        assert supervised.reload(), problems(supervised)
+        assert supervised.in_force.settings().events.gather == names
+    gathering("south")
+    assert not supervised.reload()
+    assert problems(supervised) == (on,)
+
+
 def test_another_unit_key_in_the_same_file_is_none_for_a_reload(supervised: Supervised, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("2" * 64)
     before = supervised.in_force.settings()

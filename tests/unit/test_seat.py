@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.seat import refuse_left_over
+from gateway.app.gateways import refuse_left_over
 from gateway.configfile import parse
 from gateway.controller.sqlite_state import SqliteStateStore
 from gateway.layout import DataFolder

@@ -1,5 +1,6 @@
 """The connection to a real PostgreSQL, the lead, and how a gateway that stands by follows it."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -29,12 +30,13 @@ class Gateways:
 
     def __init__(self, url: str, stack: ExitStack) -> None:
         self.url = url
-        self._stack = stack
+        self.stack = stack
         self.lost: list[str] = []
 
     def connect(self, name: str) -> Postgres:
-        found = Postgres.connect(State(url=self.url), name, lambda: self.lost.append(name))
-        return self._stack.enter_context(closing(found))
+        found = Postgres.connect(State(url=self.url), name)
+        found.when_lost(lambda: self.lost.append(name))
+        return self.stack.enter_context(closing(found))
 
     def leading(self, name: str = "north") -> PostgresStateStore:
         """The store, with the lead."""
@@ -64,7 +66,8 @@ class Standby:
     def __init__(self, gateways: Gateways, unit_key: str = "k1") -> None:
         self.clock = ManualClock()
         self.taken = 0
-        self.tables = StoredTables(lambda: gateways.connect("south"), unit_key, self.clock, 5.0, self._take)
+        self.tables = StoredTables(lambda: connect(gateways.url, "south"), unit_key, self.clock, 5.0, self._take)
+        gateways.stack.callback(self.tables.close)
 
     def _take(self) -> None:
         self.taken += 1
@@ -222,12 +225,49 @@ def test_who_does_not_see_the_database_does_not_take_over(own_postgres: Postgres
         assert standby.taken == 1
 
 
-def test_a_leader_with_another_unit_key_is_not_followed(gateways: Gateways) -> None:
+def test_a_leader_with_another_unit_key_is_not_followed_and_not_replaced(gateways: Gateways) -> None:
     store = gateways.leading()
     store.save(store.head(), table(store.head()), [])
     store.keep(UNIT_KEY, b"k2")
-    with pytest.raises(Unreachable, match="its unit key is k2, ours k1"):
-        Standby(gateways).look()
+    standby = Standby(gateways)
+    for _ in range(2):
+        with pytest.raises(Unreachable, match="its unit key is k2, ours k1"):
+            standby.look()
+        store.close()
+        standby.clock.advance(100)
+    assert standby.taken == 0
+
+
+def test_a_connection_that_was_lost_before_is_known_to_be(gateways: Gateways) -> None:
+    found = Postgres.connect(State(url=gateways.url), "north")
+    gateways.end_session("north")
+    with pytest.raises(StorageUnusable):
+        found.lead()
+    heard: list[str] = []
+    found.when_lost(lambda: heard.append("lost"))
+    assert heard == ["lost"]
+    found.close()
+
+
+def test_closing_ends_a_look_under_way_and_leaves_no_connection(gateways: Gateways) -> None:
+    standby = Standby(gateways)
+    looking = threading.Thread(target=standby.tables.fetch, args=(NONE, 60))
+    looking.start()
+    admin = gateways.connect("admin")
+
+    def sessions() -> int:
+        with admin.reading() as sql:
+            found = sql.execute(
+                """SELECT count(*) FROM pg_stat_activity
+                WHERE application_name = 'tipstaff south' AND datname = current_database()"""
+            )
+            return int(found.fetchone()[0])
+
+    until(lambda: sessions() == 1, 20, "it looks")
+    standby.tables.close()
+    looking.join(20)
+    assert not looking.is_alive()
+    until(lambda: sessions() == 0, 20, "nothing is left")
 
 
 def test_a_newer_format_is_not_followed(gateways: Gateways) -> None:

@@ -15,11 +15,14 @@ from gateway.events.kafka_options import KafkaOptions
 from gateway.events.schema import ExchangeV1, VerdictV1
 from gateway.events.sqlite import SqliteEventLog
 from gateway.scoring.decode import decode
+from gateway.scoring.evaluation import Evaluator
 from gateway.scoring.horizon import Horizon
-from gateway.scoring.remote import RemoteEvaluator
+from gateway.scoring.mark import Mark
+from gateway.scoring.remote import Found, RemoteEvaluator
 from gateway.scoring.sampling import Sample
 from gateway.scoring.scorer import Scorer
 from gateway.scoring.texts import KeptTexts
+from gateway.scoring.watchdog import Watchdog
 from gateway.settings import Kafka
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import Meters
@@ -45,7 +48,13 @@ class Gateway:
         texts = stack.enter_context(closing(KeptTexts(folder / "texts", "scorer-0", clock, 7, 1 << 24)))
         meters = Meters(CounterFile.open(folder / "scorer.bin"))
         stack.callback(meters.file.close)
-        remote = RemoteEvaluator(self._post, "c", decode, trouble=folder / "trouble" / "scorer-0", clock=clock)
+        found = Found("c")
+        watchdog = Watchdog(folder / "scorer-0.hung", 60)
+        mark = Mark(folder / "scorer-0.mark", hung=False)
+        stack.callback(watchdog.close)
+        stack.callback(mark.close)
+        here = Evaluator(found, decode, mark=mark, watchdog=watchdog, clock=clock)
+        remote = RemoteEvaluator(self._post, found, here, trouble=folder / "trouble" / "scorer-0", clock=clock)
         self.scorer = Scorer(
             self._log,
             remote,

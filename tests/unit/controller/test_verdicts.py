@@ -1,5 +1,6 @@
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from gateway.controller.exchange_query import ExchangeFilter
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.verdicts import VerdictReader
+from gateway.events.gathering import awaited
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import VERDICT_ERRORS, Meters
 from tests.support.manual_clock import ManualClock
@@ -24,8 +26,9 @@ class Setup:
         self.meters = Meters(self.file)
         self.index = ExchangeIndex.open(tmp_path / "index.sqlite", self.clock)
 
-    def reader(self) -> VerdictReader:
-        return VerdictReader(MemoryEventLog(self.store, "controller", self.clock), self.index, self.meters)
+    def reader(self, gateways: Collection[str] = ()) -> VerdictReader:
+        log = MemoryEventLog(self.store, "controller", self.clock)
+        return VerdictReader(log, self.index, self.meters, partial(awaited, gateways))
 
     def consumed(self) -> dict[str, int]:
         return MemoryEventLog(self.store, "controller", self.clock).consumed("verdicts")
@@ -58,6 +61,22 @@ def test_several_scorers_are_read(setup: Setup) -> None:
     MemoryEventLog(setup.store, "scorer-1", setup.clock).append("verdicts", [verdict_event(2)])
     setup.reader().step()
     assert setup.consumed() == {"scorer-0": 1, "scorer-1": 1}
+
+
+def test_nobody_waits_for_who_is_not_gathered_any_more(setup: Setup) -> None:
+    for name in ("scorer-0@east", "scorer-0@west"):
+        MemoryEventLog(setup.store, name, setup.clock).append("verdicts", [verdict_event(len(name))], None, 5)
+    setup.scorer.append("verdicts", [verdict_event(1)], None, 9)
+    for gateways, horizon in (({"east", "west"}, 5), ({"east"}, 5), (set[str](), 9)):
+        reader = setup.reader(gateways)
+        reader.step()
+        reader.step()
+        assert reader.horizon_us == horizon
+    MemoryEventLog(setup.store, "scorer-0@north", setup.clock).tick("verdicts")
+    for gateways, horizon in (({"north"}, 0), (set[str](), 9)):
+        reader = setup.reader(gateways)
+        reader.step()
+        assert reader.horizon_us == horizon
 
 
 def test_a_lost_index_is_made_anew_and_the_log_never_hears_less(setup: Setup) -> None:

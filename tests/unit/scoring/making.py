@@ -9,7 +9,7 @@ from classifiers.exchange import Answer, Exchange, Turn
 from classifiers.verdict import Finding, PrincipleFinding, Verdict, Why
 from gateway.core.ids import exchange_id
 from gateway.events.schema import ExchangeV1, ScoreV1
-from gateway.ports import BrokersAway
+from gateway.ports import BrokersAway, Classifier
 from gateway.scoring.decode import Readable
 from gateway.scoring.evaluation import Evaluator
 from gateway.scoring.mark import Mark
@@ -73,12 +73,19 @@ class WordClassifier:
 class Bench:
     """An evaluator over files in `folder`, as one process has it; make another one for the next process."""
 
-    def __init__(self, folder: Path, classifier: WordClassifier, *, hung: bool = False) -> None:
+    def __init__(self, folder: Path, classifier: Classifier, *, hung: bool = False) -> None:
+        self.breaks = False
+        """Whether decoding raises from now on."""
         self.watchdog = Watchdog(folder / "scorer-0.hung", 60)
         self.mark = Mark(folder / "scorer-0.mark", hung=hung)
         self.evaluator = Evaluator(
-            classifier, plain, mark=self.mark, watchdog=self.watchdog, clock=ManualClock(NOW_US)
+            classifier, self._decode, mark=self.mark, watchdog=self.watchdog, clock=ManualClock(NOW_US)
         )
+
+    def _decode(self, made: ExchangeV1) -> Readable | Why:
+        if self.breaks:
+            raise RuntimeError("a decoder's own fault")
+        return plain(made)
 
     def close(self) -> None:
         self.mark.close()
@@ -94,12 +101,18 @@ class FakePost:
         self.answered: list[ExchangeV1] = []
         self.refuses: set[str] = set()
         self.away = ""
+        self.begun = self.closed = 0
         self._classifier = WordClassifier()
 
-    def send(self, exchanges: Sequence[ExchangeV1]) -> set[str]:
+    def begin(self) -> None:
+        self._check()
+        self.begun += 1
+        self.back.clear()
+
+    def send(self, exchanges: Sequence[ExchangeV1]) -> dict[str, str]:
         self._check()
         self.asked += exchanges
-        return {each.id for each in exchanges} & self.refuses
+        return {each.id: "too large" for each in exchanges if each.id in self.refuses}
 
     def receive(self, seconds: float) -> list[ScoreV1]:
         self._check()
@@ -118,7 +131,7 @@ class FakePost:
             self.back.append(ScoreV1(f"{each.id}score", each.id, "north", verdict))
 
     def close(self) -> None:
-        """Nothing is held."""
+        self.closed += 1
 
     def _check(self) -> None:
         if self.away:

@@ -11,7 +11,7 @@ from gateway.events.schema import Event, Stream, VerdictV1
 from gateway.ports import LogFull, Positions
 from gateway.scoring.evaluation import Evaluator
 from gateway.scoring.horizon import Horizon
-from gateway.scoring.remote import RemoteEvaluator
+from gateway.scoring.remote import Found, RemoteEvaluator
 from gateway.scoring.sampling import Sample
 from gateway.scoring.scorer import Scorer
 from gateway.scoring.texts import KeptTexts
@@ -28,7 +28,6 @@ from tests.unit.scoring.making import (
     WordClassifier,
     exchange,
     identifier,
-    plain,
 )
 
 
@@ -130,8 +129,9 @@ def test_what_is_read_elsewhere_gets_its_verdicts_in_order_and_nothing_is_known_
 ) -> None:
     house, post = House(tmp_path, store), FakePost()
     trouble = tmp_path / "trouble" / "scorer-0"
-    remote = RemoteEvaluator(post, CONSTITUTION, plain, trouble=trouble, clock=house.clock)
-    house.scorer = house.made(remote)
+    found = Found(CONSTITUTION)
+    bench = Bench(tmp_path / "remote", found)
+    house.scorer = house.made(RemoteEvaluator(post, found, bench.evaluator, trouble=trouble, clock=house.clock))
     given = [exchange(number) for number in range(300)]
     first_us, *_ = proxy.append("exchanges", given[:10])
     assert house.scorer.step() == 0
@@ -153,6 +153,32 @@ def test_what_is_read_elsewhere_gets_its_verdicts_in_order_and_nothing_is_known_
     house.scorer.step()
     assert house.log.read("verdicts", {}, 1000).forwarded["scorer-0"] >= later[-1]
     house.close()
+    bench.close()
+
+
+def test_what_cannot_be_written_is_not_known_either_while_others_wait_for_scorers(
+    tmp_path: Path, store: MemoryStore, proxy: MemoryEventLog
+) -> None:
+    house, post, found = House(tmp_path, store), FakePost(), Found(CONSTITUTION)
+    bench = Bench(tmp_path / "remote", found)
+    trouble = tmp_path / "trouble" / "scorer-0"
+    house.scorer = house.made(RemoteEvaluator(post, found, bench.evaluator, trouble=trouble, clock=house.clock))
+    first_us, *_ = proxy.append("exchanges", [exchange(1)])
+    house.scorer.step()
+    post.answer(exchange(1))
+    house.log.full = True
+    with pytest.raises(LogFull):
+        house.scorer.step()
+    proxy.append("exchanges", [exchange(2)])
+    for _ in range(3):
+        house.clock.advance(1)
+        with pytest.raises(LogFull):
+            house.scorer.step()
+        assert house.log.read("verdicts", {}, 10).forwarded.get("scorer-0", 0) < first_us
+    house.log.full = False
+    assert house.scorer.step() == 1
+    house.close()
+    bench.close()
 
 
 def test_the_numbers_say_what_the_verdicts_say(tmp_path: Path, store: MemoryStore, proxy: MemoryEventLog) -> None:

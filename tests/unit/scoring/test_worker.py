@@ -43,13 +43,15 @@ class FakeGroup:
 class FakeSink:
     def __init__(self) -> None:
         self.scores: list[ScoreV1] = []
-        self.away = False
+        self.away = self.refuses_findings = False
 
     def deliver(self, entries: Sequence[Entry]) -> dict[int, str]:
         if self.away:
             raise BrokersAway("test", "no broker")
-        self.scores += [each.event for each in entries if isinstance(each.event, ScoreV1)]
-        return {}
+        scores = [each.event for each in entries if isinstance(each.event, ScoreV1)]
+        large = {number for number, each in enumerate(scores) if self.refuses_findings and each.verdict.findings}
+        self.scores += [each for number, each in enumerate(scores) if number not in large]
+        return dict.fromkeys(large, "too large")
 
     def close(self) -> None:
         """Nothing is held."""
@@ -94,6 +96,20 @@ def test_what_is_no_exchange_is_passed_over(bench: Bench) -> None:
     group.put("north", audit(1))
     group.records.append(Read("exchanges", 0, 1, {"ce_source": b"/tipstaff/north"}, b"{"))
     group.put("north", exchange(3, "raise"))
-    assert worker.step() == 1
+    assert worker.step() == 3
     assert [each.verdict.not_evaluated for each in sink.scores] == ["failed"]
     assert worker.step() == 0
+
+
+def test_whoever_waits_has_an_answer_also_where_nothing_can_be_read_or_said(bench: Bench) -> None:
+    group, sink = FakeGroup(), FakeSink()
+    worker = Worker(group, sink, bench.evaluator, ManualClock())
+    group.put("north", exchange(1))
+    newer = group.records[0]
+    group.records = [Read("exchanges", 0, 0, newer.headers, newer.payload.replace(b"exchange.v1", b"exchange.v2"))]
+    group.put("south", exchange(2))
+    sink.refuses_findings = True
+    assert worker.step() == 2
+    answers = {each.exchange_id: (each.gateway, each.verdict.not_evaluated) for each in sink.scores}
+    assert answers == {exchange(1).id: ("north", "failed"), exchange(2).id: ("south", "too_long")}
+    assert group.at == 2
