@@ -178,7 +178,7 @@ def _controller(
 ) -> tuple[ControllerParts, ControllerLoop]:
     settings, data, clock = process.settings, process.data, process.clock
     constitution = load_constitution(settings.constitution)
-    seat = take_seat(process, stack, begin_anew)
+    seat = take_seat(process, stack, begin_anew, adopt=adopt)
     store, decides = seat.store, seat.source is None
     tell = _notifier(process, store, stack).tell
     tables = tables_of(process, seat, tell, adopt=adopt)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from classifiers import constitution
 from gateway.app.common import exit_code
+from gateway.app.gateways import refuse_left_over
 from gateway.app.seat import leading
 from gateway.clock import SystemClock
 from gateway.configfile import load
@@ -48,6 +49,7 @@ def _rollback(config: Path, model: str, reason: str, say: Callable[[str], object
     if settings.control is not None:
         raise ConfigError([f"this gateway follows {settings.control.url}: roll back on that machine"])
     prepare(data, say)
+    refuse_left_over(settings, data)
     with ExitStack() as stack:
         stack.callback(_lock(data, model).close)
         rollouts, tables = _opened(settings, data, stack)

@@ -54,7 +54,6 @@ _AT_A_START = (
     "deadlines.drain",
     "retention.numbers_days",
     "events",
-    "state",
 )
 
 
@@ -93,7 +92,7 @@ def _at_a_start(settings: Settings, running: Settings) -> Iterator[str]:
             yield f"{key}: read at a start only: stop tipstaff and start it again"
     if settings.events.gather and not running.events.gather:
         yield "events.gather: turned on at a start only: stop tipstaff and start it again"
-    for key in ("tls", "control"):
+    for key in ("tls", "control", "state"):
         if (getattr(settings, key) is None) != (getattr(running, key) is None):
             yield f"{key}: turned on and off at a start only: stop tipstaff and start it again"
 

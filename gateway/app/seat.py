@@ -7,15 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import structlog
+
 from gateway import unitkeys
 from gateway.app.common import Process
-from gateway.app.shared_state import connect
+from gateway.app.shared_state import connect, own_name
 from gateway.controller.database import FormatError, StorageUnusable, opening
 from gateway.controller.followed import FollowedTables, Source
 from gateway.controller.known_stores import KnownStores, default_folder
 from gateway.controller.recovery import birth, open_state
-from gateway.controller.state_store import UNIT_KEY, SqlStateStore
+from gateway.controller.state_store import UNIT_KEY, SqlStateStore, read_head, read_named
 from gateway.controller.tables import RoutingTables, wishes
+from gateway.core.routing import RoutingTable
 from gateway.events.schema import DecisionV1
 from gateway.layout import DataFolder
 from gateway.ports import Clock
@@ -23,6 +26,8 @@ from gateway.settings import Settings, State
 
 if TYPE_CHECKING:
     from gateway.controller.postgres_state import PostgresStateStore
+
+log = structlog.get_logger(__name__)
 
 Tell = Callable[[DecisionV1], None]
 
@@ -35,14 +40,14 @@ class Seat(NamedTuple):
     stands_by: bool = False
 
 
-def take_seat(process: Process, stack: ExitStack, begin_anew: Callable[[], object]) -> Seat:
+def take_seat(process: Process, stack: ExitStack, begin_anew: Callable[[], object], *, adopt: bool) -> Seat:
     """`begin_anew` is called, from any thread, when the seat is to be another one: the lead was lost, or is free.
 
     Raises what opening a store does, ConfigError.
     """
     settings, data, clock = process.settings, process.data, process.clock
     if settings.state is not None:
-        return _shared(process, settings.state, stack, begin_anew)
+        return _shared(process, settings.state, stack, begin_anew, adopt=adopt)
     store = open_state(data, clock)
     stack.callback(store.close)
     if settings.control is None:
@@ -52,50 +57,69 @@ def take_seat(process: Process, stack: ExitStack, begin_anew: Callable[[], objec
     return Seat(store, ControlTables(settings.control, _unit_key(settings)))
 
 
-def _shared(process: Process, state: State, stack: ExitStack, begin_anew: Callable[[], object]) -> Seat:
-    from gateway.controller.standby import StoredTables
-
+def _shared(
+    process: Process, state: State, stack: ExitStack, begin_anew: Callable[[], object], *, adopt: bool
+) -> Seat:
     settings, data, clock = process.settings, process.data, process.clock
-    store = leading(settings, state, clock)
+    store = leading(settings, state, clock, adopt=adopt)
     if store is not None:
         stack.callback(store.close)
         store.when_lost(begin_anew)
+        log.info("this gateway leads", epoch=store.head().epoch)
         return Seat(store, None)
+    from gateway.controller.standby import StoredTables
+
+    log.info("this gateway stands by: another one leads")
     own = open_state(data, clock)
     stack.callback(own.close)
     reach = partial(connect, state, settings.events)
-    source = StoredTables(reach, _unit_key(settings), clock, state.take_over_after, begin_anew)
+    source = StoredTables(
+        reach, own_name(settings.events), _unit_key(settings), clock, state.take_over_after, begin_anew
+    )
     return Seat(own, source, stands_by=True)
 
 
-def leading(settings: Settings, state: State, clock: Clock) -> "PostgresStateStore | None":
+def leading(settings: Settings, state: State, clock: Clock, *, adopt: bool = False) -> "PostgresStateStore | None":
     """The shared store, with the lead, until it is closed or the connection is lost. None: another gateway has it.
 
-    Raises StorageUnusable, also where it is another tipstaff's; ConfigError.
+    `adopt`: also where the table here is of another store. Raises StorageUnusable, also where this gateway must not
+    lead; ConfigError.
     """
-    from gateway.controller.postgres_state import PostgresStateStore
-
+    data = DataFolder(settings.data)
     with ExitStack() as trying:
         database = trying.enter_context(closing(connect(state, settings.events)))
+        from gateway.controller.postgres_state import PostgresStateStore, is_made
+
         if not database.lead():
             return None
+        new_id, found = birth(data, clock)
         try:
-            store = PostgresStateStore.open(database, *birth(DataFolder(settings.data), clock))
+            with database.reading() as sql:
+                made = is_made(sql)
+                there, key = (read_head(sql).store_id, read_named(sql, UNIT_KEY)) if made else ("", None)
+            _refuse_foreign(there, found, adopt=adopt)
+            _refuse_other_key(key, settings, data)
+            store = PostgresStateStore.open(database, new_id, found)
         except FormatError as error:
             raise StorageUnusable(f"this gateway cannot lead: {error}") from error
-        _deal_alike(store, _unit_key(settings))
+        store.keep(UNIT_KEY, _unit_key(settings).encode())
         trying.pop_all()
         return store
 
 
-def _deal_alike(store: SqlStateStore, ours: str) -> None:
-    """Whoever leads deals units as those before, at least while somebody is compared by that."""
-    known = store.named(UNIT_KEY)
-    going_on = [rollout.model for rollout in store.rollouts() if not rollout.ended]
-    if known is not None and known.decode() != ours and going_on:
-        said = f"its unit key is {known.decode()}, ours {ours}, and a rollout of {', '.join(going_on)} is under way"
-        raise StorageUnusable(f"this gateway cannot lead: {said}; give both the same unit_key_file")
-    store.keep(UNIT_KEY, ours.encode())
+def _refuse_foreign(there: str, found: RoutingTable | None, *, adopt: bool) -> None:
+    if there and found is not None and found.store_id != there and not adopt:
+        said = f"the state is of store {there}, the table here of {found.store_id}"
+        raise StorageUnusable(f"this gateway cannot lead: {said}; restart with --adopt if that is right")
+
+
+def _refuse_other_key(key: bytes | None, settings: Settings, data: DataFolder) -> None:
+    """Whoever leads deals units as those before, unless this gateway had that key too, and was given another."""
+    ours, used = _unit_key(settings), unitkeys.in_use(data)
+    known = () if used is None else used.history
+    if key is not None and key.decode() not in (ours, *known):
+        said = f"units are dealt by the key {key.decode()}, ours is {ours}"
+        raise StorageUnusable(f"this gateway cannot lead: {said}; give all the same unit_key_file")
 
 
 def tables_of(process: Process, seat: Seat, tell: Tell, *, adopt: bool) -> RoutingTables | FollowedTables:

@@ -21,7 +21,12 @@ def check(state: State) -> None:
 
 def connect(state: State, events: Events) -> "Postgres":
     """See `Postgres.connect`. Raises ConfigError, StorageUnusable."""
-    return _driver().connect(state, events.source or socket.gethostname())
+    return _driver().connect(state, own_name(events))
+
+
+def own_name(events: Events) -> str:
+    """What this gateway is called among others."""
+    return events.source or socket.gethostname()
 
 
 def _driver() -> "type[Postgres]":

@@ -4,6 +4,9 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from socket import gethostname
 
+import structlog
+
+from gateway import __version__
 from gateway.app.common import exit_code, running_process
 from gateway.app.kafka import options_of
 from gateway.app.reload import UNREAD_BY_SCORER, Renewal, run_renewed
@@ -15,6 +18,8 @@ from gateway.processes import SCORER
 from gateway.scoring.evaluation import Evaluator
 from gateway.scoring.worker import Worker
 from gateway.settings import ConfigError
+
+log = structlog.get_logger(__name__)
 
 
 def run_worker(config: Path) -> int:
@@ -32,7 +37,9 @@ def _run_worker(config: Path, parent: Parent) -> int:
         renewal = Renewal(config, settings, parent, unread=UNREAD_BY_SCORER - {"events"})
         group = stack.enter_context(closing(KafkaGroup(options, Evaluator.at_once)))
         sink = stack.enter_context(closing(KafkaSink(options, "scores", settings.events.source or gethostname())))
-        worker = Worker(group, sink, evaluator_of(process, keeps=False), process.clock)
+        evaluator = evaluator_of(process, keeps=False)
+        log.info("reading for all gateways", version=__version__, constitution=evaluator.constitution)
+        worker = Worker(group, sink, evaluator, process.clock)
         run_renewed(worker.run, parent, renewal)
         renewal.finish()
     return Exit.OK

@@ -16,14 +16,16 @@ from gateway.tablefile import BadTable, read_table, write_table
 log = structlog.get_logger(__name__)
 
 STALE_SECONDS = 60.0
-"""After so long without a word from the controller people are told. A quiet one speaks every WAIT_SECONDS."""
-WAIT_SECONDS = 20.0
-"""How long the controller may hold back its answer while nothing changes."""
+"""After so long without a word from the controller people are told. """
 _NONE = RoutingTable(store_id="", epoch=0, version=0, models={})
 
 
 class Unreachable(Exception):
     """The controller gave no table and no word on it; the message says why."""
+
+
+class Refused(Unreachable):
+    """There is a table that must not be taken here, and no waiting mends that."""
 
 
 class Source(Protocol):
@@ -34,11 +36,15 @@ class Source(Protocol):
         """In a sentence, what gives them."""
 
     @property
+    def wait_seconds(self) -> float:
+        """How long `fetch` may be let wait: how old a word on a table that does not change may be."""
+
+    @property
     def elsewhere(self) -> str:
         """See `gateway.controller.tables.Tables`."""
 
     def fetch(self, known: RoutingTable, wait: float) -> RoutingTable | None:
-        """A table that differs from `known`; None: there was none for `wait` seconds. Raises Unreachable."""
+        """A table that differs from `known`; None: none came for `wait` seconds. Raises Unreachable, Refused."""
 
     def close(self) -> None:
         """Let go, from any thread; a second call does nothing. What is under way ends soon."""
@@ -61,6 +67,7 @@ class FollowedTables:
         self._patience = Patience("following the routing table", clock, (Unreachable,))
         self._confirmed = clock.monotonic()
         self._trouble = ""
+        self._refused = False
         self._table = self._found()
         """As it is on disk."""
 
@@ -94,6 +101,8 @@ class FollowedTables:
     @property
     def warnings(self) -> list[str]:
         """See Tables."""
+        if self._refused:
+            return [f"the routing table is not followed: {self._trouble}"]
         if self._trouble and (self.age_seconds > STALE_SECONDS or self._table is None):
             return [f"no word on the routing table for {self.age_seconds:.0f} s: {self._trouble}"]
         return []
@@ -131,7 +140,7 @@ class FollowedTables:
         try:
             while not self._stop.is_set():
                 if self._patience.due:
-                    self.step(WAIT_SECONDS)
+                    self.step(self._source.wait_seconds)
                 else:
                     self._stop.wait(0.05)
         except BaseException as error:  # a thread's end: whoever listens to `on_death` ends the process
@@ -146,12 +155,12 @@ class FollowedTables:
                 if found is not None:
                     self._take(found)
             except (Unreachable, OSError) as error:
-                self._trouble = str(error)
+                self._trouble, self._refused = str(error), isinstance(error, Refused)
                 raise
-            self._trouble, self._confirmed = "", self._clock.monotonic()
+            self._trouble, self._refused, self._confirmed = "", False, self._clock.monotonic()
 
     def _take(self, found: RoutingTable) -> None:
-        """Raises Unreachable for a table that may not replace ours, OSError when it cannot be kept."""
+        """Raises Refused for a table that may not replace ours, OSError when it cannot be kept."""
         ours = self._table
         if ours is None or found.replaces(ours) or (self._adopt and found.store_id != ours.store_id):
             with self._lock:
@@ -161,10 +170,10 @@ class FollowedTables:
             log.info("routing table taken", store=found.store_id, epoch=found.epoch, version=found.version)
         elif found.store_id != ours.store_id:
             way = "restart with --adopt if it is the right one"
-            raise Unreachable(f"{self._source.name} has a table of another store, {found.store_id}: {way}")
+            raise Refused(f"{self._source.name} has a table of another store, {found.store_id}: {way}")
         else:
             at, here = f"{found.epoch}.{found.version}", f"{ours.epoch}.{ours.version}"
-            raise Unreachable(f"{self._source.name} has table {at}, older than {here} here: not taken; restored?")
+            raise Refused(f"{self._source.name} has table {at}, older than {here} here: not taken; restored?")
 
     def _write(self, table: RoutingTable) -> None:
         write_table(self._data.table, table)

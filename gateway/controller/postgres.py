@@ -4,12 +4,15 @@ Whoever holds the advisory lock leads, for as long as the connection lives. Post
 for `SILENT_SECONDS`, so that a paused or cut-off process loses the lead; a thread sees to it that others don't.
 """
 
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 import psycopg
+import structlog
 from psycopg.conninfo import conninfo_to_dict
 
 from gateway.controller.database import StorageUnusable
@@ -17,10 +20,14 @@ from gateway.controller.sql import Rows
 from gateway.keys import read_secret
 from gateway.settings import ConfigError, State
 
+log = structlog.get_logger(__name__)
+
 SCHEMA = "tipstaff"
 """Where all tables are."""
 SILENT_SECONDS = 10
 _BEAT_SECONDS = 2.0
+_LONGEST_SECONDS, _HANGING_SECONDS = 15, 20.0
+"""A statement may take so long: by the server, and by us, who let go of one that says nothing at all."""
 _PEACE_SECONDS = 2.0
 """How long the end waits for a statement under way."""
 _LEAD = (0x74697073, 0x7461_6666)
@@ -38,7 +45,7 @@ _SESSION = (
     f"SET idle_in_transaction_session_timeout = '{SILENT_SECONDS}s'",
     f"SET tcp_user_timeout = '{SILENT_SECONDS}s'",  # also where the server is just saying something
     "SET lock_timeout = '10s'",
-    "SET statement_timeout = '60s'",
+    f"SET statement_timeout = '{_LONGEST_SECONDS}s'",
     f"SET search_path = {SCHEMA}",
 )
 _HOLDER = """
@@ -165,8 +172,23 @@ class Postgres:
 
     def _beat(self) -> None:
         while not self._over.wait(_BEAT_SECONDS):
-            with suppress(StorageUnusable), self._lock, self._watched():
-                self._statements.execute("SELECT 1")
+            if not self._lock.acquire(timeout=_HANGING_SECONDS):
+                self._cut()
+                continue
+            cutting = threading.Timer(_HANGING_SECONDS, self._cut)
+            cutting.start()
+            try:
+                with suppress(StorageUnusable), self._watched():
+                    self._statements.execute("SELECT 1")
+            finally:
+                cutting.cancel()
+                self._lock.release()
+
+    def _cut(self) -> None:
+        """Whoever waits for the server hears that the connection is lost."""
+        log.error("the database says nothing any more, letting go of it", where=self._where)
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self._connection.fileno())) as ours:
+            ours.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Let go, of the lead too; a second call does nothing."""

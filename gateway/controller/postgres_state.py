@@ -80,7 +80,6 @@ class PostgresStateStore(SqlStateStore):
 
 def migrate(sql: Statements, version: int, tables: str, migrations: Mapping[int, str]) -> None:
     """Bring the schema to format `version`, for the one who leads. Raises FormatError, having changed nothing."""
-    sql.execute("SET LOCAL statement_timeout = 0")
     found = read_format(sql)
     if found > version or any(step not in migrations for step in range(found or version, version)):
         raise FormatError(

@@ -24,10 +24,10 @@ def birth(
 
 def open_state(data: DataFolder, clock: Clock, entropy: Callable[[int], bytes] = urandom) -> SqliteStateStore:
     """The store in `data`, made when it is missing. Raises FormatError, StorageUnusable, sqlite3.Error."""
-    found = None if data.state.exists() else _published(data)
-    if found is not None:
+    new_id, found = birth(data, clock, entropy)
+    if found is not None and not data.state.exists():
         log.warning("the controller's state is gone, going on from the published table", version=found.version)
-    return SqliteStateStore.open(data.state, exchange_id(clock.now_us(), entropy(10)), found)
+    return SqliteStateStore.open(data.state, new_id, found)
 
 
 def _published(data: DataFolder) -> RoutingTable | None:

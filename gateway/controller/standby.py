@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from gateway.controller.database import FormatError, StorageUnusable
-from gateway.controller.followed import Unreachable
+from gateway.controller.followed import Refused, Unreachable
 from gateway.controller.postgres import Postgres
 from gateway.controller.postgres_state import is_made
 from gateway.controller.state_store import UNIT_KEY, read_named, read_table
@@ -22,20 +22,24 @@ _LOOK_SECONDS = 0.25
 class StoredTables:
     """`gateway.controller.followed.Source`. `take_over` is called when nobody has led for `after` seconds.
 
-    `connect`: raises StorageUnusable, ConfigError. `unit_key`: the fingerprint of our own.
+    `connect`: raises StorageUnusable, ConfigError. `own`: this
+    gateway's name; `unit_key`: the fingerprint of its key.
     """
 
     name = "the leader"
+    wait_seconds = 1.0
 
     def __init__(
         self,
         connect: Callable[[], Postgres],
+        own: str,
         unit_key: str,
         clock: Clock,
         after: float,
         take_over: Callable[[], object],
     ) -> None:
         self._connect = connect
+        self._own = own
         self._unit_key = unit_key
         self._clock = clock
         self._after = after
@@ -49,8 +53,9 @@ class StoredTables:
     @property
     def elsewhere(self) -> str:
         """See Source."""
-        who = f"{self._leader} leads" if self._leader else "nobody is known to lead just now"
-        return f"this gateway stands by, {who}: ask there, with --admin"
+        if not self._leader:
+            return "this gateway stands by, and nobody is known to lead just now: ask again in a moment"
+        return f"this gateway stands by, {self._leader} leads: ask there, with --admin"
 
     def fetch(self, known: RoutingTable, wait: float) -> RoutingTable | None:
         """See Source."""
@@ -83,11 +88,14 @@ class StoredTables:
                 made = is_made(sql)
                 table, key = (read_table(sql), read_named(sql, UNIT_KEY)) if made else (None, None)
         except FormatError as error:
-            raise Unreachable(str(error)) from error
+            raise Refused(str(error)) from error
         if key is not None and key.decode() != self._unit_key:
             said = f"its unit key is {key.decode()}, ours {self._unit_key}"
-            raise Unreachable(f"the leader deals units otherwise: {said}; give both the same unit_key_file")
-        self._watch(self._database.leader())  # whoever could not lead does not take over
+            raise Refused(f"the leader deals units otherwise: {said}; give both the same unit_key_file")
+        leader = self._database.leader()
+        if leader == self._own:
+            raise Refused(f"another gateway of the name {leader} leads: give each its own events.source")
+        self._watch(leader)  # who could not lead does not come so far, and does not take over
         return table
 
     def _watch(self, leader: str | None) -> None:

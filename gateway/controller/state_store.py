@@ -26,7 +26,7 @@ _NAMED = "INSERT INTO named VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET body 
 
 def claim_epoch(sql: Sql, new_id: str, found: RoutingTable | None) -> int:
     """The next epoch of the store, which is made when it is missing: with the id `new_id`, or carrying on from
-    `found`, a table that a lost store had published.
+    `found`, a table that it had published. Its epoch is behind that in any case: the store may have been restored.
     """
     born = Head(new_id, 0, 0) if found is None else Head(found.store_id, found.epoch, found.version)
     routing = None if found is None else msgspec.json.encode(found)
@@ -34,8 +34,11 @@ def claim_epoch(sql: Sql, new_id: str, found: RoutingTable | None) -> int:
         "INSERT INTO head VALUES (1, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (born.store_id, born.epoch, born.version, routing),
     )
-    sql.execute("UPDATE head SET epoch = epoch + 1")
-    return read_head(sql).epoch
+    there = read_head(sql)
+    published = found.epoch if found is not None and found.store_id == there.store_id else 0
+    epoch = max(there.epoch, published) + 1
+    sql.execute("UPDATE head SET epoch = ?", (epoch,))
+    return epoch
 
 
 def read_head(sql: Sql) -> Head:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 import httpx
 import msgspec
 
-from gateway.controller.followed import Unreachable
+from gateway.controller.followed import Refused, Unreachable
 from gateway.core.routing import RoutingTable
 from gateway.keys import read_secret
 from gateway.settings import Control
@@ -22,6 +22,8 @@ class Told(RoutingTable, frozen=True):
 
 class ControlTables:
     """`gateway.controller.followed.Source`. `unit_key`: the fingerprint of our own. Raises ConfigError."""
+
+    wait_seconds = 20.0
 
     def __init__(self, control: Control, unit_key: str) -> None:
         self.name = control.url
@@ -64,7 +66,7 @@ class ControlTables:
             raise Unreachable(f"{self.name} gives no routing table: {error}; is it the admin port?") from error
         if told.unit_key != self._unit_key:
             said = f"its unit key is {told.unit_key or 'none yet'}, ours {self._unit_key}"
-            raise Unreachable(f"{self.name} deals units otherwise: {said}; give both the same unit_key_file")
+            raise Refused(f"{self.name} deals units otherwise: {said}; give both the same unit_key_file")
         return RoutingTable(told.store_id, told.epoch, told.version, told.models)
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from gateway.events.schema import DecisionV1
 from gateway.layout import DataFolder
 from gateway.ports import Clock, Head, RolloutStep, StateStore
 from gateway.settings import Model
-from gateway.tablefile import write_table
+from gateway.tablefile import BadTable, read_table, write_table
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +49,12 @@ def wishes(models: Mapping[str, Model]) -> dict[str, Wish]:
 
 class Elsewhere(Exception):
     """How units are split is decided by another controller."""
+
+
+def refuse_elsewhere(tables: "Tables", *, found: bool = False) -> None:
+    """Raises Elsewhere where another controller has what is asked for, and nothing was `found` here."""
+    if tables.elsewhere and not found:
+        raise Elsewhere(tables.elsewhere)
 
 
 class Tables(Protocol):
@@ -130,10 +136,18 @@ class RoutingTables:
             changes = weights.at_start(stored, models, now, lambda: self._entropy(16), lost=lost, pasts=past)
             if lost:
                 log.warning("the state of this data folder was lost: arms wait at 0 % until an operator speaks")
-            if changes or stored is None:
+            if changes or stored is None or self._is_outrun(stored):
                 self._save(stored, changes)
             self._known.remember(self._data.root, self._store.head().store_id, now)
             return self._publish()
+
+    def _is_outrun(self, stored: RoutingTable) -> bool:
+        """Whether a later table was published than the store has: one that was restored. Nobody would take ours."""
+        try:
+            published = read_table(self._data.table)
+        except BadTable:
+            return False
+        return published is not None and published.replaces(stored)
 
     def _was_known_otherwise(self) -> bool:
         known = self._known.find(self._data.root)

@@ -66,6 +66,11 @@ class Evaluator:
         self._clock = clock
         self._failures: set[str] = set()
 
+    @property
+    def constitution(self) -> str:
+        """Content hash of the one that is read by."""
+        return self._classifier.constitution
+
     def evaluate(self, exchanges: Sequence[ExchangeV1]) -> list[Evaluated]:
         """One result per exchange, in order. Never raises for what is in an exchange."""
         done: dict[int, Evaluated] = {}

@@ -23,11 +23,12 @@ log = structlog.get_logger(__name__)
 
 SILENT_SECONDS = 10.0
 """With so long no answer to anything that was asked people are told."""
-_AGAIN_SECONDS, _MOST_SECONDS = 60.0, 600.0
+_AGAIN_SECONDS, _MOST_SECONDS = 20.0, 600.0
 """After so long without any answer what is still open is asked again, then ever more seldom: scorers may have died
 with it. Kafka keeps it for an hour.
 """
 _WAIT_SECONDS = 0.2
+_RECENT_SECONDS = 300.0
 _HOW = "tipstaff scorer CONFIG --from kafka"
 
 
@@ -88,7 +89,8 @@ class RemoteEvaluator:
         self._asked: dict[str, _Asked] = {}
         self._heard_at = clock.monotonic()
         self._away = ""
-        self._other = ""
+        self._others: dict[str, float] = {}
+        """Constitution of a scorer -> when it last answered by it."""
 
     def evaluate(self, exchanges: Sequence[ExchangeV1]) -> list[Evaluated]:
         """One result per exchange, in order. Raises Unanswered."""
@@ -141,8 +143,8 @@ class RemoteEvaluator:
         if score.exchange_id in self._asked:  # else it is known, or of a process before
             self._heard_at = self._clock.monotonic()
             self._found.scores.setdefault(score.exchange_id, score.verdict)
-            other = score.verdict.constitution
-            self._other = other if other != self._found.constitution else ""
+            if score.verdict.constitution != self._found.constitution:
+                self._others[score.verdict.constitution] = self._heard_at
 
     def settled(self, exchanges: Sequence[ExchangeV1]) -> None:
         """These have their verdicts."""
@@ -166,10 +168,10 @@ class RemoteEvaluator:
         words = [self._away] if self._away else []
         if silent and not self._away:
             words.append(f"no scorer has answered for {SILENT_SECONDS:.0f} s or longer: does one run? {_HOW}")
-        if self._other:
-            words.append(
-                f"scorers read by the constitution {self._other}, this gateway by {self._found.constitution}"
-            )
+        recent = self._clock.monotonic() - _RECENT_SECONDS
+        if others := [each for each, at in self._others.items() if at > recent]:
+            by = ", ".join(others)
+            words.append(f"scorers read by the constitution {by}, this gateway by {self._found.constitution}")
         tell(self._trouble, "; ".join(words))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.controller.state_store import read_head
 from gateway.demo.behaviour import steady
-from tests.support.fleet import arms_of, ask_something, give
+from tests.support.fleet import USERS, arms_of, ask, ask_something, give
 from tests.support.kafka import KafkaBroker
 from tests.support.peers import NAMES, Peers, leads
 from tests.support.people import People
@@ -68,6 +68,11 @@ def shown(stack: Stack) -> dict[str, Any]:
 
 def here(stack: Stack) -> set[str]:
     return {each["id"] for each in stack.exchanges()}
+
+
+def asked(stack: Stack) -> set[str]:
+    """Which versions answer there."""
+    return {ask(stack, user).json()["model"] for user in USERS}
 
 
 def table(stack: Stack) -> dict[str, Any]:
@@ -181,3 +186,18 @@ def test_nothing_is_lost_or_decided_twice_when_leaders_die_and_the_database_cras
             assert verified.returncode == 0, verified.stdout + verified.stderr
             made = leader.admin.get("/api/v1/decisions", params={"limit": 500}).json()["decisions"]
             assert [each["kind"] for each in made].count("roll_back") == 1, made
+
+
+def test_without_the_database_a_reload_takes_the_canary_away(own_postgres: PostgresServer, tmp_path: Path) -> None:
+    with simulated("v1", "v2") as (stable, canary):
+        arms = {"stable": {"endpoints": [stable.url]}, "canary": {"endpoints": [canary.url]}}
+        north = Peers(tmp_path, arms, own_postgres.new_database()).gateways["north"]
+        with north:
+            give(north, 50)
+            until(lambda: "canary" in arms_of(north), 10, "the canary is there")
+            assert asked(north) == {"v1", "v2"}
+            own_postgres.stop()
+            until(lambda: not table(north), 30, "the controller waits for its database")
+            north.config.write_text(north.config.read_text().replace(canary.url, stable.url))
+            os.kill(north.pid(), signal.SIGHUP)
+            until(lambda: asked(north) == {"v1"}, 20, "everybody gets the first version")

@@ -6,11 +6,12 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import LiteralString
 
+import psutil
 import psycopg
 import pytest
 
@@ -74,6 +75,19 @@ class PostgresServer:
             self._process.send_signal(how)
             self._process.wait(30)
             self._process = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """All of its processes say nothing, and go on living."""
+        assert self._process is not None
+        family = [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)]
+        for each in family:
+            each.suspend()
+        try:
+            yield
+        finally:
+            for each in family:
+                each.resume()
 
     def close(self) -> None:
         """End it, and remove what it left."""

@@ -13,6 +13,7 @@ from gateway.controller.problems import not_found
 from gateway.controller.record import Look, NoRecord, read_record
 from gateway.controller.routers.values import problems
 from gateway.controller.routers.who import Who
+from gateway.controller.tables import Tables, refuse_elsewhere
 from gateway.controller.trail import AuditTrail
 from gateway.core.identity import Identity
 
@@ -24,7 +25,7 @@ _ZIP: dict[int | str, dict[str, Any]] = {
 }
 
 
-def bundles_router(folder: FolderWatch, look: Look, version: str, trail: AuditTrail) -> APIRouter:
+def bundles_router(folder: FolderWatch, look: Look, version: str, trail: AuditTrail, tables: Tables) -> APIRouter:
     """Of `folder` and the state that `look` sees; `version`: tipstaff's, which stands in the file."""
     router = APIRouter(prefix="/api/v1/rollouts", tags=["rollouts"])
 
@@ -32,6 +33,7 @@ def bundles_router(folder: FolderWatch, look: Look, version: str, trail: AuditTr
         try:
             record = read_record(folder.data, wanted, look)
         except NoRecord as error:
+            refuse_elsewhere(tables)
             raise not_found("rollout", str(error)) from error
         trail.tell(who.name, "bundle.exported", record.kept.state.rollout)
         pieces = bundle(folder.data, record, version)
@@ -46,7 +48,7 @@ def bundles_router(folder: FolderWatch, look: Look, version: str, trail: AuditTr
         "/bundle",
         summary="The newest rollout, to be checked",
         response_class=StreamingResponse,
-        responses={**_ZIP, **problems(404)},
+        responses={**_ZIP, **problems(404, 409)},
     )
     def newest(who: Who) -> StreamingResponse:
         """As the one of one rollout."""
@@ -56,7 +58,7 @@ def bundles_router(folder: FolderWatch, look: Look, version: str, trail: AuditTr
         "/{rollout:path}/bundle",
         summary="A rollout, to be checked",
         response_class=StreamingResponse,
-        responses={**_ZIP, **problems(404)},
+        responses={**_ZIP, **problems(404, 409)},
     )
     def one(rollout: str, who: Who) -> StreamingResponse:
         """A zip with its plan, constitution, verdicts without text, labels, inputs and all decisions, for

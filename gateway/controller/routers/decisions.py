@@ -9,29 +9,32 @@ from gateway.controller.problems import not_found
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.routers.decision_values import DecisionDetail, DecisionPage, decision_shown, detail_shown
 from gateway.controller.routers.values import problems
+from gateway.controller.tables import Tables, refuse_elsewhere
 from gateway.ports import StateStore
 
 
-def decisions_router(store: StateStore, rollouts: Rollouts) -> APIRouter:
+def decisions_router(store: StateStore, rollouts: Rollouts, tables: Tables) -> APIRouter:
     """Read them."""
     router = APIRouter(prefix="/api/v1/decisions", tags=["decisions"])
 
-    @router.get("", summary="List decisions", responses=problems(422))
+    @router.get("", summary="List decisions", responses=problems(409, 422))
     def find(
         after: Annotated[int, Query(ge=0, le=2**62, description="`next` of the page before")] = 0,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> DecisionPage:
         """Weights in percent, as shares in `canonical`."""
         found = store.decisions(after, limit + 1)
+        refuse_elsewhere(tables, found=bool(found or after))
         shown = found[:limit]
         more = shown[-1][0] if len(found) > limit else None
         return DecisionPage(decisions=[decision_shown(number, decision) for number, decision in shown], next=more)
 
-    @router.get("/{decision}", summary="One decision, with its evidence", responses=problems(404))
+    @router.get("/{decision}", summary="One decision, with its evidence", responses=problems(404, 409))
     def read(decision: str) -> DecisionDetail:
         """All that it rests on, what came before it, and whether it is still in force."""
         made = list(every(store))
         found = next(((number, each) for number, each in made if each.id == decision), None)
+        refuse_elsewhere(tables, found=found is not None)
         if found is None:
             raise not_found("decision", f"{decision!r}: GET /api/v1/decisions lists them")
         of_model = [each for _, each in made if each.model == found[1].model]

@@ -24,7 +24,7 @@ from gateway.controller.routers.rollout_values import (
 )
 from gateway.controller.routers.values import problems, refusals
 from gateway.controller.routers.who import Who
-from gateway.controller.tables import Elsewhere
+from gateway.controller.tables import refuse_elsewhere
 from gateway.rollout.outlook import outlook
 from gateway.rollout.plan import PlanError
 
@@ -41,8 +41,7 @@ def rollouts_router(parts: ControllerParts) -> APIRouter:
 def _shown(parts: ControllerParts, model: str) -> RolloutShown:
     """A model's newest rollout."""
     kept = parts.rollouts.snapshot(model)
-    if kept is None and parts.tables.elsewhere:
-        raise Elsewhere(parts.tables.elsewhere)
+    refuse_elsewhere(parts.tables, found=kept is not None)
     if kept is None:
         raise UnknownRollout(f"{model} has had no rollout: tipstaff rollout start {model} --to ARM")
     labels = parts.corrections.of(kept)
@@ -58,20 +57,22 @@ def _add_reads(router: APIRouter, parts: ControllerParts) -> None:
         orders.model(model)
         return _shown(parts, model)
 
-    @router.get("/{model:path}/rollout/history", summary="All rollouts of a model", responses=problems(404))
+    @router.get("/{model:path}/rollout/history", summary="All rollouts of a model", responses=problems(404, 409))
     def history(model: str) -> RolloutHistory:
         """Newest first, with how each ended."""
         orders.model(model)
         kept = [kept_rollout.decode(found.state) for found in store.rollouts() if found.model == model]
+        refuse_elsewhere(parts.tables, found=bool(kept))
         return RolloutHistory(model=model, rollouts=[ended_shown(each) for each in reversed(kept)])
 
     @router.get(
-        "/{model:path}/rollout/{rollout}/decisions", summary="A rollout's decisions", responses=problems(404)
+        "/{model:path}/rollout/{rollout}/decisions", summary="A rollout's decisions", responses=problems(404, 409)
     )
     def decisions(model: str, rollout: str) -> DecisionPage:
         """All of them, oldest first."""
         orders.model(model)
         found = [each for each in every(store) if each[1].rollout == rollout and each[1].model == model]
+        refuse_elsewhere(parts.tables, found=bool(found))
         if not found:
             raise UnknownRollout(f"{rollout!r} of {model}: tipstaff rollout history {model} lists them")
         return DecisionPage(decisions=[decision_shown(number, made) for number, made in found], next=None)
@@ -80,10 +81,11 @@ def _add_reads(router: APIRouter, parts: ControllerParts) -> None:
 def _add_plan_and_start(router: APIRouter, parts: ControllerParts) -> None:
     orders = parts.orders
 
-    @router.post("/{model:path}/rollout/plan", summary="What a plan would take", responses=refusals(404, 503))
+    @router.post("/{model:path}/rollout/plan", summary="What a plan would take", responses=refusals(404, 409, 503))
     def plan(model: str, wanted: PlanWanted) -> PlanForeseen:
         """Nothing is started. For a canary that is as good as stable, at the traffic of the last week."""
         orders.model(model)
+        refuse_elsewhere(parts.tables)
         with _told():
             checked = orders.plan(wanted.plan)
         known = orders.known(model)

@@ -8,8 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from gateway.controller import postgres
 from gateway.controller.database import FormatError, StorageUnusable
-from gateway.controller.followed import Unreachable
+from gateway.controller.followed import Refused, Unreachable
 from gateway.controller.postgres import Postgres
 from gateway.controller.postgres_state import PostgresStateStore, migrate, read_format
 from gateway.controller.standby import StoredTables
@@ -66,7 +67,9 @@ class Standby:
     def __init__(self, gateways: Gateways, unit_key: str = "k1") -> None:
         self.clock = ManualClock()
         self.taken = 0
-        self.tables = StoredTables(lambda: connect(gateways.url, "south"), unit_key, self.clock, 5.0, self._take)
+        self.tables = StoredTables(
+            lambda: connect(gateways.url, "south"), "south", unit_key, self.clock, 5.0, self._take
+        )
         gateways.stack.callback(self.tables.close)
 
     def _take(self) -> None:
@@ -236,6 +239,23 @@ def test_a_leader_with_another_unit_key_is_not_followed_and_not_replaced(gateway
         store.close()
         standby.clock.advance(100)
     assert standby.taken == 0
+
+
+def test_two_of_one_name_are_found_out(gateways: Gateways) -> None:
+    gateways.leading("south")
+    with pytest.raises(Refused, match="another gateway of the name south leads"):
+        Standby(gateways).look()
+
+
+def test_a_server_that_hangs_is_let_go_of(own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "_HANGING_SECONDS", 1.0)
+    with ExitStack() as stack:
+        gateways = Gateways(own_postgres.url(), stack)
+        north = gateways.connect("north")
+        with own_postgres.paused():
+            with pytest.raises(StorageUnusable):
+                north.leader()
+            until(lambda: gateways.lost == ["north"], 20, "it notices")
 
 
 def test_a_connection_that_was_lost_before_is_known_to_be(gateways: Gateways) -> None:

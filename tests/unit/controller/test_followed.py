@@ -23,6 +23,7 @@ class FakeSource:
     """Gives what it is told to; a string is why it gives nothing."""
 
     name = "http://control:9191"
+    wait_seconds = 20.0
     elsewhere = f"this gateway follows {name}"
 
     def __init__(self) -> None:
