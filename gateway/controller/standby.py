@@ -22,8 +22,7 @@ _LOOK_SECONDS = 0.25
 class StoredTables:
     """`gateway.controller.followed.Source`. `take_over` is called when nobody has led for `after` seconds.
 
-    `connect`: raises StorageUnusable, ConfigError. `own`: this
-    gateway's name; `unit_key`: the fingerprint of its key.
+    `connect`: raises StorageUnusable, ConfigError. `own`: this gateway's name; `unit_key`: its key's fingerprint.
     """
 
     name = "the leader"
