@@ -17,7 +17,8 @@ _MEASURED_FOR = 0.5
 class Report(msgspec.Struct, frozen=True):
     """What was found. `scored_per_second`: exchanges of 1 KB that one scorer reads here; None: not measured.
 
-    `follows`: whose word on the weights counts; empty: this gateway's own.
+    `follows`: whose word on the weights counts; empty: this gateway's own. `shares`: whether several gateways share
+    the state, and one of them leads. `apart`: whether scorers of their own read its exchanges.
     """
 
     config: str
@@ -26,6 +27,8 @@ class Report(msgspec.Struct, frozen=True):
     principles: int = 0
     scored_per_second: float | None = None
     follows: str = ""
+    shares: bool = False
+    apart: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -46,7 +49,12 @@ class Report(msgspec.Struct, frozen=True):
         for name, weights in {} if self.follows else self.models.items():
             split = ", ".join(f"{arm} {weight * 100:g} %" for arm, weight in weights.items())
             yield f"  model {name}: {split}"
+        if self.shares:
+            yield "  the state is shared: of its gateways one leads, and goes by its own configuration"
         yield f"  constitution: {self.principles} principles"
+        if self.apart:
+            yield "  exchanges are read over Kafka, by tipstaff scorer --from kafka"
+            return
         yield f"  this machine scores about {self.scored_per_second:,.0f} exchanges of 1 KB a second per scorer"
 
 
@@ -64,7 +72,16 @@ def check_config(path: Path) -> Report:
         for name, model in settings.models.items()
     }
     follows = settings.control.url if settings.control is not None else ""
-    return Report(str(path), [], models, len(constitution.principles), _rate(classifier), follows)
+    return Report(
+        str(path),
+        [],
+        models,
+        len(constitution.principles),
+        _rate(classifier),
+        follows,
+        shares=settings.state is not None,
+        apart=settings.events.scorers is not None,
+    )
 
 
 def _rate(classifier: Any) -> float:  # noqa: ANN401 - gateway.ports.Classifier; imported only when it is needed
