@@ -113,6 +113,19 @@ def _make(
     connection.execute("COMMIT")
 
 
+@contextmanager
+def transaction(connection: sqlite3.Connection, kind: str) -> Iterator[sqlite3.Connection]:
+    """All or nothing, begun as `kind`: DEFERRED to look, IMMEDIATE to write. Raises sqlite3.Error."""
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
 def give_back_pages(connection: sqlite3.Connection, most: int) -> None:
     """Cut at most `most` unused pages off the file, in a transaction of its own."""
     # a script runs to its end, where execute and fetchall leave this pragma after its first page

@@ -16,7 +16,7 @@ from gateway.tablefile import BadTable, read_table, write_table
 log = structlog.get_logger(__name__)
 
 STALE_SECONDS = 60.0
-"""After so long without a word from the controller people are told. """
+"""After so long without a word from the controller people are told."""
 _NONE = RoutingTable(store_id="", epoch=0, version=0, models={})
 
 

@@ -19,7 +19,7 @@ from gateway.controller.kept_rollout import Kept, Terms
 from gateway.controller.opening import opening
 from gateway.controller.outcomes import Pins
 from gateway.controller.running import Running
-from gateway.controller.tables import Elsewhere, Saving, Tables
+from gateway.controller.tables import Saving, Tables, refuse_elsewhere
 from gateway.core.routing import RoutingTable
 from gateway.events.schema import DecisionV1, VerdictV1
 from gateway.ports import Clock, Head, StateStore
@@ -219,8 +219,7 @@ class Rollouts:
         """An operator's word. Raises UnknownRollout, Elsewhere, Refused, and StateStore's errors."""
         with self._lock:
             running = self._running.get(model)
-            if running is None and self._tables.elsewhere:
-                raise Elsewhere(self._tables.elsewhere)
+            refuse_elsewhere(self._tables, found=running is not None)
             if running is None:
                 way = f"its weights are set with tipstaff weights {model} ARM=PERCENT"
                 raise UnknownRollout(f"no rollout is under way for {model!r}; {way}")

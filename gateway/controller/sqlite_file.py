@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import structlog
 
-from gateway.controller.database import empty_log, give_back_pages, open_database, open_reader
+from gateway.controller.database import empty_log, give_back_pages, open_database, open_reader, transaction
 from gateway.ports import Clock
 
 log = structlog.get_logger(__name__)
@@ -55,15 +55,8 @@ class SqliteFile:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """The one that writes, for all or nothing."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._lock, transaction(self._connection, "IMMEDIATE") as connection:
+            yield connection
 
     @contextmanager
     def looking(self) -> Iterator[sqlite3.Connection]:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Self
 
-from gateway.controller.database import empty_log, give_back_pages, open_database, opening
+from gateway.controller.database import empty_log, give_back_pages, open_database, opening, transaction
 from gateway.controller.state_store import SqlStateStore, claim_epoch
 from gateway.core.routing import RoutingTable
 
@@ -62,9 +62,8 @@ class SqliteStateStore(SqlStateStore):
         with opening(path):
             connection = open_database(path, _SCHEMA, _VERSION, _MIGRATIONS)
             try:
-                connection.execute("BEGIN IMMEDIATE")
-                epoch = claim_epoch(connection, new_id, found)
-                connection.execute("COMMIT")
+                with transaction(connection, "IMMEDIATE"):
+                    epoch = claim_epoch(connection, new_id, found)
             except BaseException:
                 connection.close()
                 raise
@@ -72,15 +71,8 @@ class SqliteStateStore(SqlStateStore):
 
     @contextmanager
     def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._connection.execute(f"BEGIN {kind}")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._lock, transaction(self._connection, kind) as connection:
+            yield connection
 
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return self._transaction("DEFERRED")

@@ -42,8 +42,8 @@ def parse(headers: Mapping[str, bytes], payload: bytes) -> tuple[str, Entry]:
         event = from_json(payload)
     except (KeyError, TypeError, msgspec.DecodeError) as error:
         raise ValueError(f"no event of tipstaff: {error!r}") from error
-    gateway = source.removeprefix(_SOURCE)
-    if not source.startswith(_SOURCE) or not _NAME.fullmatch(gateway) or not _NAME.fullmatch(producer):
+    gateway = _gateway(source)
+    if gateway is None or not _NAME.fullmatch(producer):
         raise ValueError(f"no gateway's name, or no producer's: {source!r}, {producer!r}")
     if not 0 <= sequence < 1 << 62 or not 0 <= time_us < 1 << 62:
         raise ValueError(f"no place in a log: {sequence}")
@@ -54,9 +54,14 @@ def sender_of(headers: Mapping[str, bytes]) -> tuple[str, str] | None:
     """The gateway and the id of an event that may say nothing else that can be read; None: not even that."""
     source = headers.get("ce_source", b"").decode(errors="replace")
     identifier = headers.get("ce_id", b"").decode(errors="replace")
-    gateway = source.removeprefix(_SOURCE)
-    good = source.startswith(_SOURCE) and _NAME.fullmatch(gateway) and _NAME.fullmatch(identifier)
-    return (gateway, identifier) if good else None
+    gateway = _gateway(source)
+    return None if gateway is None or not _NAME.fullmatch(identifier) else (gateway, identifier)
+
+
+def _gateway(source: str) -> str | None:
+    """None: it names none."""
+    name = source.removeprefix(_SOURCE)
+    return name if source.startswith(_SOURCE) and _NAME.fullmatch(name) else None
 
 
 def type_of(event: Event) -> str:

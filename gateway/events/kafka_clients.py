@@ -33,6 +33,11 @@ def open_consumer(options: Mapping[str, Any]) -> KafkaConsumer:
     return _opened(KafkaConsumer, options)
 
 
+def away(servers: str, error: Exception) -> BrokersAway:
+    """Of what kafka-python raised where something was to come: for the port."""
+    return BrokersAway(type(error).__name__, f"Kafka at {servers} gives nothing: {error!r}")
+
+
 def _opened(kind: Any, options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - kafka-python has no types
     """One whose making fails has begun a thread by then, and nobody holds it: it is ended here."""
     networks: list[KafkaNetClient] = []

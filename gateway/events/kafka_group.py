@@ -9,13 +9,13 @@ from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 
 from gateway.events.cloudevents import parse
 from gateway.events.gather import Read
-from gateway.events.kafka_clients import open_consumer
+from gateway.events.kafka_clients import away, open_consumer
 from gateway.events.kafka_options import KafkaOptions
 from gateway.events.kafka_sink import KafkaSink
 from gateway.events.kafka_source import KafkaSource
 from gateway.events.kafka_topics import find_topic
 from gateway.events.schema import ExchangeV1, ScoreV1
-from gateway.ports import BrokersAway, Clock, Entry
+from gateway.ports import Clock, Entry
 from gateway.processes import SCORER
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ class KafkaGroup:
         try:
             found = self._connected().poll(timeout_ms=round(seconds * 1000))
         except _ERRORS as error:
-            raise _away(self._options, error) from error
+            raise away(self._options.servers, error) from error
         return [
             Read("exchanges", place.partition, each.offset, dict(each.headers), each.value or b"")
             for place, records in found.items()
@@ -52,7 +52,7 @@ class KafkaGroup:
         except (CommitFailedError, RebalanceInProgressError):
             log.info("exchanges were dealt out anew meanwhile: another scorer reads some of them too")
         except _ERRORS as error:
-            raise _away(self._options, error) from error
+            raise away(self._options.servers, error) from error
 
     def close(self) -> None:
         """See Group."""
@@ -89,7 +89,7 @@ class KafkaPost:
             try:
                 find_topic(self._options, "scores")
             except _ERRORS as error:
-                raise _away(self._options, error) from error
+                raise away(self._options.servers, error) from error
             self._scores.open({"scores": None})
             self._listening = True
         self._scores.skip("scores")
@@ -123,7 +123,3 @@ class KafkaPost:
         self._listening = False
         self._sink.close()
         self._scores.close()
-
-
-def _away(options: KafkaOptions, error: Exception) -> BrokersAway:
-    return BrokersAway(type(error).__name__, f"Kafka at {options.servers} gives nothing: {error!r}")

@@ -9,7 +9,7 @@ from kafka.errors import KafkaError
 
 from gateway.events.gather import Read
 from gateway.events.gathering import Offsets
-from gateway.events.kafka_clients import open_consumer
+from gateway.events.kafka_clients import away, open_consumer
 from gateway.events.kafka_options import KafkaOptions
 from gateway.events.schema import Topic
 from gateway.ports import BrokersAway
@@ -132,4 +132,4 @@ class KafkaSource:
 
     def _away(self, error: Exception) -> BrokersAway:
         self.close()
-        return BrokersAway(type(error).__name__, f"Kafka at {self._options.servers} gives nothing: {error!r}")
+        return away(self._options.servers, error)
