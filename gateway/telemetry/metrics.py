@@ -153,6 +153,61 @@ WEIGHT = Metric(
     "Share of units that an arm is meant to receive.",
     ("model", "arm"),
 )
+ROLLOUT_STATE = Metric(
+    "tipstaff_rollout_state",
+    "gauge",
+    "1 for what has become of a model's last rollout, 0 for the others.",
+    ("model", "arm", "state"),
+)
+ROLLOUT_DECIDED = Metric(
+    "tipstaff_rollout_decision_timestamp_seconds",
+    "gauge",
+    "When the last decision of a model's last rollout was made, Unix time.",
+    ("model", "arm", "kind"),
+)
+EVIDENCE = Metric(
+    "tipstaff_rollout_evidence_log10",
+    "gauge",
+    "Evidence of a model's last rollout: decimal logarithm of the e-value.",
+    ("model", "arm", "guardrail", "hypothesis"),
+)
+EVIDENCE_NEEDED = Metric(
+    "tipstaff_rollout_evidence_needed_log10",
+    "gauge",
+    "How much of that evidence the rollout's plan acts on.",
+    ("model", "arm", "guardrail", "hypothesis"),
+)
+ESTIMATE = Metric(
+    "tipstaff_rollout_estimate",
+    "gauge",
+    "A guardrail's mean outcome on an arm of a model's last rollout, with its 95 % confidence sequence.",
+    ("model", "arm", "guardrail", "bound"),
+)
+DIFFERENCE = Metric(
+    "tipstaff_rollout_difference",
+    "gauge",
+    "95 % confidence sequence of a guardrail's difference, the arm on trial minus the one it is to replace.",
+    ("model", "arm", "guardrail", "bound"),
+)
+ROLLOUT_UNITS = Metric(
+    "tipstaff_rollout_units",
+    "gauge",
+    "Units that a model's last rollout has seen on an arm under its present deal.",
+    ("model", "arm"),
+)
+BUDGET_USED = Metric(
+    "tipstaff_harm_budget_used_ratio",
+    "gauge",
+    "Share of a plan's harm budget that a model's last rollout has spent.",
+    ("model", "arm"),
+)
+SAMPLE_RATIO = Metric(
+    "tipstaff_sample_ratio_log10",
+    "gauge",
+    "Evidence that the arms of a model's last rollout get other shares of the units than they should: decimal"
+    " logarithm of the e-value; it counts as shown at 3.",
+    ("model", "arm"),
+)
 LEVEL_ALARM = Metric(
     "tipstaff_level_alarm",
     "gauge",
@@ -189,6 +244,11 @@ TABLE_VERSION = Metric(
     "gauge",
     "Version of the routing table that the proxies act on; of several the furthest behind.",
     across="min",
+)
+TABLE_IN_FORCE = Metric(
+    "tipstaff_routing_table_version_in_force",
+    "gauge",
+    "Version of the routing table that the controller has put in force.",
 )
 RESTARTS = Metric(
     "tipstaff_process_restarts_total",
@@ -245,6 +305,17 @@ NOTIFICATIONS = Metric(
     "Decisions that a receiver of `notify` was to be told of: sent, failed after several tries, or dropped because"
     " too many waited.",
     ("receiver", "result"),
+)
+SPANS_STARTED = Metric("tipstaff_spans_started_total", "counter", "Spans that were to be exported.")
+SPANS_EXPORTED = Metric("tipstaff_spans_exported_total", "counter", "Spans that the collector has taken.")
+SPANS_DROPPED = Metric(
+    "tipstaff_spans_dropped_total", "counter", "Spans that the collector never got, and why.", ("reason",)
+)
+SERIES_CAPPED = Metric(
+    "tipstaff_series_capped_total",
+    "counter",
+    "Label values that were counted under `other`, because their metric has as many series as it may.",
+    ("metric",),
 )
 BUILD_INFO = Metric(
     "tipstaff_build_info",

@@ -26,13 +26,18 @@ This page is made from the code (`python -m gateway.telemetry.reference`); a tes
 | --- | --- | --- | --- |
 """
 _LABELS = {
-    "arm": "the deployed version (`stable`, `canary`, ...) that served; for weights and fail-overs the assigned",
+    "arm": "the deployed version (`stable`, `canary`, ...) that served; for weights and fail-overs the assigned; in a rollout the one on"
+    " trial",
+    "bound": "`mean`, `low` or `high`",
     "classifier": "which classifiers run",
     "code": "HTTP status; for `tipstaff_rejected_total` the error's code",
     "constitution": "content hash of the constitution",
     "consumer": "the process that reads a stream",
     "gateway": "another gateway, by its `events.source`",
-    "kind": "what kind of failure or refusal",
+    "guardrail": "the guardrail's metric in the plan (`harm`, `over_refusal`, ...); `all`: over all of them",
+    "hypothesis": "`worse` (the confirming test), `alarm` (worse, the fast alarm) or `no_worse`",
+    "kind": "what kind of failure, refusal or decision",
+    "metric": "the metric's name",
     "model": "the name that clients ask for",
     "principle": "the principle's id in the constitution",
     "process": "the process's name (`proxy-0`, `scorer-0`, `controller`, ...)",
@@ -42,6 +47,8 @@ _LABELS = {
     "route": "what the path asks for (`chat_completions`, `completions`, `responses`, `messages`, ...)",
     "severity": "`low`, `medium`, `high` or `critical`",
     "source": "where the unit came from, as the configuration writes it; `request`: there was none",
+    "state": "`running`, `frozen`, `suspended`, `stopped`, `holdout`, `rolled_back`, `promoted`, `undone` or"
+    " `finished`",
     "stage": "the scoring stage",
     "stream": "the event stream (`exchanges`, `verdicts`, ...)",
     "version": "tipstaff's version",
