@@ -52,8 +52,8 @@ _FAILED = Panel(
 )
 _FIRST_BYTE = Panel(
     "Time to first byte",
-    "From a request's first byte to the first of its answer: the time to first token of a streamed one. A point"
-    " opens the trace of a request. Worry when p95 doubles, or on one arm only.",
+    "From a request's first byte to the first of its answer: the time to first token of a streamed one. Worry "
+    "when p95 doubles, or on one arm only.",
     "s",
     _times(metrics.FIRST_BYTE, 0.5, 0.95, 0.99),
     looks=(*ARMS, *QUANTILES),

@@ -53,3 +53,6 @@ def kinds(*names: str) -> tuple[Look, ...]:
         Look(rf"^{name}\b", PALETTE[place % size], width=1 + 2 * (place // size))
         for place, name in enumerate(names)
     )
+
+
+GUARDRAILS = kinds("harm", "honesty", "helpfulness", "over_refusal", "errors", "refusal", "length")

@@ -3,7 +3,7 @@
 In these metrics `arm` is the arm on trial, but for weights, estimates and units.
 """
 
-from dashboards.grafana.palette import ARMS, BOUNDS, LIMITS, STATES, kinds
+from dashboards.grafana.palette import ARMS, BOUNDS, GUARDRAILS, LIMITS, STATES, kinds
 from dashboards.grafana.panel import Board, Panel, Row
 from dashboards.grafana.query import Query, highest
 from gateway.telemetry import metrics
@@ -92,7 +92,7 @@ _NO_WORSE = Panel(
         )
         for metric, end in ((metrics.EVIDENCE, ""), (metrics.EVIDENCE_NEEDED, " needed"))
     ),
-    looks=(*kinds("harm", "over_refusal", "errors"), *LIMITS),
+    looks=(*GUARDRAILS, *LIMITS),
 )
 _BY_GUARDRAIL = Panel(
     "Which guardrail says so",
@@ -111,7 +111,7 @@ _BY_GUARDRAIL = Panel(
             "{{guardrail}} {{hypothesis}} {{model}} {{arm}}",
         ),
     ),
-    looks=kinds("harm", "over_refusal", "errors"),
+    looks=GUARDRAILS,
 )
 _ESTIMATES = Panel(
     "Rates of each arm",
@@ -137,7 +137,7 @@ _DIFFERENCE = Panel(
             "{{guardrail}} {{model}} {{arm}} {{bound}}",
         ),
     ),
-    looks=kinds("harm", "over_refusal", "errors"),
+    looks=GUARDRAILS,
 )
 _UNITS = Panel(
     "Units",
@@ -151,7 +151,7 @@ _UNITS = Panel(
 _BUDGET = Panel(
     "Harm budget used",
     "The share of the harm that the plan allows this rollout which it has done. Worry near 100 %: there it goes"
-    " back, whatever the evidence says. 0 where the plan has no budget.",
+    " back, whatever the evidence says. Nothing where the plan has no budget.",
     "percentunit",
     (
         Query(highest(metrics.BUDGET_USED, by=("model", "arm"), free=TRIAL), "{{model}} {{arm}}"),

@@ -1,1 +1,1 @@
-"""What the dashboards' end-to-end test is made of: a run, its account from the event log, and what panels must show."""
+"""For the dashboards' end-to-end test: a run, its account from the event log, and what panels must show."""

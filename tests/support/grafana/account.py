@@ -19,14 +19,14 @@ class Others(msgspec.Struct, frozen=True):
     """What no event tells: those who were there say how often it happened between the two moments.
 
     `rejected`: by code; `refused`: sign-ins by reason; `killed`: by process; `told`: posts that the receiver got;
-    `held`: requests that the faulty model holds on to, `connections`: with theirs; `alive`: processes.
+    `spans`: that the collector got; `connections`: open at the busy moment, one with a request; `alive`: processes.
     """
 
     rejected: dict[str, int]
     refused: dict[str, int]
     killed: dict[str, int]
     told: int
-    held: int
+    spans: int
     connections: int
     alive: frozenset[str]
 
