@@ -34,7 +34,7 @@ def test_every_panel_shows_what_happened(components: ComponentUse, tmp_path: Pat
             if panel.name not in ELSEWHERE
             for complaint in _complaints(lived, panel, account, start, end)
         ]
-        assert wrong == []
+        assert not wrong, "\n".join(wrong)
         _draw(lived, Path(os.environ.get("TIPSTAFF_PICTURES", tmp_path)), start, end)
 
 

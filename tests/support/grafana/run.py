@@ -18,6 +18,7 @@ from gateway.demo.behaviour import Behaviour
 from gateway.demo.wording import prompts
 from gateway.events.schema import Stream
 from gateway.ports import Positions
+from gateway.telemetry.metrics import SPANS_EXPORTED, SPANS_STARTED
 from tests.support.faulty import FAIL, HOLD, RESET, Faulty, faulty
 from tests.support.grafana.account import Account, Books, Everything, Others
 from tests.support.ports import free_port
@@ -44,12 +45,13 @@ PLAN: dict[str, Any] = {
     ],
 }
 SILENT_CONNECTIONS = 3
+SPANS = (SPANS_STARTED.name, SPANS_EXPORTED.name)
 UNHEARD = ("wait", "approve", "weights")
 """Kinds of decisions that a receiver of `notify` isn't told of unless it asks."""
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """`at`: when the newest samples were taken, Unix time. What the log held by then, and who had seen what."""
+    """`at`: when the newest samples were taken, Unix time. What the log got before, who had seen what by then."""
 
     at: float
     events: Everything
@@ -86,7 +88,7 @@ class Run:
         done = self.say("freeze")
         assert done.returncode == 0, done.stderr
         until(lambda: self._rollout()["why"].startswith("frozen"), 20, "it waits", 0.1)
-        last = self.moment()
+        last = self.moment(first)
         others = Others(
             rejected=last.rejected - first.rejected,
             refused=last.refused - first.refused,
@@ -94,10 +96,10 @@ class Run:
             told=last.told - first.told,
             spans=last.spans - first.spans,
             connections=SILENT_CONNECTIONS + 1,
-            alive=frozenset(each for each in self.stack.processes() if self.stack.pid(each)),
+            alive=frozenset({"supervisor", *self.stack.processes()}),
         )
-        events, _ = self._books.read(first.ends)
-        account = Account(last.at - first.at, first.events, events, self._books.texts_of(events), others)
+        texts = self._books.texts_of(last.events)
+        account = Account(last.at - first.at, first.events, last.events, texts, others)
         self._books.close()
         return account, first.at, last.at
 
@@ -152,17 +154,27 @@ class Run:
         found: dict[str, Any] = self.stack.admin.get("/api/v1/models/assistant/rollout").raise_for_status().json()
         return found
 
-    def moment(self) -> Moment:
-        """Now, once everything is recorded, scored, told and scraped."""
-        self.stack.settled()
-        events, ends = self._books.read({})
-        heard = len([each for each in events["decisions"] if getattr(each, "kind", "") not in UNHEARD])
-        until(lambda: self._told() >= heard, 30, "the receiver is told")
-        until(lambda: self._spans() >= len(events["exchanges"]), 30, "the collector has the spans")
-        settled = ("tipstaff_spans_started_total", "tipstaff_spans_exported_total")
-        until(lambda: len({self.stack.metric(name) for name in settled}) == 1, 30, "the spans are counted")
-        at = self.scraped()
-        return Moment(at, events, ends, self._told(), self._spans(), self._rejected.copy(), self._refused.copy())
+    def moment(self, earlier: Moment | None = None) -> Moment:
+        """Now, once everything is recorded, scored, told and scraped, with what the log got since `earlier`."""
+        after = {} if earlier is None else earlier.ends
+        while True:
+            self.stack.settled()
+            until(lambda: self._all_is_told(self._books.read(after)[0], earlier), 30, "others are told", 0.1)
+            events, ends = self._books.read(after)
+            at = self.scraped()
+            if not any(self._books.read(ends)[0].values()):  # else a process wrote what it had noted before
+                break
+        seen = (self._told(), self._spans(), self._rejected.copy(), self._refused.copy())
+        return Moment(at, events, ends, *seen)
+
+    def _all_is_told(self, events: Everything, earlier: Moment | None) -> bool:
+        told, spans = (0, 0) if earlier is None else (earlier.told, earlier.spans)
+        worth = [each for each in events["decisions"] if getattr(each, "kind", "") not in UNHEARD]
+        return (
+            self._told() - told == len(worth)
+            and self._spans() - spans >= len(events["exchanges"])
+            and len({self.stack.metric(name) for name in SPANS}) == 1
+        )
 
     def scraped(self) -> float:
         """When Prometheus took its newest samples, all of them after now."""

@@ -110,8 +110,13 @@ def sample_ratio(account: Account) -> Values:
 
 
 def table_version(account: Account) -> Values:
-    """That of the last decision that made one."""
-    return {of(): account.decisions[-1].table_version}
+    """That of the last decision that moved a weight; other decisions have later versions and change no table. The
+    newest exchange was dealt by it.
+    """
+    moved = [each for each in account.decisions if each.weights.before != each.weights.after]
+    newest = max(account.exchanges, key=lambda each: each.id).assignment
+    assert moved[-1].table_version == newest.table_version
+    return {of(): moved[-1].table_version}
 
 
 def in_flight(_: Account) -> Values:
