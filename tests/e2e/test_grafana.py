@@ -9,7 +9,7 @@ import pytest
 from tests.support.components import ComponentUse, requires
 from tests.support.grafana import boards
 from tests.support.grafana.account import Account
-from tests.support.grafana.expected import Ask
+from tests.support.grafana.expected import Ask, nothing
 from tests.support.grafana.picture import lines, picture
 from tests.support.grafana.run import Run, run
 from tests.support.grafana.table import BUSY, ELSEWHERE, EXPECTED
@@ -52,6 +52,8 @@ def _differences(ask: Ask, account: Account, found: dict[frozenset[tuple[str, st
     wanted = ask(account)
     if not found:
         yield "no series"
+    if not wanted.values and ask is not nothing:
+        yield "the run had nothing of it"
     for labels in wanted.values.keys() - found.keys():
         yield f"{dict(labels)} is missing, {wanted.values[labels]} expected"
     for labels, value in found.items():

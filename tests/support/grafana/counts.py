@@ -168,8 +168,3 @@ def spans(account: Account) -> Counts:
 def refused_sign_ins(account: Account) -> Counts:
     """What the test was refused."""
     return counted(of(reason=reason) for reason, count in account.others.refused.items() for _ in range(count))
-
-
-def nothing(_: Account) -> Counts:
-    """It never happened in this run; the series are there, at 0."""
-    return counted(())

@@ -140,11 +140,6 @@ def build(account: Account) -> Values:
     return {of(version="0.1.0", constitution=constitution, classifier="rules"): 1}
 
 
-def zero(_: Account) -> Values:
-    """It was quiet: nothing waits."""
-    return {}
-
-
 def one(_: Account) -> Values:
     """A line to hold others against."""
     return {of(): 1}

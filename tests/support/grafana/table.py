@@ -2,7 +2,7 @@
 
 from gateway.telemetry.metrics import OVERHEAD
 from tests.support.grafana import counts, standing
-from tests.support.grafana.expected import Ask, gauge, grown, per_second, quantile, share
+from tests.support.grafana.expected import Ask, gauge, grown, nothing, per_second, quantile, share
 
 Panel = tuple[str, str]
 _SCORED = counts.scored
@@ -46,16 +46,16 @@ EXPECTED: dict[str, dict[str, tuple[Ask, ...]]] = {
         "Routing table": (gauge(standing.table_version), gauge(standing.table_version)),
     },
     "tipstaff-pipeline": {
-        "Scorer lag": (gauge(standing.zero),),
-        "Events lost": (per_second(counts.nothing),),
-        "Events waiting": (gauge(standing.zero),),
+        "Scorer lag": (nothing,),
+        "Events lost": (nothing,),
+        "Events waiting": (nothing,),
         "Processes": (gauge(standing.alive),),
         "Restarts": (grown(counts.restarts),),
         "Scored": (per_second(counts.all_scored),),
         "Classifier time": tuple(quantile(each, counts.stage_times) for each in (0.5, 0.95)),
         "Events recorded and delivered": (per_second(counts.recorded), per_second(counts.delivered)),
         "Notifications": (per_second(counts.told),),
-        "Spans": (per_second(counts.spans), per_second(counts.nothing)),
+        "Spans": (per_second(counts.spans), nothing),
         "Refused sign-ins": (per_second(counts.refused_sign_ins),),
         "What runs": (gauge(standing.build),),
     },
