@@ -19,7 +19,8 @@ class Others(msgspec.Struct, frozen=True):
     """What no event tells: those who were there say how often it happened between the two moments.
 
     `rejected`: by code; `refused`: sign-ins by reason; `killed`: by process; `told`: posts that the receiver got;
-    `spans`: that the collector got; `connections`: open at the busy moment, one with a request; `alive`: processes.
+    `spans`: that the collector got; `connections`: open at the busy moment, one with a request; `waiting`: without
+    a verdict then; `alive`: processes.
     """
 
     rejected: dict[str, int]
@@ -27,6 +28,7 @@ class Others(msgspec.Struct, frozen=True):
     killed: dict[str, int]
     told: int
     spans: int
+    waiting: int
     connections: int
     alive: frozenset[str]
 

@@ -1,5 +1,7 @@
 """A run in which every panel has something to show, and two moments of it between which everything is counted."""
 
+import os
+import signal
 import socket
 import threading
 from collections import Counter
@@ -45,6 +47,7 @@ PLAN: dict[str, Any] = {
     ],
 }
 SILENT_CONNECTIONS = 3
+WAITING = 5
 SPANS = (SPANS_STARTED.name, SPANS_EXPORTED.name)
 UNHEARD = ("wait", "approve", "weights")
 """Kinds of decisions that a receiver of `notify` isn't told of unless it asks."""
@@ -69,7 +72,9 @@ class Run:
         self.stack = stack
         self.server = server
         self.busy_at = 0.0
-        """A moment at which a request and connections were open."""
+        """A moment at which a request and connections were open, and the scorer was paused."""
+        self.waiting = 0
+        """Exchanges that had no verdict then."""
         self._faults = faults
         self._books = Books(stack.data)
         self._number = 0
@@ -95,6 +100,7 @@ class Run:
             killed={"scorer-0": 1},
             told=last.told - first.told,
             spans=last.spans - first.spans,
+            waiting=self.waiting,
             connections=SILENT_CONNECTIONS + 1,
             alive=frozenset({"supervisor", *self.stack.processes()}),
         )
@@ -126,8 +132,13 @@ class Run:
         return client.post("/v1/chat/completions", json=body, headers=user)
 
     def be_busy(self) -> None:
-        """A request and some connections are open while Prometheus looks."""
+        """A request and some connections are open, and the scorer is paused, while Prometheus looks."""
+        scorer = self.stack.pid("scorer-0")
         with httpx.Client(base_url=self.stack.url, timeout=60) as client, ExitStack() as open_now:
+            os.kill(scorer, signal.SIGSTOP)
+            open_now.callback(os.kill, scorer, signal.SIGCONT)
+            for number in range(WAITING):
+                self._post(client, "assistant", f"unheard-of {number}").raise_for_status()
             asking = threading.Thread(target=self._post, args=(client, "faulty", HOLD))
             asking.start()
             open_now.callback(asking.join)
@@ -137,6 +148,8 @@ class Run:
             until(self._faults.holding.is_set, 30, "the request is under way")
             until(lambda: self.stack.metric("tipstaff_connections") == SILENT_CONNECTIONS + 1, 30, "they are open")
             self.busy_at = self.scraped()
+            events, _ = self._books.read({})
+            self.waiting = len(events["exchanges"]) - len(events["verdicts"])
 
     def say(self, word: str) -> CompletedProcess[str]:
         """To the rollout."""

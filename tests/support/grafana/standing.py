@@ -129,6 +129,12 @@ def connections(account: Account) -> Values:
     return {of(): account.others.connections}
 
 
+def waiting(account: Account) -> Values:
+    """The exchanges in the log less the verdicts, while the scorer was paused."""
+    assert account.others.waiting
+    return {of(stream="exchanges", consumer="scorer-0"): account.others.waiting}
+
+
 def alive(account: Account) -> Values:
     """The processes that are there, by their locks."""
     return {of(process=name): 1 for name in account.others.alive}

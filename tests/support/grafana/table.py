@@ -48,7 +48,7 @@ EXPECTED: dict[str, dict[str, tuple[Ask, ...]]] = {
     "tipstaff-pipeline": {
         "Scorer lag": (nothing,),
         "Events lost": (nothing,),
-        "Events waiting": (nothing,),
+        "Events waiting": (gauge(standing.waiting),),
         "Processes": (gauge(standing.alive),),
         "Restarts": (grown(counts.restarts),),
         "Scored": (per_second(counts.all_scored),),
@@ -60,8 +60,8 @@ EXPECTED: dict[str, dict[str, tuple[Ask, ...]]] = {
         "What runs": (gauge(standing.build),),
     },
 }
-BUSY: frozenset[Panel] = frozenset({("tipstaff-gateway", "Open now")})
-"""Looked at while something is open; all the others once it is quiet."""
+BUSY: frozenset[Panel] = frozenset({("tipstaff-gateway", "Open now"), ("tipstaff-pipeline", "Events waiting")})
+"""Looked at while something is open and waits; all the others once it is quiet."""
 ELSEWHERE: dict[Panel, str] = {
     ("tipstaff-pipeline", "Relay to Kafka"): "nothing is relayed without Kafka; tests/e2e/test_kafka.py has one",
     ("tipstaff-violations", "Level alarms"): "there is none before there are weeks to compare with",
