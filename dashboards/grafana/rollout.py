@@ -28,8 +28,9 @@ _STATE = Panel(
 )
 _DECIDED = Panel(
     "Last decision",
-    "What was decided last in each rollout, and how long ago. A rollout that runs decides something every few "
-    "minutes, if only to wait. Worry when it is running and the last decision is hours old.",
+    "What was decided last in each rollout, and how long ago; when a rollout begins to wait for something else,"
+    " that is a decision too. Worry about a roll_back, suspend, freeze or stop that you did not expect, and "
+    "about a wait that is days old.",
     "dateTimeFromNow",
     (
         Query(
@@ -51,9 +52,9 @@ _WEIGHTS = Panel(
 )
 _WORSE = Panel(
     "Evidence that it is worse",
-    "Decimal logarithm of the mean e-values, of the confirming test and of the fast alarm, beside what each "
-    "needs. Worry when a line comes near the one that is needed: at the alarm the arm is suspended, at worse it"
-    " is rolled back.",
+    "Decimal logarithm of the mean e-values, of the confirming test (worse) and of the fast alarm, beside what "
+    "each needs. Worry when a line comes near the one that is needed: at alarm the rollout is frozen or "
+    "suspended, at worse it is rolled back, as its plan says.",
     "none",
     (
         Query(
@@ -150,8 +151,8 @@ _UNITS = Panel(
 )
 _BUDGET = Panel(
     "Harm budget used",
-    "The share of the harm that the plan allows this rollout which it has done. Worry near 100 %: there it goes"
-    " back, whatever the evidence says. Nothing where the plan has no budget.",
+    "The share of the harm that the plan allows this rollout which it has done. Worry near 100 %: there it is "
+    "stopped, whatever the evidence says. Nothing where the plan has no budget.",
     "percentunit",
     (
         Query(highest(metrics.BUDGET_USED, by=("model", "arm"), free=TRIAL), "{{model}} {{arm}}"),
