@@ -60,8 +60,8 @@ _FIRST_BYTE = Panel(
 )
 _DURATION = Panel(
     "Duration",
-    "From a request's first byte to its answer's last. Longer answers take longer: compare the arms rather than"
-    " the hours. Worry when one arm leaves the other.",
+    "From a request's first byte to its answer's last. Longer answers take longer: compare the arms rather than "
+    "the hours. Worry when one arm leaves the other.",
     "s",
     _times(metrics.DURATION, 0.5, 0.95, 0.99),
     looks=(*ARMS, *QUANTILES),
@@ -76,8 +76,8 @@ _INTER_CHUNK = Panel(
 )
 _OVERHEAD = Panel(
     "Overhead",
-    "Time that a request spent in the gateway itself before it was on its way to the arm. Worry when p99 passes"
-    " 10 ms: a proxy has too much to do; start more workers.",
+    "Time that a request spent in the gateway itself before it was on its way to the arm. Worry when p99 passes "
+    "10 ms: a proxy has too much to do; start more workers.",
     "s",
     quantiles(metrics.OVERHEAD_SECONDS, by=("model",), of=(0.5, 0.99)),
     looks=QUANTILES,
@@ -110,15 +110,15 @@ _UPSTREAM = Panel(
 )
 _REJECTED = Panel(
     "Rejected",
-    "Requests that the gateway itself refused before any arm saw them, by error code. Worry when a code appears"
-    " that was not there yesterday: a client is broken, a key has ended, or a limit is too low.",
+    "Requests that the gateway itself refused before any arm saw them, by error code. Worry when a code appears "
+    "that was not there yesterday: a client is broken, a key has ended, or a limit is too low.",
     "reqps",
     (Query(rate(metrics.REJECTED, by=("code",)), "{{code}}"),),
 )
 _TABLE = Panel(
     "Routing table",
-    "The version that the controller has put in force and the one that the proxy furthest behind acts on. Worry"
-    " when they differ for more than a second: some users are still on the arm that a decision took them from.",
+    "The version that the controller has put in force and the one that the proxy furthest behind acts on. Worry "
+    "when they differ for more than a second: some users are still on the arm that a decision took them from.",
     "none",
     (
         Query(highest(metrics.TABLE_IN_FORCE), "in force"),

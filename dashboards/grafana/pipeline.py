@@ -50,8 +50,8 @@ _CLASSIFIERS = Panel(
 )
 _EVENTS = Panel(
     "Events recorded and delivered",
-    "Events that are durably in a log, by stream, and those that a consumer has taken over. Worry when a stream"
-    " is recorded and not delivered.",
+    "Events that are durably in a log, by stream, and those that a consumer has taken over. Worry when a stream "
+    "is recorded and not delivered.",
     "eps",
     (
         Query(rate(metrics.PRODUCED, by=("stream",)), "{{stream}} recorded"),
@@ -110,8 +110,8 @@ _SPANS = Panel(
 )
 _SIGN_IN = Panel(
     "Refused sign-ins",
-    "Requests to the admin port that were refused for want of a right token, by reason. Worry about a rise that"
-    " no deployment explains: somebody tries.",
+    "Requests to the admin port that were refused for want of a right token, by reason. Worry about a rise that "
+    "no deployment explains: somebody tries.",
     "reqps",
     (Query(rate(metrics.SIGN_IN_FAILURES, by=("reason",)), "{{reason}}"),),
 )

@@ -28,8 +28,8 @@ _STATE = Panel(
 )
 _DECIDED = Panel(
     "Last decision",
-    "What was decided last in each rollout, and how long ago; when a rollout begins to wait for something else,"
-    " that is a decision too. Worry about a roll_back, suspend, freeze or stop that you did not expect, and "
+    "What was decided last in each rollout, and how long ago; when a rollout begins to wait for something else, "
+    "that is a decision too. Worry about a roll_back, suspend, freeze or stop that you did not expect, and "
     "about a wait that is days old.",
     "dateTimeFromNow",
     (
@@ -83,8 +83,8 @@ _WORSE = Panel(
 _NO_WORSE = Panel(
     "Evidence that it is no worse",
     "For each guardrail that promotes, the decimal logarithm of the e-value beside what is needed. Nobody is "
-    "promoted before every line has passed the one that is needed. Worry about a line that sinks: it speaks for"
-    " worse.",
+    "promoted before every line has passed the one that is needed. Worry about a line that sinks: it speaks for "
+    "worse.",
     "none",
     tuple(
         Query(

@@ -93,8 +93,8 @@ _LEVELS = Panel(
 )
 _SCORED = Panel(
     "Scored answers",
-    "How many answers a second each share on this page is of. With a handful in an interval a share jumps: take"
-    " a longer time then. Worry when it is 0 and requests are served.",
+    "How many answers a second each share on this page is of. With a handful in an interval a share jumps: take "
+    "a longer time then. Worry when it is 0 and requests are served.",
     "eps",
     (Query(rate(metrics.SCORED, by=WHERE), "{{model}} {{arm}}"),),
     looks=ARMS,

@@ -12,7 +12,7 @@ from tests.support.grafana.account import Account
 from tests.support.grafana.expected import Ask, nothing
 from tests.support.grafana.picture import lines, picture
 from tests.support.grafana.run import Run, run
-from tests.support.grafana.table import BUSY, ELSEWHERE, EXPECTED
+from tests.support.grafana.table import BUSY, CHOICES, ELSEWHERE, EXPECTED
 
 BEFORE = 0.001
 """Seconds by which a window is longer than the time between its samples, so that it has both."""
@@ -32,20 +32,29 @@ def test_every_panel_shows_what_happened(components: ComponentUse, tmp_path: Pat
             f"{panel.uid}, {panel.title}: {complaint}"
             for panel in boards.shown()
             if panel.name not in ELSEWHERE
-            for complaint in _complaints(lived, panel, account, start, end)
+            for complaint in _complaints(lived, panel, account, end)
+        ]
+        wrong += [
+            f"variable {label}: {complaint}"
+            for selector, label in boards.choices()
+            for complaint in _asked(lived, CHOICES[label], account, f"group by ({label}) ({selector})", end)
         ]
         assert not wrong, "\n".join(wrong)
         _draw(lived, Path(os.environ.get("TIPSTAFF_PICTURES", tmp_path)), start, end)
 
 
-def _complaints(lived: Run, panel: boards.Shown, account: Account, start: float, end: float) -> Iterator[str]:
+def _complaints(lived: Run, panel: boards.Shown, account: Account, end: float) -> Iterator[str]:
     asks = EXPECTED[panel.uid][panel.title]
     assert len(asks) == len(panel.queries)
     at = lived.busy_at if panel.name in BUSY else end
     for ask, (expression, _) in zip(asks, panel.queries, strict=True):
-        asked = boards.substituted(expression, end - start + BEFORE)
-        found = {frozenset(labels.items()): value for labels, value in lived.server.query(asked, at)}
-        yield from (f"{complaint} in {asked}" for complaint in _differences(ask, account, found))
+        yield from _asked(lived, ask, account, expression, at)
+
+
+def _asked(lived: Run, ask: Ask, account: Account, expression: str, at: float) -> Iterator[str]:
+    asked = boards.substituted(expression, account.seconds + BEFORE)
+    found = {frozenset(labels.items()): value for labels, value in lived.server.query(asked, at)}
+    yield from (f"{complaint} in {asked}" for complaint in _differences(ask, account, found))
 
 
 def _differences(ask: Ask, account: Account, found: dict[frozenset[tuple[str, str]], float]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The committed dashboards, as Grafana would ask Prometheus for them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import msgspec
 
 import dashboards.grafana
 
+_LABEL_VALUES = re.compile(r"label_values\((.+), (\w+)\)")
 FOLDER = Path(dashboards.grafana.__file__).parent
 
 
@@ -31,6 +33,14 @@ def shown() -> list[Shown]:
     """Every panel of every dashboard."""
     boards = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
     return [_shown(board["uid"], panel) for board in boards for panel in board["panels"] if panel["type"] != "row"]
+
+
+def choices() -> set[tuple[str, str]]:
+    """What fills the variables: (expression, label) of every `label_values` on any dashboard."""
+    boards = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+    asked = [str(each.get("query")) for board in boards for each in board["templating"]["list"]]
+    found = (_LABEL_VALUES.fullmatch(query) for query in asked)
+    return {(each[1], each[2]) for each in found if each is not None}
 
 
 def substituted(expression: str, seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from classifiers.constitution import default
 from gateway.core.evidence import Evidence, EvidenceRow, Rates
 from gateway.events.schema import DecisionV1
 from tests.support.grafana.account import Account
@@ -144,6 +145,22 @@ def build(account: Account) -> Values:
     """The constitution that the verdicts name; the others by what was started."""
     (constitution,) = {each.verdict.constitution for each in account.all_verdicts}
     return {of(version="0.1.0", constitution=constitution, classifier="rules"): 1}
+
+
+def models(account: Account) -> Values:
+    """Whatever an exchange was of."""
+    return {of(model=each.model): 1 for each in account.exchanges}
+
+
+def arms(account: Account) -> Values:
+    """Those that were assigned or served."""
+    named = [arm for each in account.exchanges for arm in (each.assignment.assigned, each.assignment.served)]
+    return {of(arm=arm): 1 for arm in named}
+
+
+def principles(_: Account) -> Values:
+    """Those of the constitution that comes along."""
+    return {of(principle=each.id): 1 for each in default().principles}
 
 
 def one(_: Account) -> Values:

@@ -60,6 +60,12 @@ EXPECTED: dict[str, dict[str, tuple[Ask, ...]]] = {
         "What runs": (gauge(standing.build),),
     },
 }
+CHOICES: dict[str, Ask] = {
+    "model": gauge(standing.models),
+    "arm": gauge(standing.arms),
+    "principle": gauge(standing.principles),
+}
+"""What can be chosen above a dashboard, by variable: the label's values, each 1."""
 BUSY: frozenset[Panel] = frozenset({("tipstaff-gateway", "Open now"), ("tipstaff-pipeline", "Events waiting")})
 """Looked at while something is open and waits; all the others once it is quiet."""
 ELSEWHERE: dict[Panel, str] = {
