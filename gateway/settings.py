@@ -526,6 +526,26 @@ class Events(_Part):
         return self
 
 
+def _collector(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("an OTLP/HTTP collector is a URL like http://127.0.0.1:4318")
+    if parts.username or parts.password:
+        raise ValueError("no password in a URL: put headers into the variable OTEL_EXPORTER_OTLP_HEADERS")
+    if parts.port == 0:  # reading it raises ValueError for what is no port at all
+        raise ValueError("a collector's port is 1 to 65535")
+    return value if parts.path.strip("/") else f"{value.rstrip('/')}/v1/traces"
+
+
+class Traces(_Part):
+    """OpenTelemetry traces: one span for each exchange that is sampled, and for each that violates."""
+
+    endpoint: Annotated[str, AfterValidator(_collector)]
+    """An OTLP/HTTP collector, like http://127.0.0.1:4318; spans go to /v1/traces there."""
+    sample: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the exchanges whose client did not bring a trace; with one the client's own flag counts."""
+
+
 class Settings(_Part):
     """The whole configuration."""
 
@@ -581,6 +601,8 @@ class Settings(_Part):
     """Where people reach the admin port, like https://tipstaff.example.org: for links in notifications."""
     tls: Tls | None = None
     """TLS on the data port."""
+    traces: Traces | None = None
+    """Where traces go; None: no spans are made."""
 
     @field_validator("models")
     @classmethod

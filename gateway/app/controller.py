@@ -18,6 +18,7 @@ from gateway.app.seat import tables_of, take_seat
 from gateway.controller.access import Access, Asked, Refusal
 from gateway.controller.api import create_app
 from gateway.controller.database import opening
+from gateway.controller.exemplars import ViolationExemplars
 from gateway.controller.feedback import FeedbackReader
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.first_wish import start_wished
@@ -186,7 +187,8 @@ def _controller(
     trail = _trail(process, events)
     folder = FolderWatch(data)
     awaits = partial(awaited, settings.events.gather)
-    reader = VerdictReader(events, index, process.meters, awaits)
+    exemplars = ViolationExemplars()
+    reader = VerdictReader(events, index, process.meters, awaits, exemplars.see)
     feedback_reader = FeedbackReader(events, feedback, index, process.meters, awaits)
     rollouts = Rollouts(store, tables, index, settings.models, constitution, clock, on_decision=tell)
     statuses = Statuses(data.statuses, clock)
@@ -249,6 +251,7 @@ def _controller(
         ledgers,
         constitution,
         levels,
+        rollouts.standing,
         version=__version__,
         classifier="rules" if settings.scoring.encoder == "none" else "rules, encoder",
     )
@@ -269,7 +272,7 @@ def _controller(
         models=settings.models,
         configuration=desk,
         ledgers=ledgers,
-        exposition=Exposition(data.counters, series),
+        exposition=Exposition(data.counters, series, exemplars.shown),
         healthy=lambda: [] if loop.alive else ["the controller's loop has ended"],
         folder=folder,
         access=_access(settings),

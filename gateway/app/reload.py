@@ -41,6 +41,7 @@ UNREAD_BY_SCORER = frozenset(Settings.model_fields) - {
     "proxy",
     "retention",
     "scoring",
+    "traces",
 }
 """Keys of the configuration that a scorer makes nothing of: it is left alone where only they change."""
 _AT_A_START = (

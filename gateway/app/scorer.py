@@ -5,10 +5,11 @@ from functools import partial
 from pathlib import Path
 
 from gateway.app.classifier import make_classifier
-from gateway.app.common import SCORING_SECONDS, Process, exit_code, running_process
+from gateway.app.common import FLUSH_SECONDS, SCORING_SECONDS, Process, exit_code, running_process
 from gateway.app.constitution import load_constitution
 from gateway.app.kafka import options_of
 from gateway.app.reload import UNREAD_BY_SCORER, Renewal, run_renewed
+from gateway.app.shared_state import own_name
 from gateway.curation.store import labelled
 from gateway.forgetting import ForgettingFolder
 from gateway.ports import Classifier
@@ -23,6 +24,7 @@ from gateway.scoring.mark import Mark
 from gateway.scoring.remote import Found, RemoteEvaluator
 from gateway.scoring.sampling import Sample
 from gateway.scoring.scorer import Scorer
+from gateway.scoring.spans import ExchangeSpans
 from gateway.scoring.texts import LONGER, KeptTexts
 from gateway.scoring.watchdog import Watchdog
 from gateway.settings import Kafka
@@ -53,10 +55,23 @@ def _run_scorer(config: Path, parent: Parent) -> int:
             sample=Sample(settings.scoring.sample),
             horizon=Horizon(frozenset(proxy_name(worker) for worker in range(settings.proxy.workers))),
             duty=VerdictForgetting(ForgettingFolder(process.data), SCORER, lambda: [events], texts.forget).step,
+            spans=_spans(process, stack),
         )
         run_renewed(scorer.run, parent, renewal)
         renewal.finish()
     return Exit.OK
+
+
+def _spans(process: Process, stack: ExitStack) -> ExchangeSpans | None:
+    traces = process.settings.traces
+    if traces is None:
+        return None
+    from gateway.telemetry.spans import SpanSender, otlp_exporter
+
+    sender = SpanSender(otlp_exporter(traces.endpoint), process.meters)
+    sender.start()
+    stack.callback(sender.close, FLUSH_SECONDS)
+    return ExchangeSpans(own_name(process.settings.events), sender.offer, process.clock)
 
 
 def evaluator_of(process: Process, *, keeps: bool = True) -> Evaluator:

@@ -37,6 +37,8 @@ class Kept(msgspec.Struct):
     heard: tuple[int, str] = (0, "")
     """(canonical time, id) of the feedback that was counted last."""
     left_out: dict[str, int] = msgspec.field(default_factory=dict)
+    last_decision: tuple[str, int] = ("", 0)
+    """Kind and time (microseconds) of the last decision."""
 
 
 def encode(kept: Kept) -> bytes:

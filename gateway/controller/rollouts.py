@@ -18,6 +18,7 @@ from gateway.controller.index import ExchangeIndex
 from gateway.controller.kept_rollout import Kept, Terms
 from gateway.controller.opening import opening
 from gateway.controller.outcomes import Pins
+from gateway.controller.rollout_series import Standing
 from gateway.controller.running import Running
 from gateway.controller.tables import Saving, Tables, refuse_elsewhere
 from gateway.core.routing import RoutingTable
@@ -25,9 +26,11 @@ from gateway.events.schema import DecisionV1, VerdictV1
 from gateway.ports import Clock, Head, StateStore
 from gateway.rollout.commands import Refused
 from gateway.rollout.decision import Decision
+from gateway.rollout.evidence import Evidence
 from gateway.rollout.observation import Action, Command, Input, Report, Reports
 from gateway.rollout.plan import Plan, identity
 from gateway.rollout.start import Beginning, begin
+from gateway.rollout.summary import stated
 from gateway.settings import Model
 
 log = structlog.get_logger(__name__)
@@ -88,6 +91,8 @@ class Rollouts:
         self._watermark_us = 0
         self._saved_at = float("-inf")
         self._dirty = False
+        self._ended: dict[str, Standing | None] = {}
+        """As far as somebody has asked: the last one of a model that has none under way."""
         self.load()
 
     def load(self) -> None:
@@ -100,6 +105,7 @@ class Rollouts:
                 if each.state.model in self._models
             }
             self._dirty = False
+            self._ended.clear()
 
     def running(self, model: str) -> Running | None:
         """The rollout that goes on for a model; None: there is none."""
@@ -132,6 +138,17 @@ class Rollouts:
                 return self.last(model)
             running.engine.sync()
             return kept_rollout.decode(kept_rollout.encode(running.kept))
+
+    def standing(self, model: str) -> Standing | None:
+        """What its last rollout has come to, as it is now; None: there never was one."""
+        with self._lock:
+            running = self._running.get(model)
+            if running is not None:
+                return running.standing()
+            if model not in self._ended:
+                kept = self.last(model)
+                self._ended[model] = None if kept is None else _stood(kept)
+            return self._ended[model]
 
     def advance(self, watermark_us: int) -> bool:
         """Take in what the index holds up to the watermark; returns whether there may be more of it at once.
@@ -319,6 +336,7 @@ class Rollouts:
     def _let_go(self, running: Running) -> None:
         if running.ended:
             self._running.pop(running.model, None)
+            self._ended.pop(running.model, None)
 
     def _checked(self, order: Order) -> str:
         """The rollout's id. Raises Refused."""
@@ -372,6 +390,11 @@ class Rollouts:
 
     def _or_reload(self) -> "_OrReload":
         return _OrReload(self.load)
+
+
+def _stood(kept: Kept) -> Standing:
+    plan, state = kept.terms.plan, kept.state
+    return Standing.of(kept, stated(plan, state, Evidence.of(plan, state.book)))
 
 
 def _repeats(rollout: str, name: str) -> bool:

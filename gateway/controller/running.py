@@ -9,6 +9,7 @@ from gateway.controller import kept_rollout, opening
 from gateway.controller.kept_rollout import Kept
 from gateway.controller.opening import Opening
 from gateway.controller.outcomes import Pins, Reading
+from gateway.controller.rollout_series import Standing
 from gateway.controller.stored_units import StoredUnits
 from gateway.controller.tables import Saving
 from gateway.controller.weights import Change, by_rollout, put_back
@@ -137,6 +138,7 @@ class Running:
         self, made: Decision, route: ModelRoute, change: Change | None, moved: Head, positions: Positions
     ) -> DecisionV1:
         self.kept.decided += 1
+        self.kept.last_decision = (made.kind, made.time_us)
         state, terms = self.kept.state, self.kept.terms
         before = {share.arm: share.weight for share in route.arms}
         after = (
@@ -167,6 +169,10 @@ class Running:
             drill=state.drill,
             labels=labels_said(made, state),
         )
+
+    def standing(self) -> Standing:
+        """As it is now."""
+        return Standing.of(self.kept, stated(self.kept.terms.plan, self.kept.state, self.engine.evidence))
 
     def _leave_out(self, why: str) -> None:
         self.kept.left_out[why] = self.kept.left_out.get(why, 0) + 1

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from classifiers.constitution import Constitution
 from classifiers.verdict import Severity, Why
+from gateway.controller import rollout_series
 from gateway.controller.levels import Levels
+from gateway.controller.rollout_series import Standing
 from gateway.controller.tables import Tables
 from gateway.core.exchange import Reason, Route
 from gateway.core.routing import RoutingTable
@@ -23,6 +25,7 @@ class ControllerSeries:
         ledgers: Callable[[], Mapping[Stream, Ledger]],
         constitution: Constitution,
         levels: Levels,
+        standing: Callable[[str], Standing | None],
         *,
         version: str,
         classifier: str,
@@ -30,6 +33,7 @@ class ControllerSeries:
         self._tables = tables
         self._ledgers = ledgers
         self._levels = levels
+        self._standing = standing
         self._principles = {principle.id: principle.severity for principle in constitution.principles}
         self._build = (version, constitution.hash, classifier)
 
@@ -40,7 +44,11 @@ class ControllerSeries:
         yield Reading(metrics.LEADS, (), float(not self._tables.elsewhere))
         if (age := self._tables.age_seconds) is not None:
             yield Reading(metrics.TABLE_AGE, (), age)
+        yield Reading(metrics.TABLE_IN_FORCE, (), table.version)
         yield from _weights(table)
+        for model in table.models:
+            if (found := self._standing(model)) is not None:
+                yield from rollout_series.readings(found)
         yield from _deliveries(self._ledgers())
         for each in self._levels.shown():
             yield Reading(metrics.LEVEL_ALARM, (each.model, each.arm, each.principle), float(each.raised_us > 0))

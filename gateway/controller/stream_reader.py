@@ -1,7 +1,7 @@
 """Takes a stream from the event log into a file of the controller."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from gateway.events.schema import Stream
@@ -29,16 +29,24 @@ class Intake(Protocol):
 
 class StreamReader:
     """Reads `stream` from where the intake stands. One thread at a time. `awaits`: whether a producer may still say
-    something; what the others left is read, and nobody waits for more.
+    something; what the others left is read, and nobody waits for more. `taken` hears of what was taken in, now and
+    then more than once.
     """
 
     def __init__(
-        self, stream: Stream, events: EventLog, intake: Intake, errors: Counter, awaits: Callable[[str], bool]
+        self,
+        stream: Stream,
+        events: EventLog,
+        intake: Intake,
+        errors: Counter,
+        awaits: Callable[[str], bool],
+        taken: Callable[[Sequence[Entry]], None] = lambda _: None,
     ) -> None:
         self._awaits = awaits
         self._stream = stream
         self._events = events
         self._intake = intake
+        self._taken = taken
         self._errors = errors
         self.watermarks: dict[str, int] = {}
         """Producer -> microseconds: what it still has to come has a later canonical time."""
@@ -64,6 +72,7 @@ class StreamReader:
         batch = self._events.read(self._stream, self._intake.positions(), _BATCH)
         if batch.entries:
             self._intake.add(batch.entries, batch.positions)
+            self._taken(batch.entries)
         self._announce(batch.positions)
         self.watermarks.update(self._awaited(batch.watermarks))
         self.forwarded.update(

@@ -1,10 +1,10 @@
 """Takes verdicts from the event log into the index of exchanges."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.stream_reader import StreamReader, everybody
-from gateway.ports import EventLog
+from gateway.ports import Entry, EventLog
 from gateway.telemetry.metrics import VERDICT_ERRORS, Meters
 
 
@@ -17,6 +17,11 @@ class VerdictReader(StreamReader):
         return min(self.forwarded.values(), default=0)
 
     def __init__(
-        self, events: EventLog, index: ExchangeIndex, meters: Meters, awaits: Callable[[str], bool] = everybody
+        self,
+        events: EventLog,
+        index: ExchangeIndex,
+        meters: Meters,
+        awaits: Callable[[str], bool] = everybody,
+        taken: Callable[[Sequence[Entry]], None] = lambda _: None,
     ) -> None:
-        super().__init__("verdicts", events, index, meters.counter(VERDICT_ERRORS), awaits)
+        super().__init__("verdicts", events, index, meters.counter(VERDICT_ERRORS), awaits, taken)

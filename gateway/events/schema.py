@@ -9,6 +9,7 @@ from gateway.core.assignment import UnitKind
 from gateway.core.evidence import DecisionKind, Evidence
 from gateway.core.exchange import Reason, Route
 from gateway.core.routing import DecidedBy
+from gateway.core.tracecontext import Trace
 
 Stream = Literal["exchanges", "verdicts", "feedback", "decisions", "audit"]
 Topic = Stream | Literal["progress", "scores"]
@@ -76,6 +77,8 @@ class ExchangeV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.exchange.v1"):
     request: Payload
     response: Payload
     headers: dict[str, str] = {}
+    trace: Trace | None = None
+    """Its place in a trace; None where none are made."""
 
     @property
     def key(self) -> str:
@@ -106,6 +109,8 @@ class VerdictV1(msgspec.Struct, frozen=True, tag="dev.tipstaff.verdict.v1"):
     response_bytes: int
     verdict: Verdict
     sampled: float = 1.0
+    trace_id: str = ""
+    """Of the trace that has a span of this exchange; empty: there is none."""
 
     @property
     def key(self) -> str:

@@ -87,6 +87,8 @@ class Dispatcher:
         exchange.course = course
         if recorded and envelope is not None:
             exchange.recorded = True
+            if services.sampler is not None:
+                exchange.trace = services.sampler.trace(exchange.id, head.fields.get(b"traceparent"))
             if model in services.keeps_text:
                 exchange.keeps_text = True
                 exchange.tap.bound = services.record_bytes

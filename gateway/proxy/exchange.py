@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.core.errors import GatewayError
 from gateway.core.exchange import Reason, Route
+from gateway.core.tracecontext import Trace
 from gateway.events.schema import ExchangeV1, Payload, Timing
 from gateway.proxy import messages
 from gateway.proxy.http1 import RequestHead, ResponseHead
@@ -94,6 +95,8 @@ class Exchange(msgspec.Struct, eq=False):
     envelope: "Envelope | None" = None
     course: "Course | None" = None
     series: "Series | None" = None
+    trace: Trace | None = None
+    """Its place in a trace, where traces are made and it is recorded."""
     delivery: Delivery | None = None
     answered: ResponseHead | None = None
     sent_at: float | None = None
@@ -216,6 +219,7 @@ class Exchange(msgspec.Struct, eq=False):
             ),
             self._answer_payload(),
             messages.kept_headers(head.fields),
+            self.trace,
         )
 
     def _answer_payload(self) -> Payload:

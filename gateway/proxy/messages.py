@@ -20,6 +20,9 @@ KEPT_HEADERS = frozenset({b"user-agent", b"x-request-id", b"traceparent", b"anth
 _KEPT_BYTES = 256
 _IDENTITY = frozenset({b"x-request-id", b"traceparent", b"x-forwarded-for"})
 _CREDENTIALS = (b"authorization", b"x-api-key")
+_TRACEPARENT = (b"traceparent",)
+_OTHER_TRACE = (b"traceparent", b"tracestate")
+"""A state goes with its parent: where that cannot be read, neither is passed on."""
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
@@ -37,23 +40,27 @@ def request_head(exchange: "Exchange", connection: "UpstreamConnection", length:
         made.append(b"authorization: " + authorization)
     if exchange.route is Route.RESPONSES and b"accept-encoding" in fields:
         lines = without(lines, (b"accept-encoding",))  # the response's id must be readable, to pin what follows it
+    if exchange.trace is not None and b"traceparent" in fields:
+        lines = without(lines, _OTHER_TRACE if exchange.trace.parent_id == "" else _TRACEPARENT)
     made += lines
     if length or head.chunked or b"content-length" in fields:
         made.append(b"content-length: %d" % length)
-    made.append(_identity(exchange.id.encode(), exchange.client.peer, fields))
+    made.append(_identity(exchange, fields))
     return b"\r\n".join(made)
 
 
-def _identity(identifier: bytes, peer: bytes, fields: dict[bytes, bytes]) -> bytes:
+def _identity(exchange: "Exchange", fields: dict[bytes, bytes]) -> bytes:
     """Who asks, under which ids: kept where the client says so, made where it does not. Ends the head."""
+    identifier, peer, trace = exchange.id.encode(), exchange.client.peer, exchange.trace
+    traceparent = b"00-%b-%b-00" % (identifier, identifier[16:]) if trace is None else trace.header()
     if _IDENTITY.isdisjoint(fields):
-        trace = (identifier, identifier, identifier[16:], peer)
-        return b"x-request-id: %b\r\ntraceparent: 00-%b-%b-00\r\nx-forwarded-for: %b\r\n\r\n" % trace
+        ids = (identifier, traceparent, peer)
+        return b"x-request-id: %b\r\ntraceparent: %b\r\nx-forwarded-for: %b\r\n\r\n" % ids
     made = []
     if b"x-request-id" not in fields:
         made.append(b"x-request-id: " + identifier)
-    if b"traceparent" not in fields:
-        made.append(b"traceparent: 00-%b-%b-00" % (identifier, identifier[16:]))
+    if trace is not None or b"traceparent" not in fields:
+        made.append(b"traceparent: " + traceparent)
     before = fields.get(b"x-forwarded-for")
     made.append(b"x-forwarded-for: %b\r\n\r\n" % (peer if before is None else before + b", " + peer))
     return b"\r\n".join(made)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gateway.core.clientkeys import ClientKeys
 from gateway.core.envelope import EnvelopeReader
+from gateway.core.tracecontext import Sampler
 from gateway.events.schema import ExchangeV1
 from gateway.ports import Clock
 from gateway.proxy.budget import Budget
@@ -58,6 +59,8 @@ class Services:
     models: ModelList
     keys: ClientKeys | None
     """Those that clients need; None: none is asked for."""
+    sampler: Sampler | None
+    """What gives exchanges a place in a trace; None: no traces are made."""
 
     def __init__(  # noqa: PLR0913 - one argument for each collaborator
         self,
@@ -110,6 +113,7 @@ class Services:
         self.steering = steering
         self.models = models
         self.keys = keys
+        self.sampler = None if settings.traces is None else Sampler(settings.traces.sample)
         self.buffered.limit = limits.buffered_bytes
         self.heads.wait_at_most(deadlines.header, self.interval)
         self.bodies.wait_at_most(deadlines.idle, self.interval)

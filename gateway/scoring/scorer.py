@@ -13,6 +13,7 @@ from gateway.scoring.evaluation import Evaluated, Evaluator
 from gateway.scoring.horizon import Horizon
 from gateway.scoring.remote import RemoteEvaluator, Unanswered
 from gateway.scoring.sampling import Sample
+from gateway.scoring.spans import ExchangeSpans, trace_of
 from gateway.scoring.tally import Tally
 from gateway.scoring.texts import KeptText, KeptTexts, TextsUnwritable
 from gateway.telemetry.metrics import DROPPED, PRODUCED, SCORER_LAG, STARTED, Meters
@@ -31,10 +32,10 @@ class Scorer:
     The order is what makes it safe to kill at any moment: the text is kept (again, if need be), then verdicts
     and the position behind their exchanges are appended in one atomic step, then they are counted. A verdict
     that cannot be appended is not lost: its exchange is read again. `duty`: a piece of other work on the same
-    files, a few times a second.
+    files, a few times a second. `spans` hears of what is counted; a process that is killed before tells nobody.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a verdict needs, and who hears of it
         self,
         log: EventLog,
         evaluator: Evaluator | RemoteEvaluator,
@@ -45,6 +46,7 @@ class Scorer:
         sample: Sample,
         horizon: Horizon,
         duty: Callable[[], object] = lambda: None,
+        spans: ExchangeSpans | None = None,
     ) -> None:
         self._log = log
         self._evaluator = evaluator
@@ -58,6 +60,7 @@ class Scorer:
         self._texts_dropped = meters.counter(DROPPED, "texts", "unwritable")
         self._horizon = horizon
         self._duty = duty
+        self._spans = spans
         self._waiting: Batch | None = None
         """Not all of it has its findings yet."""
         self._ticked = self._purged = float("-inf")
@@ -113,6 +116,8 @@ class Scorer:
         self._evaluator.settled(exchanges)
         for verdict in verdicts:
             self._tally.count(verdict)
+        if self._spans is not None:
+            self._spans.tell(list(zip(exchanges, verdicts, [each.text for each in results], strict=True)))
 
     def _results(self, exchanges: Sequence[ExchangeV1]) -> list[Evaluated]:
         drawn = [self._sample.takes(exchange.assignment.unit_hash) for exchange in exchanges]
@@ -152,6 +157,7 @@ class Scorer:
             response_bytes=exchange.response.size,
             verdict=verdict,
             sampled=self._sample.share,
+            trace_id=trace_of(exchange, violates=bool(verdict.violations)),
         )
 
     def _age(self, entries: Sequence[Entry]) -> float:

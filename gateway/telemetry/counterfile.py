@@ -16,6 +16,7 @@ import mmap
 import os
 import struct
 from bisect import bisect_left
+from collections import Counter as Counts
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
@@ -79,6 +80,7 @@ class CounterFile:
         self._mapping = mapping
         self._descriptor = descriptor
         self._known = {(series.name, series.labels): series for series in known}
+        self._count = Counts(name for name, _ in self._known)
         self._used = used
         self._next = max((series.slot + series.width for series in known), default=0)
         self._adding = Lock()
@@ -120,6 +122,14 @@ class CounterFile:
                 return found
             return self._add(name, kind, labels, bounds)
 
+    def has(self, name: str, labels: Labels) -> bool:
+        """Whether there is a series of that name and labels."""
+        return (name, labels) in self._known
+
+    def count(self, name: str) -> int:
+        """How many series there are of that name."""
+        return self._count[name]
+
     def _add(self, name: str, kind: Kind, labels: Labels, bounds: tuple[float, ...]) -> Series:
         series = Series(name, kind, labels, bounds, self._next)
         record = msgspec.json.encode(series)
@@ -135,6 +145,7 @@ class CounterFile:
         self._header[_USED_AT // 4] = end
         self._next += series.width
         self._known[(name, labels)] = series
+        self._count[name] += 1
         return series
 
     def _take_room(self, end: int) -> None:

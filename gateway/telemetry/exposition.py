@@ -5,7 +5,7 @@ fall. Gauges come from living processes only and are merged by their `Metric.acr
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
 from gateway.telemetry import counterfile, metrics
 from gateway.telemetry.counterfile import Reader, Series
@@ -23,6 +24,8 @@ log = structlog.get_logger(__name__)
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 Children = dict[tuple[str, ...], list[float]]
 """Label values, in the metric's order -> a counter's or gauge's number, or a histogram's buckets and sum."""
+Exemplars = Mapping[tuple[str, tuple[str, ...]], Exemplar]
+"""(Metric's name, label values) -> what made the counter grow last."""
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -34,11 +37,17 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Exposition(Collector):
-    """Reads the files when asked. `extra` gives what else there is, each time anew."""
+    """Reads the files when asked. `extra` gives what else there is, `exemplars` those of counters, also anew."""
 
-    def __init__(self, folder: Path, extra: Callable[[], Iterable[Reading]] = tuple) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        extra: Callable[[], Iterable[Reading]] = tuple,
+        exemplars: Callable[[], Exemplars] = dict,
+    ) -> None:
         self._folder = folder
         self._extra = extra
+        self._exemplars = exemplars
         self._lock = threading.Lock()
         self._readers: dict[Path, Reader] = {}
         self._last: dict[str, list[tuple[Series, list[float]]]] = {}
@@ -50,9 +59,9 @@ class Exposition(Collector):
 
     def collect(self) -> Iterator[Family]:
         """Every metric that tipstaff has, in the order of `metrics.ALL`, also those without a series yet."""
-        totals = self.totals()
+        totals, exemplars = self.totals(), self._exemplars()
         for metric in metrics.ALL:
-            yield _family(metric, totals[metric.name])
+            yield _family(metric, totals[metric.name], exemplars)
 
     def totals(self) -> dict[str, Children]:
         """The merged numbers by metric name. Blocks for the files."""
@@ -114,15 +123,23 @@ def _add(children: Children, reading: Reading) -> None:
         children[reading.values] = [reading.value]
 
 
-def _family(metric: Metric, children: Children) -> Family:
+def _family(metric: Metric, children: Children, exemplars: Exemplars) -> Family:
     if metric.kind == "histogram":
         return _histogram(metric, children)
-    kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-    family = kind(metric.name, metric.help, labels=metric.labels)
-    if metric.kind == "counter" and not metric.labels and not children:
-        children = {(): [0.0]}
+    if metric.kind == "counter":
+        return _counter(metric, children, exemplars)
+    family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
     for key, values in sorted(children.items()):
         family.add_metric(key, values[0])
+    return family
+
+
+def _counter(metric: Metric, children: Children, exemplars: Exemplars) -> CounterMetricFamily:
+    family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
+    if not metric.labels and not children:
+        children = {(): [0.0]}
+    for key, values in sorted(children.items()):
+        family.add_metric(key, values[0], exemplar=exemplars.get((metric.name, key)))
     return family
 
 

@@ -32,6 +32,13 @@ SECONDS = (
 OVERHEAD = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1)
 
 
+MOST_SERIES = 2_000
+MOST_HISTOGRAMS = 500
+"""Series of one metric in one process: all metrics at theirs still fit into a counter file."""
+OTHER = "other"
+"""Each label's value in the series that counts what would be beyond them."""
+
+
 class Metric(msgspec.Struct, frozen=True):
     """A metric's definition. Prometheus's `_total` is part of a counter's name.
 
@@ -335,16 +342,22 @@ class Meters:
 
     def counter(self, metric: Metric, *values: str) -> Counter:
         """The child of a counter for these label values, in the metric's order."""
-        return Counter(self.file, metric.name, _labels(metric, values))
+        return Counter(self.file, metric.name, self._labels(metric, values))
 
     def gauge(self, metric: Metric, *values: str) -> Gauge:
         """The child of a gauge."""
-        return Gauge(self.file, metric.name, _labels(metric, values))
+        return Gauge(self.file, metric.name, self._labels(metric, values))
 
     def histogram(self, metric: Metric, *values: str) -> Histogram:
         """The child of a histogram."""
-        return Histogram(self.file, metric.name, _labels(metric, values), metric.bounds)
+        return Histogram(self.file, metric.name, self._labels(metric, values), metric.bounds)
 
-
-def _labels(metric: Metric, values: tuple[str, ...]) -> Labels:
-    return tuple(zip(metric.labels, values, strict=True))
+    def _labels(self, metric: Metric, values: tuple[str, ...]) -> Labels:
+        """Those labels, or `other` for each of them where the metric has as many series as it may."""
+        labels = tuple(zip(metric.labels, values, strict=True))
+        if not labels or self.file.has(metric.name, labels):
+            return labels
+        if self.file.count(metric.name) < (MOST_HISTOGRAMS if metric.kind == "histogram" else MOST_SERIES):
+            return labels
+        self.counter(SERIES_CAPPED, metric.name).inc()
+        return tuple((name, OTHER) for name in metric.labels)

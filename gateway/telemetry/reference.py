@@ -26,8 +26,8 @@ This page is made from the code (`python -m gateway.telemetry.reference`); a tes
 | --- | --- | --- | --- |
 """
 _LABELS = {
-    "arm": "the deployed version (`stable`, `canary`, ...) that served; for weights and fail-overs the assigned; in a rollout the one on"
-    " trial",
+    "arm": "the deployed version (`stable`, `canary`, ...) that served; for weights and fail-overs the assigned; in"
+    " a rollout the one on trial",
     "bound": "`mean`, `low` or `high`",
     "classifier": "which classifiers run",
     "code": "HTTP status; for `tipstaff_rejected_total` the error's code",

@@ -112,14 +112,15 @@ class Controller:
         models = {"assistant": _model("stable", "canary"), "org/solo": _model("stable")}
         self.told: list[LevelAlarm] = []
         self.levels = Levels(self.store, self.index, models, rules, self.clock, self.told.append)
-        series = ControllerSeries(
-            self.tables, self.ledgers, rules, self.levels, version="0.0.1", classifier="rules 1"
-        )
-        self.exposition = Exposition(self.data.counters, series)
         self.folder = FolderWatch(self.data)
         self.events = SqliteEventLog(self.data.log, "controller", self.clock)
         self.trail = AuditTrail(self.events, self.clock, self.meters)
         self.rollouts = Rollouts(self.store, self.tables, self.index, models, rules, self.clock)
+        standing = self.rollouts.standing
+        series = ControllerSeries(
+            self.tables, self.ledgers, rules, self.levels, standing, version="0.0.1", classifier="rules 1"
+        )
+        self.exposition = Exposition(self.data.counters, series)
         self.forgetting = self.made_forgetting(self.rollouts, lambda: self.horizon_us)
         self.horizon_us = 0
         statuses = Statuses(self.data.root / "status", self.clock)
