@@ -12,13 +12,17 @@ _REST = 0.02
 
 
 class People:
-    """`answered`: ids of the exchanges whose answer came whole; `broken`: how many questions got none."""
+    """`answered`: ids of the exchanges whose answer came whole; `broken`: how many questions got none.
 
-    def __init__(self, url: str, model: str) -> None:
+    `strangers`: every question is of somebody who has not been here before.
+    """
+
+    def __init__(self, url: str, model: str, *, strangers: bool = False) -> None:
         self.answered: set[str] = set()
         self.broken = 0
         self._url = url
         self._model = model
+        self._strangers = strangers
         self._lock = threading.Lock()
         self._enough = threading.Event()
 
@@ -27,6 +31,8 @@ class People:
             asked = 0
             while not self._enough.wait(_REST):
                 asked += 1
+                if self._strangers:
+                    client.headers["x-user-id"] = f"person-{number}-{asked}"
                 self._note(_ask(client, self._model, stream=asked % 2 == 0))
 
     def _note(self, identifier: str | None) -> None:

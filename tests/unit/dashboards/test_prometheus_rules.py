@@ -1,5 +1,5 @@
-"""Every alert says what it is about and what to do, fires in a test and is quiet in another; no rule asks for a metric
-or a label that there is not.
+"""Every alert says what it is about and what to do, fires in a test and is quiet in another; no rule asks for a
+metric or a label that there is not.
 """
 
 import re
