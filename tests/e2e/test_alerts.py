@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.demo.behaviour import Behaviour, steady
+from gateway.demo.wording import prompts
 from tests.support.alertmanager import Alertmanager, alertmanager
 from tests.support.components import ComponentUse, requires
 from tests.support.people import People
@@ -70,7 +71,7 @@ def rollout(folder: Path, canary_behaviour: Behaviour) -> Iterator[Stack]:
 @pytest.mark.timeout(300)
 def test_a_bad_canary_pages_with_everything_in_the_page(components: ComponentUse, tmp_path: Path) -> None:
     with rollout(tmp_path, LEAKING) as stack, watched(stack, components, tmp_path) as (_, pager):
-        with People(stack.url, "assistant", strangers=True).asking(CLIENTS):
+        with strangers(stack).asking(CLIENTS):
             until(lambda: rolled_back(pager), 90, "the page of the rollback", 0.2)
         (page,) = rolled_back(pager)
         labels, annotations = page["labels"], page["annotations"]
@@ -88,7 +89,7 @@ def test_a_bad_canary_pages_with_everything_in_the_page(components: ComponentUse
 @pytest.mark.timeout(300)
 def test_nobody_is_called_when_all_is_well(components: ComponentUse, tmp_path: Path) -> None:
     with rollout(tmp_path, QUICK) as stack, watched(stack, components, tmp_path) as (server, pager):
-        people = People(stack.url, "assistant", strangers=True)
+        people = strangers(stack)
         with people.asking(CLIENTS):
             until(lambda: len(people.answered) > 1500, 90, "traffic")
         stack.settled()
@@ -98,6 +99,10 @@ def test_nobody_is_called_when_all_is_well(components: ComponentUse, tmp_path: P
         assert alerts(server, "firing") == set()
         assert alerts(server, "pending") <= {*AT_THE_START, OF_THE_MACHINE}
         assert [pager.received.alerts(receiver) for receiver in ("pager", "chat")] == [[], []]
+
+
+def strangers(stack: Stack) -> People:
+    return People(stack.url, "assistant", strangers=True, prompts=prompts(unsafe=False))
 
 
 def rolled_back(pager: Alertmanager) -> list[dict[str, dict[str, str]]]:

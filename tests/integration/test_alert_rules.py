@@ -1,4 +1,6 @@
-"""Prometheus's own tools say that the rules can be used, and do what their cases say; and Alertmanager's of the example."""
+"""Prometheus's own tool says that the rules can be used and do what their cases say; Alertmanager's says it of the
+example.
+"""
 
 import subprocess
 from pathlib import Path

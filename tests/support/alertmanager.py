@@ -1,4 +1,4 @@
-"""A real Alertmanager with our example's routes, that tells a receiver of the test instead of a pager and a chat."""
+"""A real Alertmanager with our example's routes, which tells a test instead of a pager and a chat."""
 
 import json
 import subprocess
@@ -46,7 +46,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Post(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:  # noqa: N802 - the standard library's name
+    def do_POST(self) -> None:
         message = json.loads(self.rfile.read(int(self.headers["content-length"])))
         assert isinstance(self.server, _Server)
         self.server.received.take(self.path.strip("/"), message)
