@@ -20,6 +20,12 @@ COMPONENTS: tuple[Component, ...] = (
         ("prometheus", "promtool"),
         services=("prometheus",),
     ),
+    DebianPackages(
+        "alertmanager",
+        ("prometheus-alertmanager",),
+        ("prometheus-alertmanager", "amtool"),
+        services=("prometheus-alertmanager",),
+    ),
     Kafka(),
     DebianPackages("kcat", ("kcat",), ("kcat",)),
     PostgreSQL(),

@@ -1,24 +1,32 @@
 """People who keep asking a model, each on a connection of their own, whatever happens to it."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 
+QUESTION = "What does photosynthesis do?"
 _REST = 0.02
 """Seconds between two questions of one person: a load that leaves room on a small machine."""
 
 
 class People:
-    """`answered`: ids of the exchanges whose answer came whole; `broken`: how many questions got none."""
+    """`answered`: ids of the exchanges whose answer came whole; `broken`: how many questions got none.
 
-    def __init__(self, url: str, model: str) -> None:
+    `strangers`: every question is of somebody who has not been here before. `prompts`: what they ask, in turn.
+    """
+
+    def __init__(
+        self, url: str, model: str, *, strangers: bool = False, prompts: Sequence[str] = (QUESTION,)
+    ) -> None:
         self.answered: set[str] = set()
         self.broken = 0
         self._url = url
         self._model = model
+        self._strangers = strangers
+        self._prompts = prompts
         self._lock = threading.Lock()
         self._enough = threading.Event()
 
@@ -27,7 +35,10 @@ class People:
             asked = 0
             while not self._enough.wait(_REST):
                 asked += 1
-                self._note(_ask(client, self._model, stream=asked % 2 == 0))
+                if self._strangers:
+                    client.headers["x-user-id"] = f"person-{number}-{asked}"
+                prompt = self._prompts[asked % len(self._prompts)]
+                self._note(_ask(client, question(self._model, prompt, stream=asked % 2 == 0)))
 
     def _note(self, identifier: str | None) -> None:
         with self._lock:
@@ -50,17 +61,17 @@ class People:
                 thread.join(60)
 
 
-def question(model: str, **more: object) -> dict[str, Any]:
+def question(model: str, prompt: str = QUESTION, **more: object) -> dict[str, Any]:
     """The body of a chat request."""
-    return {"model": model, "messages": [{"role": "user", "content": "What does photosynthesis do?"}], **more}
+    return {"model": model, "messages": [{"role": "user", "content": prompt}], **more}
 
 
-def _ask(client: httpx.Client, model: str, *, stream: bool) -> str | None:
+def _ask(client: httpx.Client, body: dict[str, Any]) -> str | None:
     """The exchange's id once the answer has come whole; None when it did not."""
     try:
-        with client.stream("POST", "/v1/chat/completions", json=question(model, stream=stream)) as answer:
-            body = answer.read()
+        with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+            said = answer.read()
     except httpx.TransportError:
         return None
-    whole = body.endswith(b"data: [DONE]\n\n") if stream else body.endswith(b"}")
+    whole = said.endswith(b"data: [DONE]\n\n") if body["stream"] else said.endswith(b"}")
     return answer.headers["x-tipstaff-exchange"] if answer.status_code == 200 and whole else None

@@ -5,19 +5,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
+import yaml
 
 from tests.support.ports import free_port
 from tests.support.wait import until
 
-CONFIGURATION = """\
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
-scrape_configs:
-  - job_name: tipstaff
-    static_configs: [{{targets: ["{target}"]}}]
-"""
 Points = list[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Alerting:
+    """Rules to evaluate, every second, and the Alertmanager, a host and port, that hears of the alerts."""
+
+    rules: tuple[Path, ...]
+    alertmanager: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +53,19 @@ class Prometheus:
         """True once the target was scraped without an error."""
         return [value for _, value in self.query("up")] == [1.0]
 
+    def rules(self) -> dict[str, str]:
+        """Every rule's health: `ok`, `err`, or `unknown` before its first evaluation."""
+        answer = httpx.get(f"{self.url}/api/v1/rules", timeout=5).raise_for_status().json()
+        return {rule["name"]: rule["health"] for group in answer["data"]["groups"] for rule in group["rules"]}
+
 
 @contextmanager
-def prometheus(program: Path, target: str, folder: Path) -> Iterator[Prometheus]:
+def prometheus(program: Path, target: str, folder: Path, alerting: Alerting | None = None) -> Iterator[Prometheus]:
     """Runs `program` (`components.path("prometheus")`) against `target`, a host and port with /metrics.
 
     Yields after its first good scrape.
     """
-    (folder / "prometheus.yml").write_text(CONFIGURATION.format(target=target))
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(_configuration(target, alerting)))
     port = free_port()
     command = [
         str(program),
@@ -74,6 +83,18 @@ def prometheus(program: Path, target: str, folder: Path) -> Iterator[Prometheus]
             yield server
         finally:
             process.terminate()
+
+
+def _configuration(target: str, alerting: Alerting | None) -> dict[str, Any]:
+    configuration: dict[str, Any] = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "scrape_configs": [{"job_name": "tipstaff", "static_configs": [{"targets": [target]}]}],
+    }
+    if alerting is not None:
+        told = {"static_configs": [{"targets": [alerting.alertmanager]}]}
+        configuration["rule_files"] = [str(path) for path in alerting.rules]
+        configuration["alerting"] = {"alertmanagers": [told]}
+    return configuration
 
 
 def _ready(server: Prometheus) -> bool:
