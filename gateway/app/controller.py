@@ -232,7 +232,7 @@ def _controller(
             rollouts.forget_some,
             tables.publish,
             trail.step,
-            Outbox(store, events).step,
+            Outbox(store, events, process.meters).step,
             _Seldom(clock, partial(unitkeys.tell_changes, data, partial(trail.tell, "config", "key.rotated"))),
             _Seldom(clock, partial(tidy_retired, data.log, "exchanges", workers, process.event_log)),
             _Seldom(clock, partial(tidy_retired, data.log, "feedback", workers, process.event_log)),

@@ -4,12 +4,14 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import httpx
+
 from gateway.telemetry import counterfile, metrics
 from tests.support.components import ComponentUse, requires
 from tests.support.people import People, question
-from tests.support.prometheus import Prometheus, prometheus
+from tests.support.prometheus import Prometheus, prometheus, started
 from tests.support.simulated import simulated
-from tests.support.stack import Stack
+from tests.support.stack import Stack, tipstaff
 from tests.support.wait import until
 
 SENT = 200
@@ -90,3 +92,29 @@ def _complaints(stack: Stack, promtool: Path) -> str:
         [promtool, "check", "metrics"], input=exposition, capture_output=True, text=True, timeout=30, check=False
     )
     return checked.stdout + checked.stderr or ("" if checked.returncode == 0 else f"exit {checked.returncode}")
+
+
+@requires("prometheus")
+def test_what_observe_writes_is_all_that_a_prometheus_needs(components: ComponentUse, tmp_path: Path) -> None:
+    program = components.path("prometheus")
+    token = tmp_path / "token"
+    token.write_text("nobody-guesses-this-token-of-the-admin")
+    with simulated("acme/v1") as (stable,):
+        models = {"assistant": {"arms": {"stable": {"endpoints": [stable.url]}}}}
+        with Stack(tmp_path, models, scoring={"encoder": "none"}, admin_token_file=str(token)) as stack:
+            address = f"127.0.0.1:{stack.admin_port}"
+            done = tipstaff("observe", stack.config, "--output", tmp_path / "observe", "--target", address)
+            assert done.returncode == 0, done.stderr
+            config = tmp_path / "observe" / "prometheus" / "prometheus.yml"
+            command = [program.with_name("promtool"), "check", "config", config]
+            checked = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert checked.returncode == 0, checked.stdout + checked.stderr
+            with started(program, config, tmp_path) as server:
+                until(lambda: server.query('up{job="tipstaff"} == 1'), 40, "it scrapes", 0.2)
+                until(lambda: "unknown" not in server.rules().values(), 40, "every rule was evaluated", 0.2)
+                assert set(server.rules().values()) == {"ok"}
+                assert {labels["model"] for labels, _ in server.query('up{job="vllm"}')} == {"assistant"}
+            link = config.with_name("tipstaff.alerts.rules.yml").read_text().split("runbook_url: ")[1].split()[0]
+            assert link.startswith("http://127.0.0.1:9191/runbook/"), link
+            section = httpx.get(link.replace("127.0.0.1:9191", address))
+            assert section.text.startswith(f"## {link.rpartition('/')[2]}")

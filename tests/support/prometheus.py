@@ -65,11 +65,21 @@ def prometheus(program: Path, target: str, folder: Path, alerting: Alerting | No
 
     Yields after its first good scrape.
     """
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(_configuration(target, alerting)))
+    config = folder / "prometheus.yml"
+    config.write_text(yaml.safe_dump(_configuration(target, alerting)))
+    with started(program, config, folder) as server:
+        until(server.has_scraped, 20, f"Prometheus scrapes {target}", every=0.2)
+        yield server
+
+
+@contextmanager
+def started(program: Path, config: Path, folder: Path) -> Iterator[Prometheus]:
+    """The same under a configuration of one's own; yields once it answers."""
     port = free_port()
     command = [
         str(program),
-        f"--config.file={folder / 'prometheus.yml'}",
+        f"--config.file={config}",
+        "--enable-feature=exemplar-storage",
         f"--storage.tsdb.path={folder / 'series'}",
         f"--web.listen-address=127.0.0.1:{port}",
     ]
@@ -79,7 +89,7 @@ def prometheus(program: Path, target: str, folder: Path, alerting: Alerting | No
     ):
         try:
             server = Prometheus(f"http://127.0.0.1:{port}")
-            until(lambda: _ready(server), 20, f"Prometheus scrapes {target}", every=0.2)
+            until(lambda: _ready(server), 20, "Prometheus answers", every=0.1)
             yield server
         finally:
             process.terminate()
@@ -99,6 +109,6 @@ def _configuration(target: str, alerting: Alerting | None) -> dict[str, Any]:
 
 def _ready(server: Prometheus) -> bool:
     try:
-        return server.has_scraped()
+        return httpx.get(f"{server.url}/-/ready", timeout=5).is_success
     except (httpx.TransportError, httpx.HTTPStatusError):
         return False  # not listening yet, or still starting

@@ -18,6 +18,7 @@ OUT_OF_REACH = (
     "folders of older formats that a migration left beside the data folder: data.format-1, ...",
     "files that were set aside: *.damaged, *.corrupt, *.v1, ... in the data folder",
     "what has gone to Kafka, until its topics' retention ends",
+    "spans that a trace collector has, which hold texts where messages are captured",
     "the model servers' own logs",
 )
 

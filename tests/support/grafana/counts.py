@@ -127,11 +127,8 @@ def stage_times(account: Account) -> Times:
 
 
 def recorded(account: Account) -> Counts:
-    """By stream, and the redacted texts beside them. Decisions are durable in the state store before they are in a
-    log, and the controller does not count them there.
-    """
-    streams = {stream: events for stream, events in account.events.items() if stream != "decisions"}
-    found = counted(of(stream=stream) for stream, events in streams.items() for _ in events)
+    """By stream, and the redacted texts beside them."""
+    found = counted(of(stream=stream) for stream, events in account.events.items() for _ in events)
     return found + counted(of(stream="texts") for _ in range(account.texts))
 
 

@@ -15,6 +15,8 @@ from gateway.events.schema import DecisionV1, Stream
 from gateway.events.sqlite import SqliteEventLog
 from gateway.layout import DataFolder
 from gateway.ports import LogFull, StateStore
+from gateway.telemetry.counterfile import CounterFile
+from gateway.telemetry.metrics import PRODUCED, STARTED, Meters
 from tests.support.manual_clock import ManualClock
 from tests.unit.controller.support import START
 
@@ -22,11 +24,12 @@ from tests.unit.controller.support import START
 class Desk:
     """A controller's store, log and outbox, and somebody who decides."""
 
-    def __init__(self, store: StateStore, events: SqliteEventLog, tables: RoutingTables) -> None:
+    def __init__(self, store: StateStore, events: SqliteEventLog, tables: RoutingTables, meters: Meters) -> None:
         self.store = store
         self.events = events
         self.tables = tables
-        self.outbox = Outbox(store, events)
+        self.meters = meters
+        self.outbox = Outbox(store, events, meters)
 
     def decide(self, percent: int) -> None:
         self.tables.set_weights("assistant", {"canary": percent / 100}, f"to {percent}")
@@ -34,6 +37,11 @@ class Desk:
     def appended(self) -> list[str]:
         found = [entry.event for entry in self.events.read("decisions", {}, 1000).entries]
         return [event.reason for event in found if isinstance(event, DecisionV1)]
+
+    def counted(self) -> tuple[float, float]:
+        """Started and produced, by the metrics."""
+        started, produced = (self.meters.counter(each, "decisions") for each in (STARTED, PRODUCED))
+        return started.value, produced.value
 
     def made(self) -> list[str]:
         return [decision.reason for _, decision in self.store.decisions(0, 1000)]
@@ -46,7 +54,9 @@ def desk(folder: Path) -> Iterator[Desk]:
     events = SqliteEventLog(data.log, "controller", clock)
     tables = RoutingTables(store, data, KnownStores(folder / "state"), clock)
     tables.start({"assistant": Wish(("stable", "canary"), {"canary": 0.1})})
-    yield Desk(store, events, tables)
+    file = CounterFile.open(data.counter_file("controller"))
+    yield Desk(store, events, tables, Meters(file))
+    file.close()
     events.close()
     store.close()
 
@@ -60,6 +70,7 @@ def test_every_decision_is_appended_once_and_in_order(tmp_path: Path) -> None:
             here.outbox.step()
             here.outbox.step()
             assert here.appended() == here.made()
+            assert here.counted() == (len(here.made()), len(here.made()))
     assert len(here.appended()) == 5
 
 
