@@ -106,7 +106,7 @@ def test_what_observe_writes_is_all_that_a_prometheus_needs(components: Componen
             done = tipstaff("observe", stack.config, "--output", tmp_path / "observe", "--target", address)
             assert done.returncode == 0, done.stderr
             config = tmp_path / "observe" / "prometheus" / "prometheus.yml"
-            command = [program.with_name("promtool"), "check", "config", config]
+            command = [str(program.with_name("promtool")), "check", "config", str(config)]
             checked = subprocess.run(command, capture_output=True, text=True, check=False)
             assert checked.returncode == 0, checked.stdout + checked.stderr
             with started(program, config, tmp_path) as server:
