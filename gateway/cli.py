@@ -16,6 +16,7 @@ from gateway.commands.backup_app import add_backup
 from gateway.commands.classify_app import add_classify
 from gateway.commands.forget_app import add_forget
 from gateway.commands.identity_app import add_identity
+from gateway.commands.observe_app import add_observe
 from gateway.commands.reload_app import add_reload
 from gateway.commands.review_app import review_app
 from gateway.commands.rollout_app import rollout_app
@@ -40,6 +41,7 @@ add_backup(app)
 add_classify(app)
 add_forget(app)
 add_identity(app)
+add_observe(app)
 add_reload(app)
 add_rotate(app)
 add_simulate(app)

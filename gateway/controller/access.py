@@ -18,8 +18,10 @@ from gateway.core.identity import NAMELESS, Identity, Right, Role, Tokens, is_na
 from gateway.settings import UserHeader
 from gateway.telemetry.metrics import SIGN_IN_FAILURES, Meters
 
-_OPEN = frozenset({"/livez", "/readyz"})
-"""Probes: they say nothing but yes or no."""
+_OPEN = frozenset({"/livez", "/readyz", "/runbook"})
+"""Probes, which say nothing but yes or no, and what anybody may know."""
+_RUNBOOK = "/runbook/"
+"""What an alert links to: the same for everybody."""
 _LOCAL_WITHOUT_TOKEN = frozenset({"/metrics"})
 """What a loopback peer reads without a token even where there is one: a scraper on the same machine."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -76,7 +78,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 def check(asked: Asked, access: Access) -> Identity | Refusal:
     """Who asks, when they may."""
-    if asked.path in _OPEN:
+    if asked.path in _OPEN or asked.path.startswith(_RUNBOOK):
         return ANYBODY
     who = _signed_in(asked, access) if access.guarded else _here(asked)
     if isinstance(who, Refusal):

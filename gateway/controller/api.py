@@ -22,6 +22,7 @@ from gateway.controller.routers.levels import levels_router
 from gateway.controller.routers.metrics import metrics_router
 from gateway.controller.routers.rates import rates_router
 from gateway.controller.routers.rollouts import rollouts_router
+from gateway.controller.routers.runbook import runbook_router
 from gateway.controller.routers.status import status_router
 from gateway.controller.routers.table import table_router
 from gateway.controller.routers.values import problems as problems_of
@@ -49,6 +50,7 @@ def create_app(parts: ControllerParts) -> FastAPI:
         status_router(parts),
         constitution_router(parts.constitution),
         docs_router(app),
+        runbook_router(),
     ):
         app.include_router(router)
     for router in (

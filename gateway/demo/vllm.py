@@ -81,7 +81,7 @@ class VllmOptions:
 
     `served_names` are the ids under /v1/models, several for one model. `lora` maps further ids to adapter
     folders; `lora_at_runtime` lets adapters be loaded and unloaded while it runs. With `api_key` every /v1
-    request needs it as its bearer token.
+    request needs it as its bearer token. `extra` arguments, and `variables` of its environment.
     """
 
     model: Path
@@ -92,6 +92,7 @@ class VllmOptions:
     lora: Mapping[str, Path] = field(default_factory=dict)
     lora_at_runtime: bool = False
     extra: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def arguments(self) -> list[str]:
         """The server's command line, without secrets: those travel in the environment."""
@@ -108,7 +109,7 @@ class VllmOptions:
         inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
         key = {"VLLM_API_KEY": self.api_key} if self.api_key else {}
         runtime = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1"} if self.lora_at_runtime else {}
-        return {**inherited, **OFFLINE, **runtime, **key}
+        return {**inherited, **OFFLINE, **runtime, **key, **self.variables}
 
 
 class VllmServer:

@@ -34,7 +34,7 @@ OVERHEAD = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0
 
 MOST_SERIES = 2_000
 MOST_HISTOGRAMS = 500
-"""Series of one metric in one process: all metrics at theirs still fit into a counter file."""
+"""Series of one metric in one process: all that a process counts still fits into its counter file."""
 OTHER = "other"
 """Each label's value in the series that counts what would be beyond them."""
 

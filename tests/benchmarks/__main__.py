@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import encoder, fleet, idle, log, relay, replay, soak, stream, unary
+from tests.benchmarks import encoder, fleet, idle, log, relay, replay, soak, stream, telemetry, unary
 from tests.benchmarks.procs import pin_self
 from tests.benchmarks.table import Row, show
 
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[Path], list[Row]]] = {
     "relay": relay.measure,
     "fleet": fleet.measure,
     "encoder": encoder.measure,
+    "telemetry": telemetry.measure,
     "soak": soak.measure,
 }
 

@@ -57,23 +57,30 @@ def nginx_proxy(folder: Path, upstream: int) -> Iterator[Target]:
 
 
 @contextmanager
-def tipstaff_proxy(folder: Path, upstream: int) -> Iterator[Target]:
-    """The data plane alone, as one pod runs it: assignment 10 %, tap, durable log and metrics on."""
+def tipstaff_proxy(
+    folder: Path, upstream: int, more: str = "", module: str = "gateway.cli", name: str = "tipstaff"
+) -> Iterator[Target]:
+    """The data plane alone, as one pod runs it: assignment 10 %, tap, durable log and metrics on.
+
+    `more`: further lines of its configuration; `module`: what is run in the place of the command line.
+    """
     port, admin = free_port(), free_port()
+    folder.mkdir(parents=True, exist_ok=True)
     config = folder / "config.yaml"
     arms = f"stable: {{endpoints: ['http://127.0.0.1:{upstream}']}}"
     canary = f"canary: {{endpoints: ['http://127.0.0.1:{upstream}'], weight: 10}}"
     config.write_text(
         f"listen: 127.0.0.1:{port}\nadmin: 127.0.0.1:{admin}\ndata: {folder / 'data'}\n"
         f"models: {{{MODEL}: {{unit: ['header:x-user-id'], arms: {{{arms}, {canary}}}}}}}\n"
+        f"{more}\n"
     )
     (folder / "data").mkdir(mode=0o700, exist_ok=True)
     shares = (ArmShare("stable", 0.9), ArmShare("canary", 0.1))
     route = ModelRoute(b"benchmark", shares, "config", 0)
     write_table(folder / "data" / "table.json", RoutingTable("benchmark", 1, 1, {MODEL: route}))
-    command = [sys.executable, "-m", "gateway.cli", "proxy", str(config)]
+    command = [sys.executable, "-m", module, "proxy", str(config)]
     with running(command, PROXY_CORE, port, folder / "proxy.log") as pid:
-        yield Target("tipstaff", port, pid)
+        yield Target(name, port, pid)
 
 
 @contextmanager

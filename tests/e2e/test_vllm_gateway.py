@@ -8,7 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.support.collector import Collector, attributes
 from tests.support.stack import Stack
 from tests.support.vllm import FIRST_NAME, SECOND_NAME, Vllm
 from tests.support.wait import until
@@ -228,3 +230,39 @@ def test_two_names_on_one_server_are_two_arms(vllm_two_names: Vllm, tmp_path: Pa
 def _said(answer: httpx.Response) -> str:
     text: str = answer.raise_for_status().json()["choices"][0]["text"]
     return text
+
+
+def test_what_vllm_traces_lies_under_our_spans(
+    vllm_server: Vllm, vllm_collector: Collector, tmp_path: Path
+) -> None:
+    arms = {"stable": {"endpoints": [vllm_server.url], "model": vllm_server.name}}
+    body = {"messages": TALK, "max_tokens": 12, **GREEDY}
+    traces, scoring = {"endpoint": vllm_collector.url, "sample": 0.0}, {"encoder": "none"}
+    with Stack(tmp_path, {"assistant": {"arms": arms}}, traces=traces, scoring=scoring) as stack:
+        mine = {f"{number:032x}": f"00-{number:032x}-00f067aa0ba902b7-0{number % 2}" for number in range(1, 5)}
+        for header in mine.values():
+            ask = {"model": "assistant", **body}
+            stack.client.post("/v1/chat/completions", json=ask, headers={"traceparent": header}).raise_for_status()
+        sampled = [trace_id for trace_id, header in mine.items() if header.endswith("1")]
+        until(lambda: all(len(vllm_collector.of(trace_id)) >= 2 for trace_id in sampled), 60, "both have told", 0.1)
+        stack.settled()
+    for trace_id in sampled:
+        spans = {span.name: span for span in vllm_collector.of(trace_id)}
+        ours = spans.pop("chat assistant")
+        assert ours.parent_span_id.hex() == "00f067aa0ba902b7"
+        assert {span.parent_span_id for span in spans.values() if span.parent_span_id not in _ids(spans)} == {
+            ours.span_id
+        }
+        said = attributes(ours.attributes)
+        (request,) = [each for each in _said_by(spans) if "gen_ai.usage.completion_tokens" in each]
+        assert said["gen_ai.usage.output_tokens"] == request["gen_ai.usage.completion_tokens"] == 12
+        assert said["gen_ai.usage.input_tokens"] == request["gen_ai.usage.prompt_tokens"]
+    assert not any(vllm_collector.of(trace_id) for trace_id in mine.keys() - set(sampled))
+
+
+def _said_by(spans: dict[str, Span]) -> list[dict[str, Any]]:
+    return [attributes(span.attributes) for span in spans.values()]
+
+
+def _ids(spans: dict[str, Span]) -> set[bytes]:
+    return {span.span_id for span in spans.values()}

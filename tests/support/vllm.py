@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from gateway.demo.vllm import VllmOptions, VllmServer
+from tests.support.collector import Collector, collector
 from tests.support.components import ComponentUse
 from tests.support.ports import free_port
 
@@ -82,15 +83,25 @@ def _total(text: str, metric: str) -> float:
 
 
 @pytest.fixture(scope="session")
+def vllm_collector() -> Iterator[Collector]:
+    """Where the first server's own spans go."""
+    with collector() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
 def vllm_pair(
-    components: ComponentUse, lasting_processes: set[int], tmp_path_factory: pytest.TempPathFactory
+    components: ComponentUse,
+    lasting_processes: set[int],
+    tmp_path_factory: pytest.TempPathFactory,
+    vllm_collector: Collector,
 ) -> Iterator[tuple[Vllm, Vllm]]:
     """Two servers with one id each, `acme/assistant-v1` and `acme/assistant-v2`; the second has a deeper model and
-    needs an API key.
+    needs an API key, the first one traces.
     """
     logs = tmp_path_factory.mktemp("vllm")
     python, model = components.path("vllm"), components.path("tiny-model")
-    servers = [VllmServer(options, python) for options in _options(model, logs)]
+    servers = [VllmServer(options, python) for options in _options(model, logs, vllm_collector.url)]
     with ExitStack() as stack:
         for server in servers:
             stack.callback(server.stop)
@@ -102,14 +113,15 @@ def vllm_pair(
         yield first, second
 
 
-def _options(model: Path, logs: Path) -> tuple[VllmOptions, VllmOptions]:
+def _options(model: Path, logs: Path, traces: str) -> tuple[VllmOptions, VllmOptions]:
     first = VllmOptions(
         model=model,
         served_names=(FIRST_NAME,),
         port=free_port(),
         log=logs / "first.log",
         lora_at_runtime=True,
-        extra=TOOLS,
+        extra=(*TOOLS, "--otlp-traces-endpoint", f"{traces}/v1/traces"),
+        variables={"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "OTEL_BSP_SCHEDULE_DELAY": "200"},
     )
     second = VllmOptions(
         model=model,

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from pydantic import Field
+
 from classifiers.exchange import Role
 from classifiers.verdict import Severity, Verdict
 from gateway.controller.feedback_index import Feedback
@@ -127,6 +129,7 @@ class ExchangeDetail(Answer):
         total_seconds=1.9,
         request_bytes=311,
         response_bytes=5120,
+        trace_id="019cab1f3c6a7f4b8d2e6a90c1b2d3e4",
         assignment={
             "unit_kind": "user",
             "unit_source": "header:x-user-id",
@@ -206,6 +209,7 @@ class ExchangeDetail(Answer):
     total_seconds: float
     request_bytes: int
     response_bytes: int
+    trace_id: str = Field(description="The trace that has a span of it; empty: none has")
     assignment: Assigned
     verdict: Found
     feedback: list[Said]
@@ -231,6 +235,7 @@ def detail(
         total_seconds=event.timing.total_seconds,
         request_bytes=event.request_bytes,
         response_bytes=event.response_bytes,
+        trace_id=event.trace_id,
         assignment=_assigned(event.assignment),
         verdict=_found(event.verdict),
         feedback=[_said(one) for one in feedback],

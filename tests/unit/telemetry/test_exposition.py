@@ -2,12 +2,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Exemplar
 
 from gateway.telemetry import metrics
 from gateway.telemetry.counterfile import CounterFile, Reader, alive
 from gateway.telemetry.exposition import Exposition, Reading
-from gateway.telemetry.metrics import Meters
+from gateway.telemetry.metrics import MOST_HISTOGRAMS, MOST_SERIES, Meters
 
 LABELS = ("assistant", "stable", "chat_completions")
 
@@ -156,3 +158,57 @@ def test_every_metric_is_announced_before_it_has_a_series(tmp_path: Path) -> Non
     text = Exposition(tmp_path).render("")[0].decode()
     for metric in metrics.ALL:
         assert f"# TYPE {metric.name} {metric.kind}\n" in text
+
+
+def test_label_values_that_run_away_are_counted_together(writers: Writers) -> None:
+    meters = writers.meters("proxy-0")
+    for number in range(MOST_SERIES + 100):
+        meters.counter(metrics.SCORED, f"model-{number}", "stable").inc()
+    for number in range(MOST_HISTOGRAMS + 7):
+        meters.histogram(metrics.DURATION, f"model-{number}", "stable", "messages").observe(0.1)
+    meters.counter(metrics.SCORED, "model-0", "stable").inc()
+    found = samples(Exposition(writers.folder))
+    scored = {labels: value for (name, labels), value in found.items() if name == metrics.SCORED.name}
+    assert len(scored) == MOST_SERIES + 1
+    assert scored["other", "other"] == 100
+    assert scored["model-0", "stable"] == 2
+    assert sum(scored.values()) == MOST_SERIES + 101
+    durations = [labels for name, labels in found if name == f"{metrics.DURATION.name}_count"]
+    assert len(durations) == MOST_HISTOGRAMS + 1
+    assert found[metrics.SERIES_CAPPED.name, (metrics.SCORED.name,)] == 100
+    assert found[metrics.SERIES_CAPPED.name, (metrics.DURATION.name,)] == 7
+
+
+BY_PROXY = (
+    *(metrics.REQUESTS, metrics.DURATION, metrics.FIRST_BYTE, metrics.INTER_CHUNK, metrics.OVERHEAD_SECONDS),
+    *(metrics.IN_FLIGHT, metrics.UPSTREAM_ERRORS, metrics.FAIL_OVERS, metrics.REJECTED, metrics.UNITS),
+)
+BY_SCORER = (
+    *(metrics.SCORED, metrics.NOT_EVALUATED, metrics.VIOLATIONS, metrics.PROVOCATIONS, metrics.REFUSALS),
+    *(metrics.CLASSIFIER_SECONDS, metrics.SPANS_DROPPED),
+)
+
+
+@pytest.mark.parametrize("written", [BY_PROXY, BY_SCORER])
+def test_all_that_a_process_counts_fits_into_its_file(
+    writers: Writers, written: tuple[metrics.Metric, ...]
+) -> None:
+    meters = writers.meters("proxy-0")
+    for metric in written:
+        make = {"counter": meters.counter, "gauge": meters.gauge, "histogram": meters.histogram}[metric.kind]
+        for number in range(3000):
+            make(metric, *(f"{label}-{number}" for label in metric.labels))
+
+
+def test_violations_carry_exemplars_where_openmetrics_is_asked_for(writers: Writers) -> None:
+    series = ("assistant", "canary", "weapons", "high")
+    writers.meters("scorer-0").counter(metrics.VIOLATIONS, *series).inc(2)
+    exemplar = Exemplar({"exchange_id": "e" * 32, "trace_id": "a" * 32}, 1.0, 1_760_000_000.5)
+    exposition = Exposition(writers.folder, exemplars=lambda: {(metrics.VIOLATIONS.name, series): exemplar})
+    body, kind = exposition.render("application/openmetrics-text; version=1.0.0")
+    assert kind.startswith("application/openmetrics-text")
+    families = {family.name: family for family in openmetrics(body.decode())}  # type: ignore[no-untyped-call] # as its author left it
+    (sample,) = families["tipstaff_violations"].samples
+    assert sample.exemplar is not None
+    assert sample.exemplar.labels == exemplar.labels
+    assert "# {" not in exposition.render("")[0].decode()

@@ -1,0 +1,142 @@
+"""`tipstaff observe`: what a Prometheus and a Grafana need to watch a configured gateway. Text in, text out."""
+
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from gateway.settings import Settings
+
+RUNBOOK = "http://localhost:9191/runbook/"
+"""What the shipped rules say: replaced by where the runbook is served."""
+BUILT_IN = "http://127.0.0.1:9191"
+"""What the shipped dashboards link to, likewise."""
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
+_NOTE = "# Written by `tipstaff observe`: change the configuration and write it again, rather than this file.\n"
+_SCRAPE_SECONDS = 15
+
+
+class Around(msgspec.Struct, frozen=True):
+    """What the configuration does not know. `targets`: admin ports, host:port; empty: this gateway's alone.
+
+    `folder`: where the files will be, as Prometheus and Grafana see it. `token_file`: likewise. `grafana`: where
+    people reach Grafana, for links in alerts; empty: none. `alertmanagers`: host:port.
+    """
+
+    folder: Path
+    prometheus: str
+    targets: tuple[str, ...] = ()
+    token_file: Path | None = None
+    grafana: str = ""
+    alertmanagers: tuple[str, ...] = ()
+
+
+def files_for(settings: Settings, around: Around) -> dict[str, str]:
+    """Every file, by its path in the folder."""
+    public = settings.public_url or f"http://{_reachable(settings.admin)}"
+    shipped = files("dashboards")
+    return {
+        "prometheus/prometheus.yml": _prometheus(settings, around),
+        "prometheus/tipstaff.scrape.yml": _NOTE + _yaml({"scrape_configs": _jobs(settings, around)}),
+        **dict(_rules(shipped / "prometheus", f"{public}/runbook/", around.grafana)),
+        "prometheus/alertmanager.example.yml": (shipped / "prometheus" / "alertmanager.example.yml").read_text(),
+        "grafana/provisioning/datasources/tipstaff.yml": _NOTE + _yaml(_datasource(around)),
+        "grafana/provisioning/dashboards/tipstaff.yml": _NOTE + _yaml(_provider(around)),
+        **dict(_dashboards(shipped / "grafana", public)),
+    }
+
+
+def _prometheus(settings: Settings, around: Around) -> str:
+    whole: dict[str, Any] = {
+        "global": {"scrape_interval": f"{_SCRAPE_SECONDS}s", "evaluation_interval": f"{_SCRAPE_SECONDS}s"},
+        "rule_files": ["*.rules.yml"],
+        "scrape_configs": _jobs(settings, around),
+    }
+    if around.alertmanagers:
+        whole["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": list(around.alertmanagers)}]}]}
+    return _NOTE + _yaml(whole)
+
+
+def _jobs(settings: Settings, around: Around) -> list[dict[str, Any]]:
+    """Scraping tipstaff, and each arm's endpoints for vLLM's own metrics, under the names of model and arm."""
+    ours: dict[str, Any] = {"job_name": "tipstaff"}
+    token = around.token_file or settings.admin_token_file
+    if token is not None:
+        ours["authorization"] = {"credentials_file": str(token.absolute())}
+    ours["static_configs"] = [{"targets": list(around.targets) or [_reachable(settings.admin)]}]
+    return [ours, *_endpoints(settings)]
+
+
+def _endpoints(settings: Settings) -> Iterator[dict[str, Any]]:
+    for scheme in ("http", "https"):
+        found = [
+            {"targets": hosts, "labels": {"model": name, "arm": arm}}
+            for name, model in settings.models.items()
+            for arm, configured in model.arms.items()
+            if (hosts := [_host(url) for url in configured.endpoints if url.startswith(f"{scheme}:")])
+        ]
+        if found:
+            yield {
+                "job_name": "vllm" if scheme == "http" else "vllm-tls",
+                "scheme": scheme,
+                "static_configs": found,
+            }
+
+
+def _host(url: str) -> str:
+    return url.partition("://")[2]
+
+
+def _reachable(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    return f"{_ANYWHERE.get(host, host)}:{port}"
+
+
+def _rules(folder: Traversable, runbook: str, grafana: str) -> Iterator[tuple[str, str]]:
+    for name in ("recording.rules.yml", "alerts.rules.yml"):
+        text = (folder / name).read_text()
+        lines = (_linked(line, runbook, grafana) for line in text.splitlines(keepends=True))
+        yield f"prometheus/tipstaff.{name}", "".join(lines)
+
+
+def _linked(line: str, runbook: str, grafana: str) -> str:
+    """A rule's line, with the link to a dashboard after that to the runbook."""
+    key, colon, _ = line.partition(":")
+    if not colon or key.strip() != "runbook_url":
+        return line
+    line = line.replace(RUNBOOK, runbook)
+    indent = key[: -len("runbook_url")]
+    board = f"{grafana.rstrip('/')}/d/tipstaff-rollout?var-model={{{{ $labels.model }}}}"
+    return f"{line}{indent}dashboard_url: '{board}'\n" if grafana else line
+
+
+def _datasource(around: Around) -> dict[str, Any]:
+    source = {
+        "name": "Prometheus of tipstaff",
+        "uid": "tipstaff-prometheus",
+        "type": "prometheus",
+        "access": "proxy",
+        "url": around.prometheus,
+        "jsonData": {"timeInterval": f"{_SCRAPE_SECONDS}s", "httpMethod": "POST"},
+    }
+    return {"apiVersion": 1, "datasources": [source]}
+
+
+def _provider(around: Around) -> dict[str, Any]:
+    where = str(around.folder / "grafana" / "dashboards")
+    provider = {"name": "tipstaff", "folder": "tipstaff", "type": "file", "options": {"path": where}}
+    return {"apiVersion": 1, "providers": [provider]}
+
+
+def _dashboards(folder: Traversable, public: str) -> Iterator[tuple[str, str]]:
+    for each in sorted(folder.iterdir(), key=lambda each: each.name):
+        if each.name.endswith(".json"):
+            yield f"grafana/dashboards/{each.name}", each.read_text().replace(BUILT_IN, public)
+
+
+def _yaml(value: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
