@@ -13,6 +13,8 @@ import yaml
 from tests.support.ports import free_port
 from tests.support.wait import until
 
+Points = list[tuple[float, float]]
+
 
 @dataclass(frozen=True, slots=True)
 class Alerting:
@@ -26,11 +28,26 @@ class Alerting:
 class Prometheus:
     url: str
 
-    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        """Labels and value of every series that the PromQL expression gives now."""
-        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=5)
+    def query(self, expression: str, at: float | None = None) -> list[tuple[dict[str, str], float]]:
+        """Labels and value of every series that the PromQL expression gives now, or at a moment (Unix time)."""
+        asked = {"query": expression, **({} if at is None else {"time": f"{at:.3f}"})}
+        answer = httpx.get(f"{self.url}/api/v1/query", params=asked, timeout=5)
         answer.raise_for_status()
         return [(each["metric"], float(each["value"][1])) for each in answer.json()["data"]["result"]]
+
+    def over(self, expression: str, start: float, end: float) -> list[tuple[dict[str, str], Points]]:
+        """The same over time, a point a second: (Unix time, value)."""
+        asked = {"query": expression, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": "1"}
+        answer = httpx.get(f"{self.url}/api/v1/query_range", params=asked, timeout=5)
+        answer.raise_for_status()
+        return [
+            (each["metric"], [(float(moment), float(value)) for moment, value in each["values"]])
+            for each in answer.json()["data"]["result"]
+        ]
+
+    def last_scrape(self) -> float:
+        """When the newest samples were taken, Unix time; 0 before there are any."""
+        return max((value for _, value in self.query("timestamp(up)")), default=0.0)
 
     def has_scraped(self) -> bool:
         """True once the target was scraped without an error."""

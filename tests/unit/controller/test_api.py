@@ -477,7 +477,7 @@ class TestTheDescription:
                 assert operation["summary"], path
                 assert operation["description"], path
                 content = operation["responses"]["200"].get("content", {})
-                if path == "/metrics" or "application/zip" in content:
+                if path == "/metrics" or {"application/zip", "text/plain"} & content.keys():
                     continue
                 schema = content["application/json"]["schema"]
                 name = schema["$ref"].rpartition("/")[2]
@@ -533,3 +533,21 @@ class TestTheConfiguration:
             "refused: listen: wrong",
         ]
         assert any("listen: wrong" in warning for warning in controller.get("/api/v1/status")["warnings"])
+
+
+class TestTheRunbook:
+    def test_an_alerts_link_leads_to_its_section_without_a_token(self, controller: Controller) -> None:
+        whole = controller.call("GET", "/runbook")
+        assert whole.headers["content-type"].startswith("text/plain")
+        names = [line.removeprefix("## ") for line in whole.text.splitlines() if line.startswith("## ")]
+        assert len(names) > 20
+        for name in names:
+            section = controller.call("GET", f"/runbook/{name}").text
+            assert section.startswith(f"## {name}\n")
+            assert section.count("\n## ") == 0
+            assert section.strip() in whole.text
+
+    def test_what_is_not_there_is_told(self, controller: Controller) -> None:
+        for path in ("/runbook/TipstaffNothing", "/runbook/"):
+            answer = controller.call("GET", path)
+            assert answer.status_code == 404

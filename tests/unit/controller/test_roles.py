@@ -8,6 +8,8 @@ from tests.unit.controller.conftest import Controller
 OPEN = "open"
 ROUTES = {
     "GET /livez": OPEN,
+    "GET /runbook": OPEN,
+    "GET /runbook/{alert}": OPEN,
     "GET /readyz": OPEN,
     "GET /api/v1/table": Right.TABLE,
     "GET /metrics": Right.READ,
@@ -51,6 +53,7 @@ _VALUES = {
     "rollout": "x",
     "word": "freeze",
     "name": "0" * 32,
+    "alert": "TipstaffCanaryWorse",
 }
 
 
