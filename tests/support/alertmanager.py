@@ -72,6 +72,18 @@ class Alertmanager:
         except httpx.TransportError:
             return False  # not listening yet
 
+    def tell(self, alerts: list[dict[str, Any]]) -> None:
+        """Alerts of `labels` and `annotations`, as Prometheus would tell of them."""
+        httpx.post(f"http://{self.address}/api/v2/alerts", json=alerts, timeout=5).raise_for_status()
+
+    def states(self) -> dict[tuple[str, str], str]:
+        """Each alert's state, by its name and job: `unprocessed`, `active` or `suppressed`."""
+        answer = httpx.get(f"http://{self.address}/api/v2/alerts", timeout=5).raise_for_status()
+        return {
+            (alert["labels"]["alertname"], alert["labels"]["job"]): alert["status"]["state"]
+            for alert in answer.json()
+        }
+
 
 @contextmanager
 def alertmanager(program: Path, folder: Path) -> Iterator[Alertmanager]:
