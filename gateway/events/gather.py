@@ -168,6 +168,7 @@ class Gather:
         self._streams: dict[Stream, StreamGathering] = {}
         self._newest: dict[Stream, dict[int, int]] = {}
         self._heard = dict.fromkeys(self._gateways, clock.monotonic())
+        self._known_us = dict.fromkeys(self._gateways, clock.now_us())
         self._upkept = float("-inf")
         self._away = ""
         for gateway in self._gateways:  # until it speaks, nothing is known of its time, and everybody waits
@@ -263,8 +264,8 @@ class Gather:
         self._heard[gateway] = self._clock.monotonic()
         if word.stream == "verdicts":
             known = min((each.watermark_us for each in word.known.values()), default=0)
-            if known:
-                self._meters.gauge(GATHER_LAG, gateway).set(max(self._clock.now_us() - known, 0) / 1e6)
+            self._known_us[gateway] = max(known, self._known_us[gateway])
+            self._show_lag()
 
     def _hold_back(self, stream: Stream, gathering: StreamGathering) -> None:
         """Partitions that are ahead wait, where too much of them would have to be held."""
@@ -273,8 +274,15 @@ class Gather:
         ahead = [each for each, at in newest.items() if at > slowest] if gathering.waiting > _MOST_WAITING else []
         self._source.hold(stream, ahead)
 
+    def _show_lag(self) -> None:
+        """It grows as long as a gateway says nothing, and from the start for one that was never heard."""
+        now_us = self._clock.now_us()
+        for gateway, known_us in self._known_us.items():
+            self._meters.gauge(GATHER_LAG, gateway).set(max(now_us - known_us, 0) / 1e6)
+
     def _upkeep(self) -> None:
         self._tell()
+        self._show_lag()
         self._keep_offsets()
         for events in self._logs.all():
             events.upkeep()

@@ -275,6 +275,9 @@ def test_how_far_behind_each_gateway_is_can_be_seen(house: House) -> None:
     house.said("east", 0)
     house.turns(1)
     assert house.meters.gauge(GATHER_LAG, "east").value == pytest.approx((house.clock.us - NOW - 5000) / 1e6)
+    house.clock.advance(300)
+    house.turns(1)
+    assert house.meters.gauge(GATHER_LAG, "east").value > 300, "it is silent since"
 
 
 def test_feedback_has_words_of_its_own(house: House) -> None:
