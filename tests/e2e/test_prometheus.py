@@ -1,5 +1,6 @@
 """A real Prometheus watches two proxy workers: what it adds up is what was sent, also over a kill -9."""
 
+import re
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -29,6 +30,7 @@ def test_what_prometheus_adds_up_is_what_was_sent(components: ComponentUse, tmp_
             _prometheus_agrees(server, by_arm)
             assert all(_requests(stack, worker) > 0 for worker in ("proxy-0", "proxy-1"))
             assert _complaints(stack, program.with_name("promtool")) == ""
+            assert _exposed(stack) == _documented()
             _kill_one_under_load(stack)
             until(
                 lambda: _value(server, ALL_REQUESTS) == stack.metric("tipstaff_requests_total"), 30, "a scrape", 0.2
@@ -83,6 +85,17 @@ def _sums() -> list[str]:
     counters = [metric.name for metric in metrics.ALL if metric.kind == "counter"]
     histograms = [metric.name for metric in metrics.ALL if metric.kind == "histogram"]
     return counters + [f"{name}_{part}" for name in histograms for part in ("bucket", "count", "sum")]
+
+
+def _exposed(stack: Stack) -> set[str]:
+    """Every metric that a scrape names."""
+    lines = stack.admin.get("/metrics").raise_for_status().text.splitlines()
+    return {line.split()[2] for line in lines if line.startswith("# TYPE ")}
+
+
+def _documented() -> set[str]:
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    return set(re.findall(r"^\| `(tipstaff_\w+)`", page, re.MULTILINE))
 
 
 def _complaints(stack: Stack, promtool: Path) -> str:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.telemetry import metrics
 from gateway.telemetry.metrics import ALL, Metric
 from gateway.telemetry.reference import page
 
-DOCS = Path(__file__).parents[3] / "docs"
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs"
 
 
 def test_the_page_is_the_one_that_the_code_makes() -> None:
@@ -29,3 +31,12 @@ def test_names_follow_the_conventions(metric: Metric) -> None:
 
 def test_no_two_have_one_name() -> None:
     assert len({metric.name for metric in ALL}) == len(ALL)
+
+
+def test_each_has_somebody_who_counts_it() -> None:
+    names = {name: metric for name, metric in vars(metrics).items() if isinstance(metric, Metric)}
+    paths = (path for path in (ROOT / "gateway").rglob("*.py") if path.name != "reference.py")
+    code = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    made = re.sub(r"^[A-Z_]+ = Metric\(", "", code, flags=re.MULTILINE)
+    used = re.sub(r"^ +[A-Z_]+,$|^from .* import .*$", "", made, flags=re.MULTILINE)
+    assert [name for name in names if not re.search(rf"\b{name}\b", used)] == []
