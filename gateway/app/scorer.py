@@ -68,7 +68,7 @@ def _spans(process: Process, stack: ExitStack) -> ExchangeSpans | None:
         return None
     from gateway.telemetry.spans import SpanSender, otlp_exporter
 
-    sender = SpanSender(otlp_exporter(traces.endpoint), process.meters)
+    sender = SpanSender(otlp_exporter(traces.endpoint, process.clock), process.meters)
     sender.start()
     stack.callback(sender.close, FLUSH_SECONDS)
     return ExchangeSpans(own_name(process.settings.events), sender.offer, process.clock)

@@ -1,22 +1,26 @@
 """Sends spans to an OTLP collector, and counts what becomes of them."""
 
+import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Protocol
 
 import structlog
+from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from gateway.ports import Clock
 from gateway.telemetry.metrics import SPANS_DROPPED, SPANS_EXPORTED, SPANS_STARTED, Meters
 
 log = structlog.get_logger(__name__)
 
 _MOST_WAITING = 4096
 _TOGETHER = 256
+_TELL_SECONDS = 600.0
 _EXPORT_SECONDS = 10.0
 """For one request to the collector, the exporter's own tries included."""
 
@@ -29,10 +33,28 @@ class Exporter(Protocol):
     def shutdown(self) -> None: ...
 
 
-def otlp_exporter(endpoint: str) -> OTLPSpanExporter:
+class SeldomTold(logging.Filter):
+    """Lets one record of each level pass in ten minutes: the exporter says for each try why it failed."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._told: dict[int, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it passes."""
+        now = self._monotonic()
+        if now - self._told.get(record.levelno, float("-inf")) < _TELL_SECONDS:
+            return False
+        self._told[record.levelno] = now
+        return True
+
+
+def otlp_exporter(endpoint: str, clock: Clock) -> OTLPSpanExporter:
     """To the collector at `endpoint`, a whole URL; headers, certificates and compression are taken from
     OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_HEADERS, ...).
     """
+    logging.getLogger(trace_exporter.__name__).addFilter(SeldomTold(clock.monotonic))
     return OTLPSpanExporter(endpoint=endpoint, timeout=_EXPORT_SECONDS)
 
 

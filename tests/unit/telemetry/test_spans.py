@@ -1,5 +1,6 @@
 """Sending spans: nobody waits, nothing is lost without being counted."""
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +11,8 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import SPANS_DROPPED, SPANS_EXPORTED, SPANS_STARTED, Meters
-from gateway.telemetry.spans import SpanSender
+from gateway.telemetry.spans import SeldomTold, SpanSender
+from tests.support.manual_clock import ManualClock
 from tests.support.wait import until
 
 
@@ -126,3 +128,18 @@ def test_what_waited_at_a_kill_is_counted_at_the_next_start(tmp_path: Path) -> N
     assert third.dropped("crash") == 7
     second.file.close()
     third.file.close()
+
+
+def test_the_exporters_many_words_are_told_seldom() -> None:
+    clock = ManualClock(0)
+    seldom = SeldomTold(clock.monotonic)
+    warning, error = (logging.LogRecord("x", level, "", 0, "why", None, None) for level in (30, 40))
+    assert [seldom.filter(each) for each in (warning, warning, error, warning, error)] == [
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
+    clock.advance(601)
+    assert seldom.filter(warning)
