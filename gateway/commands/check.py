@@ -18,7 +18,8 @@ class Report(msgspec.Struct, frozen=True):
     """What was found. `scored_per_second`: exchanges of 1 KB that one scorer reads here; None: not measured.
 
     `follows`: whose word on the weights counts; empty: this gateway's own. `shares`: whether several gateways share
-    the state, and one of them leads. `apart`: whether scorers of their own read its exchanges.
+    the state, and one of them leads. `apart`: whether scorers of their own read its exchanges. `traces`: where spans
+    go, and the share that is sampled.
     """
 
     config: str
@@ -29,6 +30,7 @@ class Report(msgspec.Struct, frozen=True):
     follows: str = ""
     shares: bool = False
     apart: bool = False
+    traces: tuple[str, float] | None = None
 
     @property
     def exit_code(self) -> int:
@@ -51,6 +53,9 @@ class Report(msgspec.Struct, frozen=True):
             yield f"  model {name}: {split}"
         if self.shares:
             yield "  the state is shared: of its gateways one leads, and goes by its own configuration"
+        if self.traces is not None:
+            where, share = self.traces
+            yield f"  spans of {share:.3g} of the exchanges, and of all that violate, go to {where}"
         yield f"  constitution: {self.principles} principles"
         if self.apart:
             yield "  exchanges are read over Kafka, by tipstaff scorer --from kafka"
@@ -81,6 +86,7 @@ def check_config(path: Path) -> Report:
         follows,
         shares=settings.state is not None,
         apart=settings.events.scorers is not None,
+        traces=None if settings.traces is None else (settings.traces.endpoint, settings.traces.sample),
     )
 
 

@@ -10,13 +10,15 @@ from gateway.commands.check import check_config
 ARM = {"endpoints": ["http://127.0.0.1:1"]}
 ALONE = "this machine scores about"
 SHARED = "the state is shared: of its gateways one leads"
+SPANS = "spans of 0.01 of the exchanges, and of all that violate, go to http://otel:4318/v1/traces"
 APART = "exchanges are read over Kafka, by tipstaff scorer --from kafka"
 
 
 @pytest.mark.parametrize(
     ("more", "said", "unsaid"),
     [
-        ({}, [ALONE], [SHARED, APART]),
+        ({}, [ALONE], [SHARED, APART, "spans"]),
+        ({"traces": {"endpoint": "http://otel:4318", "sample": 0.01}}, [SPANS, ALONE], [SHARED]),
         ({"state": {"url": "postgresql://db/tipstaff"}, "unit_key_file": "key"}, [SHARED, ALONE], [APART]),
         (
             {"events": {"source": "a", "kafka": {"bootstrap": "k:1"}, "content": "include"}},
