@@ -18,8 +18,8 @@ class Report(msgspec.Struct, frozen=True):
     """What was found. `scored_per_second`: exchanges of 1 KB that one scorer reads here; None: not measured.
 
     `follows`: whose word on the weights counts; empty: this gateway's own. `shares`: whether several gateways share
-    the state, and one of them leads. `apart`: whether scorers of their own read its exchanges. `traces`: where spans
-    go, and the share that is sampled.
+    the state, and one of them leads. `apart`: whether scorers of their own read its exchanges. `traces`: where
+    spans go, and the share that is sampled.
     """
 
     config: str
