@@ -72,6 +72,7 @@ def _differences(ask: Ask, account: Account, found: dict[frozenset[tuple[str, st
 
 def _draw(lived: Run, folder: Path, start: float, end: float) -> None:
     """A picture of each dashboard, and something on each of its panels."""
+    folder.mkdir(parents=True, exist_ok=True)
     for uid in EXPECTED:
         panels = [panel for panel in boards.shown() if panel.uid == uid]
         drawn = [(panel.title, lines(lived.server, panel, start, end)) for panel in panels]
