@@ -38,6 +38,7 @@ from gateway.controller.reports import Reporting
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.series import ControllerSeries
 from gateway.controller.server import ServerDied, serve
+from gateway.controller.standings import Standings
 from gateway.controller.statuses import Statuses
 from gateway.controller.surroundings import Surroundings
 from gateway.controller.traffic import TrafficReader
@@ -251,7 +252,7 @@ def _controller(
         ledgers,
         constitution,
         levels,
-        rollouts.standing,
+        Standings(rollouts, clock).of,
         version=__version__,
         classifier="rules" if settings.scoring.encoder == "none" else "rules, encoder",
     )

@@ -1,8 +1,10 @@
 """The scorer process, put together."""
 
+import os
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.app.classifier import make_classifier
 from gateway.app.common import FLUSH_SECONDS, SCORING_SECONDS, Process, exit_code, running_process
@@ -24,10 +26,12 @@ from gateway.scoring.mark import Mark
 from gateway.scoring.remote import Found, RemoteEvaluator
 from gateway.scoring.sampling import Sample
 from gateway.scoring.scorer import Scorer
-from gateway.scoring.spans import ExchangeSpans
 from gateway.scoring.texts import LONGER, KeptTexts
 from gateway.scoring.watchdog import Watchdog
 from gateway.settings import Kafka
+
+if TYPE_CHECKING:
+    from gateway.scoring.spans import ExchangeSpans
 
 
 def run_scorer(config: Path, parent_fd: int | None) -> int:
@@ -62,16 +66,18 @@ def _run_scorer(config: Path, parent: Parent) -> int:
     return Exit.OK
 
 
-def _spans(process: Process, stack: ExitStack) -> ExchangeSpans | None:
+def _spans(process: Process, stack: ExitStack) -> "ExchangeSpans | None":
     traces = process.settings.traces
     if traces is None:
         return None
-    from gateway.telemetry.spans import SpanSender, otlp_exporter
+    from gateway.scoring.spans import ExchangeSpans
+    from gateway.telemetry.spans import SpanSender, captures_content, otlp_exporter
 
     sender = SpanSender(otlp_exporter(traces.endpoint, process.clock), process.meters)
     sender.start()
     stack.callback(sender.close, FLUSH_SECONDS)
-    return ExchangeSpans(own_name(process.settings.events), sender.offer, process.clock)
+    source, content = own_name(process.settings.events), captures_content(os.environ)
+    return ExchangeSpans(source, sender.offer, process.clock, content=content)
 
 
 def evaluator_of(process: Process, *, keeps: bool = True) -> Evaluator:

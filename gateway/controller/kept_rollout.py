@@ -38,7 +38,7 @@ class Kept(msgspec.Struct):
     """(canonical time, id) of the feedback that was counted last."""
     left_out: dict[str, int] = msgspec.field(default_factory=dict)
     last_decision: tuple[str, int] = ("", 0)
-    """Kind and time (microseconds) of the last decision."""
+    """The last decision's kind, and when it was made: microseconds of the wall clock, for people."""
 
 
 def encode(kept: Kept) -> bytes:

@@ -16,12 +16,15 @@ ALL_GUARDRAILS = "all"
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A rollout at a moment. `decided`: its last decision's kind and time in microseconds, 0: not known."""
+    """A rollout at a moment. `decided`: its last decision's kind, and when it was made, in microseconds of the wall
+    clock; 0: not known.
+    """
 
     model: str
     stable: str
     canary: str
     status: Status
+    drill: bool
     decided: tuple[str, int]
     evidence: Evidence
 
@@ -29,7 +32,9 @@ class Standing(msgspec.Struct, frozen=True):
     def of(cls, kept: Kept, evidence: Evidence) -> "Standing":
         """`evidence`: as a decision would state it now."""
         state, terms = kept.state, kept.terms
-        return cls(state.model, terms.stable, terms.canary, state.status, kept.last_decision, evidence)
+        return cls(
+            state.model, terms.stable, terms.canary, state.status, state.drill > 0, kept.last_decision, evidence
+        )
 
 
 def readings(found: Standing) -> Iterator[Reading]:
@@ -37,6 +42,7 @@ def readings(found: Standing) -> Iterator[Reading]:
     trial, evidence = (found.model, found.canary), found.evidence
     for status in get_args(Status):
         yield Reading(metrics.ROLLOUT_STATE, (*trial, status), float(status == found.status))
+    yield Reading(metrics.ROLLOUT_DRILL, trial, float(found.drill))
     kind, time_us = found.decided
     if time_us:
         yield Reading(metrics.ROLLOUT_DECIDED, (*trial, kind), time_us / 1e6)

@@ -26,11 +26,9 @@ from gateway.events.schema import DecisionV1, VerdictV1
 from gateway.ports import Clock, Head, StateStore
 from gateway.rollout.commands import Refused
 from gateway.rollout.decision import Decision
-from gateway.rollout.evidence import Evidence
 from gateway.rollout.observation import Action, Command, Input, Report, Reports
 from gateway.rollout.plan import Plan, identity
 from gateway.rollout.start import Beginning, begin
-from gateway.rollout.summary import stated
 from gateway.settings import Model
 
 log = structlog.get_logger(__name__)
@@ -91,8 +89,8 @@ class Rollouts:
         self._watermark_us = 0
         self._saved_at = float("-inf")
         self._dirty = False
-        self._ended: dict[str, Standing | None] = {}
-        """As far as somebody has asked: the last one of a model that has none under way."""
+        self.changes = 0
+        """It grows whenever another rollout may have become a model's last one that has ended."""
         self.load()
 
     def load(self) -> None:
@@ -105,7 +103,7 @@ class Rollouts:
                 if each.state.model in self._models
             }
             self._dirty = False
-            self._ended.clear()
+            self.changes += 1
 
     def running(self, model: str) -> Running | None:
         """The rollout that goes on for a model; None: there is none."""
@@ -140,15 +138,10 @@ class Rollouts:
             return kept_rollout.decode(kept_rollout.encode(running.kept))
 
     def standing(self, model: str) -> Standing | None:
-        """What its last rollout has come to, as it is now; None: there never was one."""
+        """What the rollout that goes on has come to, as it is now; None: there is none."""
         with self._lock:
             running = self._running.get(model)
-            if running is not None:
-                return running.standing()
-            if model not in self._ended:
-                kept = self.last(model)
-                self._ended[model] = None if kept is None else _stood(kept)
-            return self._ended[model]
+            return None if running is None else running.standing()
 
     def advance(self, watermark_us: int) -> bool:
         """Take in what the index holds up to the watermark; returns whether there may be more of it at once.
@@ -324,7 +317,7 @@ class Rollouts:
         said: list[DecisionV1] = []
 
         def build(moved: Head) -> Saving:
-            saving = running.saving(moved, made, route, positions, lambda: self._entropy(16))
+            saving = running.saving(moved, made, route, positions, lambda: self._entropy(16), self._clock.now_us())
             said.extend(saving.decisions)
             return saving
 
@@ -336,7 +329,7 @@ class Rollouts:
     def _let_go(self, running: Running) -> None:
         if running.ended:
             self._running.pop(running.model, None)
-            self._ended.pop(running.model, None)
+            self.changes += 1
 
     def _checked(self, order: Order) -> str:
         """The rollout's id. Raises Refused."""
@@ -390,11 +383,6 @@ class Rollouts:
 
     def _or_reload(self) -> "_OrReload":
         return _OrReload(self.load)
-
-
-def _stood(kept: Kept) -> Standing:
-    plan, state = kept.terms.plan, kept.state
-    return Standing.of(kept, stated(plan, state, Evidence.of(plan, state.book)))
 
 
 def _repeats(rollout: str, name: str) -> bool:

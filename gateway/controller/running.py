@@ -92,12 +92,16 @@ class Running:
         route: ModelRoute,
         positions: Positions,
         salt: Callable[[], bytes],
+        now_us: int,
     ) -> Saving:
         """What is to be saved now, with the decision `made`.
 
-        `moved`: the head that this leads to; `positions`: what had been read of each producer.
+        `moved`: the head that this leads to; `positions`: what had been read of each producer; `now_us`: the wall
+        clock's time.
         """
         change = None if made is None else self._change(made, route, salt)
+        if made is not None:
+            self.kept.last_decision = (made.kind, now_us)
         if self.engine.state.stage.version == UNKNOWN:
             self.engine.applied((moved.epoch, moved.version))
         decisions = [] if made is None else [self._event(made, route, change, moved, positions)]
@@ -138,7 +142,6 @@ class Running:
         self, made: Decision, route: ModelRoute, change: Change | None, moved: Head, positions: Positions
     ) -> DecisionV1:
         self.kept.decided += 1
-        self.kept.last_decision = (made.kind, made.time_us)
         state, terms = self.kept.state, self.kept.terms
         before = {share.arm: share.weight for share in route.arms}
         after = (

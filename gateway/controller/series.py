@@ -46,7 +46,7 @@ class ControllerSeries:
             yield Reading(metrics.TABLE_AGE, (), age)
         yield Reading(metrics.TABLE_IN_FORCE, (), table.version)
         yield from _weights(table)
-        for model in table.models:
+        for model in () if self._tables.elsewhere else table.models:  # there, rollouts of its own are of the past
             if (found := self._standing(model)) is not None:
                 yield from rollout_series.readings(found)
         yield from _deliveries(self._ledgers())

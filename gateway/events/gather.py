@@ -264,7 +264,7 @@ class Gather:
         self._heard[gateway] = self._clock.monotonic()
         if word.stream == "verdicts":
             known = min((each.watermark_us for each in word.known.values()), default=0)
-            self._known_us[gateway] = max(known, self._known_us[gateway])
+            self._known_us[gateway] = known or self._known_us[gateway]
             self._show_lag()
 
     def _hold_back(self, stream: Stream, gathering: StreamGathering) -> None:

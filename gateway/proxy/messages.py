@@ -20,9 +20,8 @@ KEPT_HEADERS = frozenset({b"user-agent", b"x-request-id", b"traceparent", b"anth
 _KEPT_BYTES = 256
 _IDENTITY = frozenset({b"x-request-id", b"traceparent", b"x-forwarded-for"})
 _CREDENTIALS = (b"authorization", b"x-api-key")
-_TRACEPARENT = (b"traceparent",)
-_OTHER_TRACE = (b"traceparent", b"tracestate")
-"""A state goes with its parent: where that cannot be read, neither is passed on."""
+_TRACE = frozenset({b"traceparent", b"tracestate"})
+"""A state goes with its parent: where that is missing or cannot be read, neither is passed on."""
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
@@ -40,8 +39,8 @@ def request_head(exchange: "Exchange", connection: "UpstreamConnection", length:
         made.append(b"authorization: " + authorization)
     if exchange.route is Route.RESPONSES and b"accept-encoding" in fields:
         lines = without(lines, (b"accept-encoding",))  # the response's id must be readable, to pin what follows it
-    if exchange.trace is not None and b"traceparent" in fields:
-        lines = without(lines, _OTHER_TRACE if exchange.trace.parent_id == "" else _TRACEPARENT)
+    if exchange.trace is not None and not _TRACE.isdisjoint(fields):
+        lines = without(lines, (b"traceparent",) if exchange.trace.parent_id else tuple(_TRACE))
     made += lines
     if length or head.chunked or b"content-length" in fields:
         made.append(b"content-length: %d" % length)

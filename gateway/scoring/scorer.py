@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -13,10 +14,12 @@ from gateway.scoring.evaluation import Evaluated, Evaluator
 from gateway.scoring.horizon import Horizon
 from gateway.scoring.remote import RemoteEvaluator, Unanswered
 from gateway.scoring.sampling import Sample
-from gateway.scoring.spans import ExchangeSpans, trace_of
 from gateway.scoring.tally import Tally
 from gateway.scoring.texts import KeptText, KeptTexts, TextsUnwritable
 from gateway.telemetry.metrics import DROPPED, PRODUCED, SCORER_LAG, STARTED, Meters
+
+if TYPE_CHECKING:
+    from gateway.scoring.spans import ExchangeSpans  # with the SDK of OpenTelemetry, which few need
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +49,7 @@ class Scorer:
         sample: Sample,
         horizon: Horizon,
         duty: Callable[[], object] = lambda: None,
-        spans: ExchangeSpans | None = None,
+        spans: "ExchangeSpans | None" = None,
     ) -> None:
         self._log = log
         self._evaluator = evaluator
@@ -157,7 +160,7 @@ class Scorer:
             response_bytes=exchange.response.size,
             verdict=verdict,
             sampled=self._sample.share,
-            trace_id=trace_of(exchange, violates=bool(verdict.violations)),
+            trace_id="" if exchange.trace is None else exchange.trace.kept(violates=bool(verdict.violations)),
         )
 
     def _age(self, entries: Sequence[Entry]) -> float:

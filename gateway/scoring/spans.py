@@ -4,7 +4,6 @@ Making them here costs the data plane nothing, and what an answer did is known w
 is kept: those that violate always are.
 """
 
-import os
 from collections.abc import Callable, Sequence
 
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -18,21 +17,19 @@ from gateway.ports import Clock
 from gateway.scoring.texts import KeptText
 from gateway.telemetry import genai
 
-CONTENT_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-"""OpenTelemetry's own switch for messages in spans."""
-_CONTENT = frozenset({"true", "1", "span_only", "span_and_event"})
-
 
 class ExchangeSpans:
-    """Makes spans and hands them to `send`. `source` names this gateway, where OpenTelemetry's variables don't;
-    messages are in them where its switch says so.
+    """Makes spans and hands them to `send`. `source` names this gateway, where OpenTelemetry's variables don't.
+    `content`: messages are in them, redacted.
     """
 
-    def __init__(self, source: str, send: Callable[[Sequence[ReadableSpan]], None], clock: Clock) -> None:
+    def __init__(
+        self, source: str, send: Callable[[Sequence[ReadableSpan]], None], clock: Clock, *, content: bool = False
+    ) -> None:
         ours = {"service.name": "tipstaff", "service.version": __version__, "service.instance.id": source}
         self._resource = Resource(ours).merge(OTELResourceDetector().detect())
         self._scope = InstrumentationScope("tipstaff", __version__)
-        self._content = os.environ.get(CONTENT_VARIABLE, "").lower() in _CONTENT
+        self._content = content
         self._send = send
         self._clock = clock
 
@@ -70,12 +67,6 @@ class ExchangeSpans:
         if self._content and text is not None:
             found.update(genai.messages(text.turns, text.answers))
         return found
-
-
-def trace_of(exchange: ExchangeV1, *, violates: bool) -> str:
-    """The trace that gets a span of the exchange: it is sampled, or it violates; else empty."""
-    trace = exchange.trace
-    return trace.trace_id if trace is not None and (trace.sampled or violates) else ""
 
 
 def _context(trace_id: str, span_id: str, *, remote: bool) -> SpanContext:

@@ -23,6 +23,8 @@ EVALUATION: Final = "gen_ai.evaluation.result"
 ASSIGNMENT: Final = "feature_flag.evaluation"
 CONSTITUTION: Final = "constitution"
 """The name of the evaluation that says how the whole of it stands."""
+CONTENT_CHARS: Final = 1 << 14
+"""Characters of messages in one span."""
 _OPERATIONS: Final = {Route.COMPLETIONS: "text_completion"}
 _ASKED: Final = {
     "max_tokens": "gen_ai.request.max_tokens",
@@ -85,7 +87,7 @@ def attributes(exchange: ExchangeV1, verdict: Verdict) -> Attributes:
     if timing.first_byte_seconds is not None:
         found["gen_ai.response.time_to_first_chunk"] = timing.first_byte_seconds
     if timing.upstream_seconds is not None:
-        found["tipstaff.overhead.seconds"] = timing.upstream_seconds
+        found["tipstaff.upstream.seconds"] = timing.upstream_seconds
     if (error := error_type(exchange)) is not None:
         found["error.type"] = error
     found.update(_request(exchange))
@@ -158,11 +160,14 @@ def _request(exchange: ExchangeV1) -> Attributes:
         said = json_value(_REQUEST, plain(_body(exchange.request)).content)
     except DecodeError:
         return {}  # none was kept, or it was cut off
-    return {
-        ours: said[theirs]
-        for theirs, ours in _ASKED.items()
-        if isinstance(said.get(theirs), int | float) and not isinstance(said[theirs], bool)
-    }
+    return {ours: said[theirs] for theirs, ours in _ASKED.items() if _is_number(said.get(theirs))}
+
+
+def _is_number(value: object) -> bool:
+    """One that OTLP has: a client may write any."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return abs(value) < 1 << 63
+    return isinstance(value, float)
 
 
 def _response(exchange: ExchangeV1) -> Attributes:
@@ -190,17 +195,28 @@ def _body(payload: Payload) -> Body:
 
 
 def messages(turns: Sequence[Turn], answers: Sequence[Answer]) -> Mapping[str, str]:
-    """What was said, as the conventions' JSON. Not part of a span unless somebody asks for it."""
-    asked = [{"role": turn.role, "parts": [_part(turn.text)]} for turn in turns]
+    """What was said, as the conventions' JSON: the answers first, then turns from the last one backwards, as far as
+    there is room for one span.
+    """
+    room = _Room()
     said = [
-        {"role": "assistant", "parts": [_part(answer.text)], "finish_reason": answer.finish_reason}
+        {"role": "assistant", "parts": [room.part(answer.text)], "finish_reason": answer.finish_reason}
         for answer in answers
     ]
+    asked = [{"role": turn.role, "parts": [room.part(turn.text)]} for turn in reversed(turns)][::-1]
     return {
         "gen_ai.input.messages": msgspec.json.encode(asked).decode(),
         "gen_ai.output.messages": msgspec.json.encode(said).decode(),
     }
 
 
-def _part(text: str) -> dict[str, str]:
-    return {"type": "text", "content": text}
+class _Room:
+    """Cuts texts, so that spans that wait for a collector stay small."""
+
+    def __init__(self) -> None:
+        self._left = CONTENT_CHARS
+
+    def part(self, text: str) -> dict[str, str]:
+        cut = text[: self._left]
+        self._left -= len(cut)
+        return {"type": "text", "content": cut if len(cut) == len(text) else f"{cut}[cut]"}

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -18,6 +18,8 @@ from gateway.telemetry.metrics import SPANS_DROPPED, SPANS_EXPORTED, SPANS_START
 
 log = structlog.get_logger(__name__)
 
+CONTENT_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_CONTENT = frozenset({"true", "1", "span_only", "span_and_event"})
 _MOST_WAITING = 4096
 _TOGETHER = 256
 _TELL_SECONDS = 600.0
@@ -48,6 +50,11 @@ class SeldomTold(logging.Filter):
             return False
         self._told[record.levelno] = now
         return True
+
+
+def captures_content(environment: Mapping[str, str]) -> bool:
+    """Whether messages are to be in spans, by OpenTelemetry's own switch."""
+    return environment.get(CONTENT_VARIABLE, "").lower() in _CONTENT
 
 
 def otlp_exporter(endpoint: str, clock: Clock) -> OTLPSpanExporter:
@@ -107,13 +114,22 @@ class SpanSender:
 
     def _run(self) -> None:
         while spans := self._next():
-            taken = self._exporter.export(spans) is SpanExportResult.SUCCESS
+            taken = self._export(spans)
             with self._changed:
                 still = min(len(spans), len(self._waiting))  # none, where the end did not wait for the collector
-                (self._exported if taken else self._dropped["not_taken"]).inc(still)
+                if still:
+                    (self._exported if taken else self._dropped["not_taken"]).inc(still)
                 for _ in range(still):
                     self._waiting.popleft()
             self._tell(taken=taken)
+
+    def _export(self, spans: Sequence[ReadableSpan]) -> bool:
+        """Whether the collector has taken them."""
+        try:
+            return self._exporter.export(spans) is SpanExportResult.SUCCESS
+        except Exception:  # told here and counted as not taken; a thread that ended would drop all that comes later
+            log.exception("spans could not be exported")
+            return False
 
     def _next(self) -> list[ReadableSpan]:
         """The oldest that wait; they stay there until it is known what became of them. None of them: it is over."""

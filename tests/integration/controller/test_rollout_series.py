@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.controller.rollouts import Order
 from gateway.events.schema import DecisionV1
 from gateway.rollout.plan import parse
 from gateway.telemetry import metrics
@@ -81,7 +82,8 @@ def test_what_a_decision_states_is_shown_and_stays(site: ApiSite) -> None:
     last = site.decisions()[-1]
     assert last.kind == "roll_back"
     agrees(site, last)
-    assert value(site, metrics.ROLLOUT_DECIDED, "roll_back") == last.time_us / 1e6
+    now = site.controller.clock.now_us() / 1e6
+    assert value(site, metrics.ROLLOUT_DECIDED, "roll_back") == pytest.approx(now, abs=1), "by the wall clock"
     site.run(5)
     agrees(site, last)
 
@@ -104,3 +106,31 @@ def test_another_controller_shows_the_same_of_what_has_ended(site: ApiSite) -> N
     before = site.controller.exposition.totals()
     site.rollouts.load()
     assert site.controller.exposition.totals() == before
+
+
+def test_a_drill_says_that_it_is_one_and_goes_after_an_hour(site: ApiSite) -> None:
+    site.start()
+    site.rollouts.command(MODEL, "rollback", "ann", "enough")
+    assert value(site, metrics.ROLLOUT_DRILL) == 0
+    real = shown(site, metrics.ROLLOUT_DECIDED)
+    order = Order(
+        model=MODEL, stable="stable", canary="canary", plan=parse(QUICK), actor="ann", reason="to see it", drill=0.5
+    )
+    site.rollouts.start(order)
+    assert (value(site, metrics.ROLLOUT_DRILL), state(site)) == (1, "running")
+    site.run(60)
+    assert (value(site, metrics.ROLLOUT_DRILL), state(site)) == (1, "rolled_back")
+    site.controller.clock.advance(3601)
+    assert value(site, metrics.ROLLOUT_DRILL) == 0
+    assert shown(site, metrics.ROLLOUT_DECIDED) == real
+
+
+def test_where_another_decides_rollouts_of_ones_own_are_not_shown(
+    site: ApiSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.start()
+    site.rollouts.command(MODEL, "rollback", "ann", "enough")
+    assert shown(site, metrics.ROLLOUT_STATE)
+    monkeypatch.setattr(type(site.controller.tables), "elsewhere", "another gateway", raising=False)
+    assert not shown(site, metrics.ROLLOUT_STATE)
+    assert not shown(site, metrics.EVIDENCE)

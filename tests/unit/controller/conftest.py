@@ -28,6 +28,7 @@ from gateway.controller.parts import ControllerParts
 from gateway.controller.recovery import open_state
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.series import ControllerSeries
+from gateway.controller.standings import Standings
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables
 from gateway.controller.traffic import TrafficReader
@@ -116,7 +117,7 @@ class Controller:
         self.events = SqliteEventLog(self.data.log, "controller", self.clock)
         self.trail = AuditTrail(self.events, self.clock, self.meters)
         self.rollouts = Rollouts(self.store, self.tables, self.index, models, rules, self.clock)
-        standing = self.rollouts.standing
+        standing = Standings(self.rollouts, self.clock).of
         series = ControllerSeries(
             self.tables, self.ledgers, rules, self.levels, standing, version="0.0.1", classifier="rules 1"
         )

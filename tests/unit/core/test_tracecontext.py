@@ -20,7 +20,7 @@ def test_a_clients_trace_goes_on_as_it_says(flags: str, share: float, *, sampled
     found = Sampler(share).trace(ID, f"00-{THEIRS}-{PARENT}-{flags}".encode())
     assert (found.trace_id, found.parent_id, found.sampled) == (THEIRS, PARENT, sampled)
     assert found.span_id == ID[16:]
-    assert found.header() == f"00-{THEIRS}-{ID[16:]}-{'01' if sampled else '00'}".encode()
+    assert found.header() == f"00-{THEIRS}-{ID[16:]}-{flags}".encode()
 
 
 def test_a_later_version_may_say_more() -> None:
@@ -44,6 +44,7 @@ def test_a_later_version_may_say_more() -> None:
 def test_what_is_no_trace_begins_one(header: bytes) -> None:
     found = Sampler(1.0).trace(ID, header)
     assert (found.trace_id, found.parent_id, found.sampled) == (ID, "", True)
+    assert found.header() == f"00-{ID}-{ID[16:]}-03".encode(), "sampled, and random"
 
 
 @given(st.binary())

@@ -280,6 +280,15 @@ def test_how_far_behind_each_gateway_is_can_be_seen(house: House) -> None:
     assert house.meters.gauge(GATHER_LAG, "east").value > 300, "it is silent since"
 
 
+def test_a_restart_does_not_hide_how_far_behind_somebody_is(house: House) -> None:
+    house.clock.advance(3600)
+    house.again("east", "west")
+    house.turns(1)
+    house.said("east", 0)
+    house.turns(1)
+    assert house.meters.gauge(GATHER_LAG, "east").value > 3000
+
+
 def test_feedback_has_words_of_its_own(house: House) -> None:
     house.turns(1)
     house.topics.put("feedback", "east", Entry("proxy-0", 1, NOW + 1001, feedback(1)))

@@ -26,7 +26,7 @@ def asked(folder: Path, headers: str = "", **traces: object) -> tuple[dict[bytes
 @pytest.mark.parametrize("share", [0, 1])
 def test_a_new_trace_bears_the_exchanges_id(tmp_path: Path, share: int) -> None:
     fields, identifier, trace = asked(tmp_path, sample=share)
-    assert fields[b"traceparent"].decode() == f"00-{identifier}-{identifier[16:]}-0{share}"
+    assert fields[b"traceparent"].decode() == f"00-{identifier}-{identifier[16:]}-0{2 + share}"
     assert trace == Trace(identifier, identifier[16:], "", sampled=bool(share))
 
 
@@ -37,12 +37,13 @@ def test_a_clients_trace_goes_on_under_our_span(tmp_path: Path, flag: int) -> No
     assert fields[b"traceparent"].decode() == f"00-{THEIRS}-{identifier[16:]}-0{flag}"
     assert fields[b"tracestate"] == b"vendor=1"
     assert fields[b"x-request-id"] == b"mine"
-    assert trace == Trace(THEIRS, identifier[16:], PARENT, sampled=bool(flag))
+    assert trace == Trace(THEIRS, identifier[16:], PARENT, sampled=bool(flag), random=False)
 
 
-def test_a_broken_one_is_not_passed_on(tmp_path: Path) -> None:
-    fields, identifier, trace = asked(tmp_path, "traceparent: nonsense\r\ntracestate: vendor=1\r\n", sample=1)
-    assert fields[b"traceparent"].decode() == f"00-{identifier}-{identifier[16:]}-01"
+@pytest.mark.parametrize("parent", ["traceparent: nonsense\r\n", ""])
+def test_a_broken_one_is_not_passed_on(tmp_path: Path, parent: str) -> None:
+    fields, identifier, trace = asked(tmp_path, f"{parent}tracestate: vendor=1\r\n", sample=1)
+    assert fields[b"traceparent"].decode() == f"00-{identifier}-{identifier[16:]}-03"
     assert b"tracestate" not in fields
     assert trace is not None
 

@@ -10,8 +10,9 @@ from classifiers.verdict import Finding, PrincipleFinding, Severity, Verdict, Wh
 from gateway.core.exchange import Reason, Route
 from gateway.core.tracecontext import Trace
 from gateway.events.schema import ExchangeV1, Payload, VerdictV1
-from gateway.scoring.spans import CONTENT_VARIABLE, ExchangeSpans, trace_of
+from gateway.scoring.spans import ExchangeSpans
 from gateway.scoring.texts import KeptText
+from gateway.telemetry.genai import CONTENT_CHARS
 from tests.support.events import exchange as sample
 from tests.support.events import verdict as verdict_of
 from tests.support.manual_clock import ManualClock
@@ -62,11 +63,13 @@ def made(route: Route = Route.CHAT, answer: bytes = b"", *, sampled: bool = True
     return msgspec.structs.replace(base, **changes)
 
 
-def spans_of(exchange: ExchangeV1, found: Verdict, text: KeptText | None = None) -> list[ReadableSpan]:
+def spans_of(
+    exchange: ExchangeV1, found: Verdict, text: KeptText | None = None, *, content: bool = False
+) -> list[ReadableSpan]:
     sent: list[ReadableSpan] = []
-    trace_id = trace_of(exchange, violates=bool(found.violations))
+    trace_id = "" if exchange.trace is None else exchange.trace.kept(violates=bool(found.violations))
     verdict: VerdictV1 = msgspec.structs.replace(verdict_of(1), verdict=found, trace_id=trace_id)
-    ExchangeSpans("gateway-a", sent.extend, ManualClock(NOW_US)).tell([(exchange, verdict, text)])
+    ExchangeSpans("gateway-a", sent.extend, ManualClock(NOW_US), content=content).tell([(exchange, verdict, text)])
     return sent
 
 
@@ -187,14 +190,13 @@ def test_nothing_that_cannot_be_read_is_in_the_way() -> None:
     assert spans_of(made(request=cut, response=cut), UPHOLDS)
 
 
-def test_messages_are_in_it_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_are_in_it_only_when_asked_for() -> None:
     text = KeptText(
         "1" * 32, "assistant", (Turn("user", "[redacted] asks"),), (Answer("yes", finish_reason="stop"),)
     )
     (span,) = spans_of(made(), UPHOLDS, text)
     assert "gen_ai.input.messages" not in dict(span.attributes or {})
-    monkeypatch.setenv(CONTENT_VARIABLE, "true")
-    (span,) = spans_of(made(), UPHOLDS, text)
+    (span,) = spans_of(made(), UPHOLDS, text, content=True)
     found = dict(span.attributes or {})
     assert msgspec.json.decode(str(found["gen_ai.input.messages"])) == [
         {"role": "user", "parts": [{"type": "text", "content": "[redacted] asks"}]}
@@ -212,3 +214,24 @@ def test_opentelemetrys_own_variables_name_the_service(monkeypatch: pytest.Monke
     assert span.resource.attributes["service.name"] == "chat-gateway"
     assert span.resource.attributes["deployment.environment.name"] == "prod"
     assert span.resource.attributes["service.instance.id"] == "gateway-a"
+
+
+def test_long_messages_are_cut_the_answer_last() -> None:
+    text = KeptText(
+        "1" * 32, "assistant", (Turn("user", "q" * 50_000), Turn("user", "last")), (Answer("a" * 5_000),)
+    )
+    (span,) = spans_of(made(), UPHOLDS, text, content=True)
+    found = dict(span.attributes or {})
+    first, last = msgspec.json.decode(str(found["gen_ai.input.messages"]))
+    assert msgspec.json.decode(str(found["gen_ai.output.messages"]))[0]["parts"][0]["content"] == "a" * 5_000
+    assert last["parts"][0]["content"] == "last"
+    assert first["parts"][0]["content"].endswith("qq[cut]")
+    assert len(str(found["gen_ai.input.messages"])) < CONTENT_CHARS
+
+
+def test_numbers_that_otlp_does_not_have_stay_out() -> None:
+    body = b'{"model":"assistant","seed":99999999999999999999999,"max_tokens":true,"top_p":0.5,"n":"2"}'
+    request = Payload(len(body), body, truncated=False, content_type="application/json")
+    (span,) = spans_of(made(request=request), UPHOLDS)
+    asked = {key: value for key, value in dict(span.attributes or {}).items() if key.startswith("gen_ai.request.")}
+    assert asked.keys() == {"gen_ai.request.model", "gen_ai.request.stream", "gen_ai.request.top_p"}

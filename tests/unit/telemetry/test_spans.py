@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import SPANS_DROPPED, SPANS_EXPORTED, SPANS_STARTED, Meters
-from gateway.telemetry.spans import SeldomTold, SpanSender
+from gateway.telemetry.spans import CONTENT_VARIABLE, SeldomTold, SpanSender, captures_content
 from tests.support.manual_clock import ManualClock
 from tests.support.wait import until
 
@@ -24,11 +24,13 @@ class FakeExporter:
         self.busy = threading.Event()
         self.takes = takes
         self.got: list[ReadableSpan] = []
-        self.ended = False
+        self.ended = self.breaks = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         self.busy.set()
         self.open.wait()
+        if self.breaks:
+            raise ValueError("a span that cannot be written")
         if not self.takes:
             return SpanExportResult.FAILURE
         self.got += spans
@@ -143,3 +145,33 @@ def test_the_exporters_many_words_are_told_seldom() -> None:
     ]
     clock.advance(601)
     assert seldom.filter(warning)
+
+
+def test_an_exporter_that_breaks_is_tried_again(house: House) -> None:
+    house.exporter.breaks = True
+    house.exporter.open.set()
+    house.sender.start()
+    house.sender.offer(spans(3))
+    until(lambda: house.dropped("not_taken") == 3, 10, "they are dropped")
+    house.exporter.breaks = False
+    house.sender.offer(spans(2))
+    until(lambda: house.numbers() == (5, 2), 10, "the next are sent")
+
+
+def test_an_end_that_does_not_wait_leaves_nothing_that_counts(tmp_path: Path) -> None:
+    house = House(tmp_path / "scorer.bin")
+    house.sender.start()
+    house.sender.offer(spans(3))
+    assert house.exporter.busy.wait(10)
+    house.sender.close(0.01)
+    house.file.close()
+    house.exporter.open.set()
+    house.sender._thread.join(10)  # an error of the thread would fail the test
+
+
+@pytest.mark.parametrize(
+    ("said", "captured"), [("true", True), ("SPAN_ONLY", True), ("no_content", False), ("", False)]
+)
+def test_messages_are_captured_when_opentelemetrys_switch_says_so(said: str, *, captured: bool) -> None:
+    assert captures_content({CONTENT_VARIABLE: said}) == captured
+    assert not captures_content({})

@@ -1,0 +1,54 @@
+"""Where each model's last rollout stands, for whoever asks again and again: what has ended is worked out once."""
+
+import msgspec
+import structlog
+
+from gateway.controller.kept_rollout import Kept
+from gateway.controller.rollout_series import Standing
+from gateway.controller.rollouts import Rollouts
+from gateway.ports import Clock
+from gateway.rollout.evidence import Evidence
+from gateway.rollout.summary import stated
+
+log = structlog.get_logger(__name__)
+
+_DRILL_US = 3_600_000_000
+"""How long a drill is shown after its end, so that its page comes; then the last real rollout is, as before."""
+
+
+class Standings:
+    """Safe to call from any thread."""
+
+    def __init__(self, rollouts: Rollouts, clock: Clock) -> None:
+        self._rollouts = rollouts
+        self._clock = clock
+        self._changes = -1
+        self._ended: dict[str, tuple[Standing | None, Standing | None]] = {}
+        """The last one, and the last that was no drill."""
+
+    def of(self, model: str) -> Standing | None:
+        """What its last rollout has come to, as it is now; None: there never was one."""
+        changes = self._rollouts.changes
+        found = self._rollouts.standing(model)
+        if found is not None:
+            return found
+        if changes != self._changes:
+            self._changes, self._ended = changes, {}
+        if model not in self._ended:
+            self._ended[model] = (self._last(model, drills=True), self._last(model, drills=False))
+        last, real = self._ended[model]
+        over = last is None or self._clock.now_us() - last.decided[1] > _DRILL_US
+        return real if last is None or (last.drill and over) else last
+
+    def _last(self, model: str, *, drills: bool) -> Standing | None:
+        try:
+            kept = self._rollouts.last(model, drills=drills)
+        except msgspec.DecodeError as error:  # of another version: no reason to show nothing of all the rest
+            log.warning("a rollout that has ended cannot be read", model=model, error=str(error))
+            return None
+        return None if kept is None else _stood(kept)
+
+
+def _stood(kept: Kept) -> Standing:
+    plan, state = kept.terms.plan, kept.state
+    return Standing.of(kept, stated(plan, state, Evidence.of(plan, state.book)))
