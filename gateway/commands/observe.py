@@ -24,7 +24,8 @@ class Around(msgspec.Struct, frozen=True):
     """What the configuration does not know. `targets`: admin ports, host:port; empty: this gateway's alone.
 
     `folder`: where the files will be, as Prometheus and Grafana see it. `token_file`: likewise. `grafana`: where
-    people reach Grafana, for links in alerts; empty: none. `alertmanagers`: host:port.
+    people reach Grafana, for links in alerts; empty: none. `alertmanagers`: host:port. `traces`: the uid that
+    Grafana's data source of traces has; empty: none.
     """
 
     folder: Path
@@ -33,6 +34,7 @@ class Around(msgspec.Struct, frozen=True):
     token_file: Path | None = None
     grafana: str = ""
     alertmanagers: tuple[str, ...] = ()
+    traces: str = ""
 
 
 def files_for(settings: Settings, around: Around) -> dict[str, str]:
@@ -64,31 +66,39 @@ def _prometheus(settings: Settings, around: Around) -> str:
 def _jobs(settings: Settings, around: Around) -> list[dict[str, Any]]:
     """Scraping tipstaff, and each arm's endpoints for vLLM's own metrics, under the names of model and arm."""
     ours: dict[str, Any] = {"job_name": "tipstaff"}
-    token = around.token_file or settings.admin_token_file
-    if token is not None:
-        ours["authorization"] = {"credentials_file": str(token.absolute())}
+    if around.token_file is not None:
+        ours["authorization"] = {"credentials_file": str(around.token_file.absolute())}
     ours["static_configs"] = [{"targets": list(around.targets) or [_reachable(settings.admin)]}]
     return [ours, *_endpoints(settings)]
 
 
+class _Reached(msgspec.Struct, frozen=True):
+    """How an endpoint is: those that are reached alike are one job."""
+
+    scheme: str
+    ca: Path | None = None
+    verify: bool = True
+
+
 def _endpoints(settings: Settings) -> Iterator[dict[str, Any]]:
-    for scheme in ("http", "https"):
-        found = [
-            {"targets": hosts, "labels": {"model": name, "arm": arm}}
-            for name, model in settings.models.items()
-            for arm, configured in model.arms.items()
-            if (hosts := [_host(url) for url in configured.endpoints if url.startswith(f"{scheme}:")])
-        ]
-        if found:
-            yield {
-                "job_name": "vllm" if scheme == "http" else "vllm-tls",
-                "scheme": scheme,
-                "static_configs": found,
-            }
+    """Jobs `vllm`, `vllm-2`, ..."""
+    found: dict[_Reached, list[dict[str, Any]]] = {}
+    for model, configured in settings.models.items():
+        for arm, said in configured.arms.items():
+            for url in said.endpoints:
+                scheme, _, host = url.partition("://")
+                reached = _Reached(scheme, said.ca, said.tls_verify) if scheme == "https" else _Reached(scheme)
+                found.setdefault(reached, []).append({"targets": [host], "labels": {"model": model, "arm": arm}})
+    for number, (reached, targets) in enumerate(found.items(), 1):
+        job = {"job_name": "vllm" if number == 1 else f"vllm-{number}", "scheme": reached.scheme}
+        yield {**job, **_tls(reached), "static_configs": targets}
 
 
-def _host(url: str) -> str:
-    return url.partition("://")[2]
+def _tls(reached: _Reached) -> dict[str, Any]:
+    options: dict[str, Any] = {} if reached.ca is None else {"ca_file": str(reached.ca.absolute())}
+    if not reached.verify:
+        options["insecure_skip_verify"] = True
+    return {"tls_config": options} if options else {}
 
 
 def _reachable(address: str) -> str:
@@ -110,18 +120,22 @@ def _linked(line: str, runbook: str, grafana: str) -> str:
         return line
     line = line.replace(RUNBOOK, runbook)
     indent = key[: -len("runbook_url")]
-    board = f"{grafana.rstrip('/')}/d/tipstaff-rollout?var-model={{{{ $labels.model }}}}"
+    chosen = "{{ with $labels.model }}?var-model={{ . | urlquery }}{{ end }}"
+    board = f"{grafana.rstrip('/')}/d/tipstaff-rollout{chosen}"
     return f"{line}{indent}dashboard_url: '{board}'\n" if grafana else line
 
 
 def _datasource(around: Around) -> dict[str, Any]:
+    options: dict[str, Any] = {"timeInterval": f"{_SCRAPE_SECONDS}s", "httpMethod": "POST"}
+    if around.traces:
+        options["exemplarTraceIdDestinations"] = [{"name": "trace_id", "datasourceUid": around.traces}]
     source = {
         "name": "Prometheus of tipstaff",
         "uid": "tipstaff-prometheus",
         "type": "prometheus",
         "access": "proxy",
         "url": around.prometheus,
-        "jsonData": {"timeInterval": f"{_SCRAPE_SECONDS}s", "httpMethod": "POST"},
+        "jsonData": options,
     }
     return {"apiVersion": 1, "datasources": [source]}
 

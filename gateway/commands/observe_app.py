@@ -1,9 +1,12 @@
 """How `tipstaff observe` is called; imports what it needs when it runs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
 
 
 def add_observe(app: typer.Typer) -> None:
@@ -11,7 +14,7 @@ def add_observe(app: typer.Typer) -> None:
     app.command(epilog="Example: tipstaff observe config.yaml --output /etc/tipstaff-observe")(observe)
 
 
-def observe(
+def observe(  # noqa: PLR0913 - one argument for each option
     config: Annotated[Path, typer.Argument(help="The YAML configuration.", show_default=True)] = Path(
         "config.yaml"
     ),
@@ -21,11 +24,12 @@ def observe(
         list[str] | None, typer.Option(help="An admin port, host:port, once for each gateway; default: this one's.")
     ] = None,
     token_file: Annotated[
-        Path | None, typer.Option(help="File with a viewer's token, as Prometheus sees it; default: the admin's.")
+        Path | None, typer.Option(help="File with a viewer's token, as Prometheus sees it.")
     ] = None,
     prometheus: Annotated[str, typer.Option(help="Where Grafana reaches Prometheus.")] = "http://127.0.0.1:9090",
     grafana: Annotated[str, typer.Option(help="Where people reach Grafana, for links in alerts.")] = "",
     alertmanager: Annotated[list[str] | None, typer.Option(help="An Alertmanager, host:port.")] = None,
+    traces_uid: Annotated[str, typer.Option(help="Grafana's data source of traces, for links in exemplars.")] = "",
     force: Annotated[bool, typer.Option(help="Overwrite files that say something else.")] = False,
 ) -> None:
     """Write what Prometheus and Grafana need to watch this gateway: scraping, rules, alerts, dashboards."""
@@ -35,32 +39,42 @@ def observe(
     from gateway.process import Exit
     from gateway.settings import ConfigError
 
-    folder = output.absolute()
     around = Around(
-        folder=folder,
+        folder=output.absolute(),
         prometheus=prometheus,
         targets=tuple(target or ()),
         token_file=token_file,
         grafana=grafana,
         alertmanagers=tuple(alertmanager or ()),
+        traces=traces_uid,
     )
     try:
         settings = load(config)
-        made = files_for(settings, around)
-        different = [name for name, text in made.items() if _differs(folder / name, text)]
-        if different and not force:
-            words = "say something else: give another --output, or --force to overwrite them"
-            raise refuse([f"{folder}: {', '.join(different)} {words}"], Exit.CONFIG)
-        for name, text in made.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+        different = _written(around.folder, files_for(settings, around), force=force)
     except ConfigError as error:
         raise refuse(error.problems, Exit.CONFIG) from error
     except (OSError, UnicodeDecodeError) as error:
         raise refuse([str(error)], Exit.CONFIG) from error
-    for line in _next(folder, guarded=bool(settings.admin_tokens and token_file is None)):
+    if different:
+        words = "say something else: give another --output, or --force to overwrite them"
+        raise refuse([f"{around.folder}: {', '.join(different)} {words}"], Exit.CONFIG)
+    for line in _next(around.folder, guarded=_guarded(settings) and token_file is None):
         say(line)
+
+
+def _written(folder: Path, made: dict[str, str], *, force: bool) -> list[str]:
+    """Write them all; or, unless `force`, none where some say something else: those. Raises OSError."""
+    different = [] if force else [name for name, text in made.items() if _differs(folder / name, text)]
+    if not different:
+        for name, text in made.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    return different
+
+
+def _guarded(settings: "Settings") -> bool:
+    return bool(settings.admin_tokens or settings.admin_users or settings.admin_token_file)
 
 
 def _differs(path: Path, text: str) -> bool:

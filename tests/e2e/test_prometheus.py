@@ -7,6 +7,8 @@ from pathlib import Path
 
 import httpx
 
+from gateway.demo.behaviour import Behaviour
+from gateway.demo.wording import topics
 from gateway.telemetry import counterfile, metrics
 from tests.support.components import ComponentUse, requires
 from tests.support.people import People, question
@@ -87,6 +89,13 @@ def _sums() -> list[str]:
     return counters + [f"{name}_{part}" for name in histograms for part in ("bucket", "count", "sum")]
 
 
+def _exemplars(server: Prometheus) -> set[str]:
+    """The exchanges that Prometheus has as exemplars of violations."""
+    asked = {"query": "tipstaff_violations_total", "start": "0", "end": "9999999999"}
+    found = httpx.get(f"{server.url}/api/v1/query_exemplars", params=asked, timeout=5).raise_for_status().json()
+    return {each["labels"]["exchange_id"] for series in found["data"] for each in series["exemplars"]}
+
+
 def _exposed(stack: Stack) -> set[str]:
     """Every metric that a scrape names."""
     lines = stack.admin.get("/metrics").raise_for_status().text.splitlines()
@@ -112,9 +121,11 @@ def test_what_observe_writes_is_all_that_a_prometheus_needs(components: Componen
     program = components.path("prometheus")
     token = tmp_path / "token"
     token.write_text("nobody-guesses-this-token-of-the-admin")
-    with simulated("acme/v1") as (stable,):
+    with simulated("acme/v1", behaviour=Behaviour(leaking=1.0)) as (stable,):
         models = {"assistant": {"arms": {"stable": {"endpoints": [stable.url]}}}}
         with Stack(tmp_path, models, scoring={"encoder": "none"}, admin_token_file=str(token)) as stack:
+            said = {"role": "user", "content": next(said for said, topic in topics().items() if not topic.unsafe)}
+            asked = stack.client.post("/v1/chat/completions", json={"model": "assistant", "messages": [said]})
             address = f"127.0.0.1:{stack.admin_port}"
             done = tipstaff("observe", stack.config, "--output", tmp_path / "observe", "--target", address)
             assert done.returncode == 0, done.stderr
@@ -126,7 +137,14 @@ def test_what_observe_writes_is_all_that_a_prometheus_needs(components: Componen
                 until(lambda: server.query('up{job="tipstaff"} == 1'), 40, "it scrapes", 0.2)
                 until(lambda: "unknown" not in server.rules().values(), 40, "every rule was evaluated", 0.2)
                 assert set(server.rules().values()) == {"ok"}
-                assert {labels["model"] for labels, _ in server.query('up{job="vllm"}')} == {"assistant"}
+                until(lambda: _exemplars(server), 40, "the violation has its exemplar", 0.2)
+                assert _exemplars(server) == {asked.headers["x-tipstaff-exchange"]}
+                until(
+                    lambda: server.query('up{job="vllm", model="assistant", arm="stable"}'),
+                    40,
+                    "vLLM is asked",
+                    0.2,
+                )
             link = config.with_name("tipstaff.alerts.rules.yml").read_text().split("runbook_url: ")[1].split()[0]
             assert link.startswith("http://127.0.0.1:9191/runbook/"), link
             section = httpx.get(link.replace("127.0.0.1:9191", address))

@@ -14,13 +14,13 @@ from gateway.configfile import parse
 
 CONFIG = """
 admin: 0.0.0.0:9191
-admin_tokens: [{name: grafana, role: viewer, file: /run/token}]
+admin_token_file: /run/token
 public_url: https://tipstaff.example.org
 models:
   assistant:
     arms:
       stable: {endpoints: ["http://vllm-a:8000"]}
-      canary: {endpoints: ["http://vllm-b:8000", "https://vllm-c"]}
+      canary: {endpoints: ["http://vllm-b:8000", "https://vllm-c"], ca: /etc/ca.pem, tls_verify: false}
   small:
     arms: {stable: {endpoints: ["http://vllm-d:8000"]}}
 """
@@ -43,9 +43,15 @@ def test_everything_is_scraped_under_its_name(tmp_path: Path) -> None:
         ({"model": "assistant", "arm": "canary"}, ["vllm-b:8000"]),
         ({"model": "small", "arm": "stable"}, ["vllm-d:8000"]),
     ]
-    assert (tls["scheme"], tls["static_configs"][0]["targets"]) == ("https", ["vllm-c"])
+    assert (tls["job_name"], tls["scheme"], tls["static_configs"][0]["targets"]) == ("vllm-2", "https", ["vllm-c"])
+    assert tls["tls_config"] == {"ca_file": "/etc/ca.pem", "insecure_skip_verify": True}
     assert yaml.safe_load(found["prometheus/tipstaff.scrape.yml"])["scrape_configs"] == whole["scrape_configs"]
     assert whole["rule_files"] == ["*.rules.yml"]
+
+
+def test_an_admins_token_is_not_handed_out(tmp_path: Path) -> None:
+    whole = yaml.safe_load(made(tmp_path)["prometheus/prometheus.yml"])
+    assert "authorization" not in whole["scrape_configs"][0]
 
 
 def test_a_fleet_and_its_alertmanager(tmp_path: Path) -> None:
@@ -63,7 +69,10 @@ def test_links_lead_to_this_gateway_and_this_grafana(tmp_path: Path) -> None:
     for rule in rules:
         said = rule["annotations"]
         assert said["runbook_url"] == f"https://tipstaff.example.org/runbook/{rule['alert']}"
-        assert said["dashboard_url"].startswith("https://grafana.example.org/d/tipstaff-rollout?var-model=")
+        assert said["dashboard_url"] == (
+            "https://grafana.example.org/d/tipstaff-rollout"
+            "{{ with $labels.model }}?var-model={{ . | urlquery }}{{ end }}"
+        )
     boards = {name: text for name, text in found.items() if name.endswith(".json")}
     assert {json.loads(text)["uid"] for text in boards.values()} == {
         "tipstaff-rollout",
@@ -82,6 +91,10 @@ def test_grafana_finds_its_source_and_its_dashboards(tmp_path: Path) -> None:
     found = made(tmp_path)
     source = yaml.safe_load(found["grafana/provisioning/datasources/tipstaff.yml"])["datasources"][0]
     assert (source["type"], source["url"]) == ("prometheus", "http://prometheus:9090")
+    assert "exemplarTraceIdDestinations" not in source["jsonData"]
+    traced = made(tmp_path, traces="tempo")["grafana/provisioning/datasources/tipstaff.yml"]
+    (where,) = yaml.safe_load(traced)["datasources"][0]["jsonData"]["exemplarTraceIdDestinations"]
+    assert where == {"name": "trace_id", "datasourceUid": "tempo"}
     provider = yaml.safe_load(found["grafana/provisioning/dashboards/tipstaff.yml"])["providers"][0]
     assert provider["options"]["path"] == str(tmp_path / "grafana" / "dashboards")
 
