@@ -71,9 +71,10 @@ def _spans(process: Process, stack: ExitStack) -> "ExchangeSpans | None":
     if traces is None:
         return None
     from gateway.scoring.spans import ExchangeSpans
-    from gateway.telemetry.spans import SpanSender, captures_content, otlp_exporter
+    from gateway.telemetry.otlp import OtlpExporter, captures_content
+    from gateway.telemetry.spans import SpanSender
 
-    sender = SpanSender(otlp_exporter(traces.endpoint, process.clock), process.meters)
+    sender = SpanSender(OtlpExporter(traces.endpoint, process.clock), process.meters)
     sender.start()
     stack.callback(sender.close, FLUSH_SECONDS)
     source, content = own_name(process.settings.events), captures_content(os.environ)

@@ -4,6 +4,7 @@ The conventions still move: nothing else in this code names one of them.
 Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/ and .../feature-flags/ (1.38).
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -42,6 +43,10 @@ _ASKED: Final = {
 
 
 _NO_ERRORS: Final = frozenset({Reason.COMPLETE, Reason.CLIENT_GONE, Reason.CLIENT_SLOW})
+
+
+_ID, _MODEL, _WORD = re.compile(r"[\w-]{1,128}"), re.compile(r"[\w.:/@+-]{1,256}"), re.compile(r"[a-z_]{1,32}")
+"""What servers call an answer, themselves and an end: whatever else stands there may be somebody's text."""
 
 
 class _Named(msgspec.Struct):
@@ -178,11 +183,14 @@ def _response(exchange: ExchangeV1) -> Attributes:
         decoded = dialects.decode(exchange.route, _body(exchange.request), body)
     except DecodeError:
         return found
+    theirs = exchange.headers.get("x-request-id", "")
     for said in () if first is None else (first, first.response, first.message):
         if isinstance(said, _Named):
-            found.update({"gen_ai.response.id": said.id} if said.id else {})
-            found.update({"gen_ai.response.model": said.model} if said.model else {})
-    if reasons := [answer.finish_reason for answer in decoded.answers if answer.finish_reason]:
+            if said.id and _ID.fullmatch(said.id) and not (theirs and theirs in said.id):
+                found["gen_ai.response.id"] = said.id
+            if said.model and _MODEL.fullmatch(said.model):
+                found["gen_ai.response.model"] = said.model
+    if reasons := [_word(answer.finish_reason) for answer in decoded.answers if answer.finish_reason]:
         found["gen_ai.response.finish_reasons"] = reasons
     if decoded.usage is not None:
         found["gen_ai.usage.input_tokens"] = decoded.usage.input_tokens
@@ -200,7 +208,7 @@ def messages(turns: Sequence[Turn], answers: Sequence[Answer]) -> Mapping[str, s
     """
     room = _Room()
     said = [
-        {"role": "assistant", "parts": [room.part(answer.text)], "finish_reason": answer.finish_reason}
+        {"role": "assistant", "parts": room.parts(answer), "finish_reason": _word(answer.finish_reason)}
         for answer in answers
     ]
     asked = [{"role": turn.role, "parts": [room.part(turn.text)]} for turn in reversed(turns)][::-1]
@@ -210,13 +218,26 @@ def messages(turns: Sequence[Turn], answers: Sequence[Answer]) -> Mapping[str, s
     }
 
 
+def _word(reason: str) -> str:
+    """A finish reason, which is a word or none at all."""
+    return reason if _WORD.fullmatch(reason) else "other"
+
+
 class _Room:
     """Cuts texts, so that spans that wait for a collector stay small."""
 
     def __init__(self) -> None:
         self._left = CONTENT_CHARS
 
+    def parts(self, answer: Answer) -> list[dict[str, str]]:
+        calls = (call.partition(" ") for call in answer.tool_calls)
+        called = [{"type": "tool_call", "name": name, "arguments": self.cut(given)} for name, _, given in calls]
+        return [self.part(answer.text), *called]
+
     def part(self, text: str) -> dict[str, str]:
+        return {"type": "text", "content": self.cut(text)}
+
+    def cut(self, text: str) -> str:
         cut = text[: self._left]
         self._left -= len(cut)
-        return {"type": "text", "content": cut if len(cut) == len(text) else f"{cut}[cut]"}
+        return cut if len(cut) == len(text) else f"{cut}[cut]"

@@ -1,68 +1,30 @@
 """Sends spans to an OTLP collector, and counts what becomes of them."""
 
-import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Protocol
 
 import structlog
-from opentelemetry.exporter.otlp.proto.http import trace_exporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExportResult
 
-from gateway.ports import Clock
 from gateway.telemetry.metrics import SPANS_DROPPED, SPANS_EXPORTED, SPANS_STARTED, Meters
 
 log = structlog.get_logger(__name__)
 
-CONTENT_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-_CONTENT = frozenset({"true", "1", "span_only", "span_and_event"})
 _MOST_WAITING = 4096
 _TOGETHER = 256
-_TELL_SECONDS = 600.0
-_EXPORT_SECONDS = 10.0
-"""For one request to the collector, the exporter's own tries included."""
 
 
 class Exporter(Protocol):
-    """`opentelemetry.sdk.trace.export.SpanExporter`, as far as it is used. Blocking."""
+    """Where spans go: `gateway.telemetry.otlp.OtlpExporter`."""
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult: ...
+    def export(self, spans: Sequence[ReadableSpan]) -> int:
+        """Blocks; how many of them were taken."""
 
-    def shutdown(self) -> None: ...
-
-
-class SeldomTold(logging.Filter):
-    """Lets one record of each level pass in ten minutes: the exporter says for each try why it failed."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        super().__init__()
-        self._monotonic = monotonic
-        self._told: dict[int, float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it passes."""
-        now = self._monotonic()
-        if now - self._told.get(record.levelno, float("-inf")) < _TELL_SECONDS:
-            return False
-        self._told[record.levelno] = now
-        return True
-
-
-def captures_content(environment: Mapping[str, str]) -> bool:
-    """Whether messages are to be in spans, by OpenTelemetry's own switch."""
-    return environment.get(CONTENT_VARIABLE, "").lower() in _CONTENT
-
-
-def otlp_exporter(endpoint: str, clock: Clock) -> OTLPSpanExporter:
-    """To the collector at `endpoint`, a whole URL; headers, certificates and compression are taken from
-    OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_HEADERS, ...).
-    """
-    logging.getLogger(trace_exporter.__name__).addFilter(SeldomTold(clock.monotonic))
-    return OTLPSpanExporter(endpoint=endpoint, timeout=_EXPORT_SECONDS)
+    def shutdown(self) -> None:
+        """Ends what is under way."""
 
 
 class SpanSender:
@@ -118,18 +80,18 @@ class SpanSender:
             with self._changed:
                 still = min(len(spans), len(self._waiting))  # none, where the end did not wait for the collector
                 if still:
-                    (self._exported if taken else self._dropped["not_taken"]).inc(still)
+                    self._exported.inc(min(taken, still))
+                    self._dropped["not_taken"].inc(max(still - taken, 0))
                 for _ in range(still):
                     self._waiting.popleft()
-            self._tell(taken=taken)
+            self._tell(taken=taken == len(spans))
 
-    def _export(self, spans: Sequence[ReadableSpan]) -> bool:
-        """Whether the collector has taken them."""
+    def _export(self, spans: Sequence[ReadableSpan]) -> int:
         try:
-            return self._exporter.export(spans) is SpanExportResult.SUCCESS
+            return self._exporter.export(spans)
         except Exception:  # told here and counted as not taken; a thread that ended would drop all that comes later
             log.exception("spans could not be exported")
-            return False
+            return 0
 
     def _next(self) -> list[ReadableSpan]:
         """The oldest that wait; they stay there until it is known what became of them. None of them: it is over."""

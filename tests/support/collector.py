@@ -16,10 +16,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class Collector:
-    """`status`: what it answers from now on."""
+    """`status`: what it answers from now on; `rejects`: how many spans of each request it says it did not take."""
 
     def __init__(self) -> None:
         self.status = 200
+        self.rejects = 0
         self.spans: list[Span] = []
         self.services: set[str] = set()
         self.headers: dict[str, str] = {}
@@ -69,11 +70,12 @@ def collector(port: int = 0) -> Iterator[Collector]:
             if self.path == "/v1/traces" and made.status == 200:
                 made.take(body)
             self.send_response(made.status if self.path == "/v1/traces" else 404)
-            answer = ExportTraceServiceResponse().SerializeToString()
+            answer = ExportTraceServiceResponse()
+            answer.partial_success.rejected_spans = made.rejects
             self.send_header("content-type", "application/x-protobuf")
-            self.send_header("content-length", str(len(answer)))
+            self.send_header("content-length", str(answer.ByteSize()))
             self.end_headers()
-            self.wfile.write(answer)
+            self.wfile.write(answer.SerializeToString())
 
         def log_message(self, *_: object) -> None:
             """What it heard is in `spans`."""

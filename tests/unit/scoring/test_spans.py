@@ -235,3 +235,31 @@ def test_numbers_that_otlp_does_not_have_stay_out() -> None:
     (span,) = spans_of(made(request=request), UPHOLDS)
     asked = {key: value for key, value in dict(span.attributes or {}).items() if key.startswith("gen_ai.request.")}
     assert asked.keys() == {"gen_ai.request.model", "gen_ai.request.stream", "gen_ai.request.top_p"}
+
+
+def test_what_a_client_called_its_request_stays_out() -> None:
+    answer = {"model": "acme/v2", **SAID[Route.CHAT], "id": "chatcmpl-ann-77"}
+    body = msgspec.json.encode(answer)
+    (span,) = spans_of(made(answer=body), UPHOLDS)
+    assert dict(span.attributes or {})["gen_ai.response.id"] == "chatcmpl-ann-77"
+    (span,) = spans_of(made(answer=body, headers={"x-request-id": "ann-77"}), UPHOLDS)
+    assert "ann-77" not in span.to_json()
+
+
+def test_what_is_no_name_of_a_servers_stays_out() -> None:
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": "yes"},
+        "finish_reason": "ann@example.org left",
+    }
+    answer = {"id": "resp ann@example.org", "model": "of ann@example.org", "choices": [choice]}
+    (span,) = spans_of(made(answer=msgspec.json.encode(answer)), UPHOLDS)
+    assert "ann@" not in span.to_json()
+    assert dict(span.attributes or {})["gen_ai.response.finish_reasons"] == ["other"]
+
+
+def test_tool_calls_are_messages_too() -> None:
+    text = KeptText("1" * 32, "assistant", (), (Answer("", tool_calls=('look_up {"what": "sea"}',)),))
+    (span,) = spans_of(made(), UPHOLDS, text, content=True)
+    (said,) = msgspec.json.decode(str(dict(span.attributes or {})["gen_ai.output.messages"]))
+    assert said["parts"][1] == {"type": "tool_call", "name": "look_up", "arguments": '{"what": "sea"}'}
