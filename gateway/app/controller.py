@@ -58,7 +58,7 @@ from gateway.layout import DataFolder
 from gateway.patience import Patience
 from gateway.ports import Clock, LogFull, StaleHead, StateStore
 from gateway.process import Exit, Parent, inherited, listen, run_async
-from gateway.processes import CONTROLLER, GATHER, SCORER, proxy_name
+from gateway.processes import CONTROLLER, GATHER, SCORER, configured, proxy_name
 from gateway.scoring.texts import KeptTexts
 from gateway.settings import Settings
 from gateway.tasks import Tasks
@@ -253,6 +253,7 @@ def _controller(
         constitution,
         levels,
         Standings(rollouts, clock).of,
+        partial(statuses.silences, workers),
         version=__version__,
         classifier="rules" if settings.scoring.encoder == "none" else "rules, encoder",
     )
@@ -273,7 +274,7 @@ def _controller(
         models=settings.models,
         configuration=desk,
         ledgers=ledgers,
-        exposition=Exposition(data.counters, series, exemplars.shown),
+        exposition=Exposition(data.counters, series, exemplars.shown, configured(settings)),
         healthy=lambda: [] if loop.alive else ["the controller's loop has ended"],
         folder=folder,
         access=_access(settings),

@@ -1,10 +1,12 @@
 """`tipstaff observe`: what a Prometheus and a Grafana need to watch a configured gateway. Text in, text out."""
 
+import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import yaml
@@ -15,6 +17,8 @@ RUNBOOK = "http://localhost:9191/runbook/"
 """What the shipped rules say: replaced by where the runbook is served."""
 BUILT_IN = "http://127.0.0.1:9191"
 """What the shipped dashboards link to, likewise."""
+_HOST = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
+_URL = re.compile(r"https?://[\w.:\[\]-]+(?:/[\w./~-]*)?")
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
 _NOTE = "# Written by `tipstaff observe`: change the configuration and write it again, rather than this file.\n"
 _SCRAPE_SECONDS = 15
@@ -35,6 +39,30 @@ class Around(msgspec.Struct, frozen=True):
     grafana: str = ""
     alertmanagers: tuple[str, ...] = ()
     traces: str = ""
+
+    def problems(self) -> list[str]:
+        """What of it is no address, a line each."""
+        hosts = {"--target": self.targets, "--alertmanager": self.alertmanagers}
+        urls = {"--prometheus": (self.prometheus,), "--grafana": (self.grafana,) if self.grafana else ()}
+        return [
+            *(
+                f"{option} {each}: expected host:port, like 10.0.0.5:9191"
+                for option, given in hosts.items()
+                for each in given
+                if not _is_host(each)
+            ),
+            *(
+                f"{option} {each}: expected a URL like http://10.0.0.5:3000"
+                for option, given in urls.items()
+                for each in given
+                if not _URL.fullmatch(each)
+            ),
+        ]
+
+
+def _is_host(value: str) -> bool:
+    match = _HOST.fullmatch(value)
+    return match is not None and 0 < int(match[1]) < 1 << 16
 
 
 def files_for(settings: Settings, around: Around) -> dict[str, str]:
@@ -86,7 +114,7 @@ def _endpoints(settings: Settings) -> Iterator[dict[str, Any]]:
     for model, configured in settings.models.items():
         for arm, said in configured.arms.items():
             for url in said.endpoints:
-                scheme, _, host = url.partition("://")
+                scheme, host = (parts := urlsplit(url)).scheme, parts.netloc
                 reached = _Reached(scheme, said.ca, said.tls_verify) if scheme == "https" else _Reached(scheme)
                 found.setdefault(reached, []).append({"targets": [host], "labels": {"model": model, "arm": arm}})
     for number, (reached, targets) in enumerate(found.items(), 1):

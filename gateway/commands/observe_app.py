@@ -1,11 +1,13 @@
 """How `tipstaff observe` is called; imports what it needs when it runs."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from gateway.commands.observe import Around
     from gateway.settings import Settings
 
 
@@ -30,11 +32,12 @@ def observe(  # noqa: PLR0913 - one argument for each option
     grafana: Annotated[str, typer.Option(help="Where people reach Grafana, for links in alerts.")] = "",
     alertmanager: Annotated[list[str] | None, typer.Option(help="An Alertmanager, host:port.")] = None,
     traces_uid: Annotated[str, typer.Option(help="Grafana's data source of traces, for links in exemplars.")] = "",
-    force: Annotated[bool, typer.Option(help="Overwrite files that say something else.")] = False,
+    force: Annotated[bool, typer.Option(help="Overwrite what somebody has changed.")] = False,
 ) -> None:
     """Write what Prometheus and Grafana need to watch this gateway: scraping, rules, alerts, dashboards."""
     from gateway.cli import refuse, say
     from gateway.commands.observe import Around, files_for
+    from gateway.commands.observe_folder import write
     from gateway.configfile import load
     from gateway.process import Exit
     from gateway.settings import ConfigError
@@ -50,50 +53,42 @@ def observe(  # noqa: PLR0913 - one argument for each option
     )
     try:
         settings = load(config)
-        different = _written(around.folder, files_for(settings, around), force=force)
+        if problems := around.problems():
+            raise refuse(problems, Exit.CONFIG)
+        edited = write(around.folder, files_for(settings, around), force=force)
     except ConfigError as error:
         raise refuse(error.problems, Exit.CONFIG) from error
     except (OSError, UnicodeDecodeError) as error:
         raise refuse([str(error)], Exit.CONFIG) from error
-    if different:
-        words = "say something else: give another --output, or --force to overwrite them"
-        raise refuse([f"{around.folder}: {', '.join(different)} {words}"], Exit.CONFIG)
-    for line in _next(around.folder, guarded=_guarded(settings) and token_file is None):
+    if edited:
+        words = "somebody has changed since: give another --output, or --force to overwrite them"
+        raise refuse([f"{around.folder}: {', '.join(edited)}: {words}"], Exit.CONFIG)
+    for line in _next(around.folder):
         say(line)
+    for hint in _hints(settings, around):
+        say(f"  {hint}")
 
 
-def _written(folder: Path, made: dict[str, str], *, force: bool) -> list[str]:
-    """Write them all; or, unless `force`, none where some say something else: those. Raises OSError."""
-    different = [] if force else [name for name, text in made.items() if _differs(folder / name, text)]
-    if not different:
-        for name, text in made.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-    return different
+def _hints(settings: "Settings", around: "Around") -> list[str]:
+    """What to think of where others than this machine look at it."""
+    hints = []
+    if around.token_file is None and (settings.admin_tokens or settings.admin_users or settings.admin_token_file):
+        hints.append("from other machines /metrics needs a token: --token-file with one of the role viewer")
+    if not settings.public_url and not settings.admin.startswith(("127.", "localhost:", "[::1]")):
+        hints.append("links in alerts and dashboards lead to this machine: set public_url")
+    return hints
 
 
-def _guarded(settings: "Settings") -> bool:
-    return bool(settings.admin_tokens or settings.admin_users or settings.admin_token_file)
-
-
-def _differs(path: Path, text: str) -> bool:
-    return path.exists() and path.read_text(encoding="utf-8") != text
-
-
-def _next(folder: Path, *, guarded: bool) -> list[str]:
+def _next(folder: Path) -> list[str]:
     """What to do with them."""
-    prometheus = folder / "prometheus"
-    scrape = f"{prometheus}/tipstaff.scrape.yml"
+    prometheus = shlex.quote(str(folder / "prometheus"))
+    provisioning = shlex.quote(str(folder / "grafana" / "provisioning"))
     said = {
         "a new Prometheus": f"prometheus --config.file={prometheus}/prometheus.yml"
         " --enable-feature=exemplar-storage",
-        "one that you have": f"rule_files: [{prometheus}/*.rules.yml] and scrape_config_files: [{scrape}]"
-        " (from 2.43 on; else copy its jobs)",
+        "one that you have": f"rule_files: [{prometheus}/*.rules.yml] and"
+        f" scrape_config_files: [{prometheus}/tipstaff.scrape.yml] (from 2.43 on; else copy its jobs)",
         "Alertmanager": f"{prometheus}/alertmanager.example.yml",
-        "Grafana": f"copy {folder}/grafana/provisioning into its provisioning folder",
+        "Grafana": f"copy {provisioning} into its provisioning folder",
     }
-    lines = [f"wrote {folder}", *(f"  {what + ':':20}{how}" for what, how in said.items())]
-    if guarded:
-        lines.append("  from other machines /metrics needs a token: --token-file with one of the role viewer")
-    return lines
+    return [f"wrote {folder}", *(f"  {what + ':':20}{how}" for what, how in said.items())]

@@ -37,8 +37,10 @@ class Kept(msgspec.Struct):
     heard: tuple[int, str] = (0, "")
     """(canonical time, id) of the feedback that was counted last."""
     left_out: dict[str, int] = msgspec.field(default_factory=dict)
-    last_decision: tuple[str, int] = ("", 0)
-    """The last decision's kind, and when it was made: microseconds of the wall clock, for people."""
+    last_decisions: dict[str, tuple[str, int]] = msgspec.field(default_factory=dict)
+    """Of each kind by whom the last one was made, `tipstaff` or `operator`, and when: microseconds of the wall clock,
+    for people.
+    """
 
 
 def encode(kept: Kept) -> bytes:

@@ -16,8 +16,8 @@ ALL_GUARDRAILS = "all"
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A rollout at a moment. `decided`: its last decision's kind, and when it was made, in microseconds of the wall
-    clock; 0: not known.
+    """A rollout at a moment. `decided`: of each kind of decision by whom the last one was made, and when, in
+    microseconds of the wall clock.
     """
 
     model: str
@@ -25,7 +25,7 @@ class Standing(msgspec.Struct, frozen=True):
     canary: str
     status: Status
     drill: bool
-    decided: tuple[str, int]
+    decided: dict[str, tuple[str, int]]
     evidence: Evidence
 
     @classmethod
@@ -33,7 +33,13 @@ class Standing(msgspec.Struct, frozen=True):
         """`evidence`: as a decision would state it now."""
         state, terms = kept.state, kept.terms
         return cls(
-            state.model, terms.stable, terms.canary, state.status, state.drill > 0, kept.last_decision, evidence
+            state.model,
+            terms.stable,
+            terms.canary,
+            state.status,
+            state.drill > 0,
+            dict(kept.last_decisions),
+            evidence,
         )
 
 
@@ -43,9 +49,8 @@ def readings(found: Standing) -> Iterator[Reading]:
     for status in get_args(Status):
         yield Reading(metrics.ROLLOUT_STATE, (*trial, status), float(status == found.status))
     yield Reading(metrics.ROLLOUT_DRILL, trial, float(found.drill))
-    kind, time_us = found.decided
-    if time_us:
-        yield Reading(metrics.ROLLOUT_DECIDED, (*trial, kind), time_us / 1e6)
+    for kind, (by, time_us) in found.decided.items():
+        yield Reading(metrics.ROLLOUT_DECIDED, (*trial, kind, by), time_us / 1e6)
     yield from _combined(trial, evidence)
     for row in evidence.rows:
         yield from _guardrail(trial, row)

@@ -101,7 +101,8 @@ class Running:
         """
         change = None if made is None else self._change(made, route, salt)
         if made is not None:
-            self.kept.last_decision = (made.kind, now_us)
+            by = "tipstaff" if made.actor == "tipstaff" else "operator"
+            self.kept.last_decisions[made.kind] = (by, now_us)
         if self.engine.state.stage.version == UNKNOWN:
             self.engine.applied((moved.epoch, moved.version))
         decisions = [] if made is None else [self._event(made, route, change, moved, positions)]

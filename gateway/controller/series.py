@@ -26,6 +26,7 @@ class ControllerSeries:
         constitution: Constitution,
         levels: Levels,
         standing: Callable[[str], Standing | None],
+        silences: Callable[[], Mapping[str, float]],
         *,
         version: str,
         classifier: str,
@@ -34,6 +35,7 @@ class ControllerSeries:
         self._ledgers = ledgers
         self._levels = levels
         self._standing = standing
+        self._silences = silences
         self._principles = {principle.id: principle.severity for principle in constitution.principles}
         self._build = (version, constitution.hash, classifier)
 
@@ -45,6 +47,8 @@ class ControllerSeries:
         if (age := self._tables.age_seconds) is not None:
             yield Reading(metrics.TABLE_AGE, (), age)
         yield Reading(metrics.TABLE_IN_FORCE, (), table.version)
+        for process, seconds in self._silences().items():
+            yield Reading(metrics.PROXY_SILENT, (process,), seconds)
         yield from _weights(table)
         for model in () if self._tables.elsewhere else table.models:  # there, rollouts of its own are of the past
             if (found := self._standing(model)) is not None:

@@ -37,8 +37,11 @@ class Standings:
         if model not in self._ended:
             self._ended[model] = (self._last(model, drills=True), self._last(model, drills=False))
         last, real = self._ended[model]
-        over = last is None or self._clock.now_us() - last.decided[1] > _DRILL_US
-        return real if last is None or (last.drill and over) else last
+        return real if last is None or (last.drill and self._is_past(last)) else last
+
+    def _is_past(self, ended: Standing) -> bool:
+        last_us = max((time_us for _, time_us in ended.decided.values()), default=0)
+        return self._clock.now_us() - last_us > _DRILL_US
 
     def _last(self, model: str, *, drills: bool) -> Standing | None:
         try:

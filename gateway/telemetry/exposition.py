@@ -5,7 +5,7 @@ fall. Gauges come from living processes only and are merged by their `Metric.acr
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -37,17 +37,22 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Exposition(Collector):
-    """Reads the files when asked. `extra` gives what else there is, `exemplars` those of counters, also anew."""
+    """Reads the files when asked. `extra` gives what else there is, `exemplars` those of counters, also anew.
+
+    `wanted`: the processes that should live; None: all that ever did. Of the others the dead are not spoken of.
+    """
 
     def __init__(
         self,
         folder: Path,
         extra: Callable[[], Iterable[Reading]] = tuple,
         exemplars: Callable[[], Exemplars] = dict,
+        wanted: Collection[str] | None = None,
     ) -> None:
         self._folder = folder
         self._extra = extra
         self._exemplars = exemplars
+        self._wanted = wanted
         self._lock = threading.Lock()
         self._readers: dict[Path, Reader] = {}
         self._last: dict[str, list[tuple[Series, list[float]]]] = {}
@@ -71,7 +76,8 @@ class Exposition(Collector):
             for process, numbers in self._last.items():
                 for series, values in numbers:
                     _merge(totals, series, values, living=process in living)
-                totals[metrics.PROCESS_UP.name][(process,)] = [float(process in living)]
+                if process in living or self._wanted is None or process in self._wanted:
+                    totals[metrics.PROCESS_UP.name][(process,)] = [float(process in living)]
         for reading in self._extra():
             _add(totals[reading.metric.name], reading)
         return totals

@@ -169,8 +169,8 @@ ROLLOUT_STATE = Metric(
 ROLLOUT_DECIDED = Metric(
     "tipstaff_rollout_decision_timestamp_seconds",
     "gauge",
-    "When the last decision of a model's last rollout was made, Unix time.",
-    ("model", "arm", "kind"),
+    "When the last decision of each kind was made in a model's last rollout, Unix time.",
+    ("model", "arm", "kind", "by"),
 )
 ROLLOUT_DRILL = Metric(
     "tipstaff_rollout_drill",
@@ -267,6 +267,12 @@ RESTARTS = Metric(
     "tipstaff_process_restarts_total",
     "counter",
     "Starts of a process after one that ended badly.",
+    ("process",),
+)
+PROXY_SILENT = Metric(
+    "tipstaff_proxy_silent_seconds",
+    "gauge",
+    "Time since a proxy worker last said anything, which it does once a second while it runs and is not wedged.",
     ("process",),
 )
 PROCESS_UP = Metric(

@@ -8,11 +8,12 @@ from gateway.telemetry.metrics import ALL, Metric
 _OPENING = """# Metrics
 
 `GET /metrics` on the admin port answers one scrape for every process of a data folder, as Prometheus text or as
-OpenMetrics. From the same machine it needs no token; from elsewhere send the admin token:
+OpenMetrics. From the same machine it needs no token; from elsewhere send one of the role viewer
+(`tipstaff observe` writes all of it, [observe.md](observe.md)):
 
     scrape_configs:
       - job_name: tipstaff
-        authorization: {credentials_file: /etc/tipstaff/admin_token}
+        authorization: {credentials_file: /etc/tipstaff/viewer_token}
         static_configs: [{targets: ["gateway:9191"]}]
 
 Counters and histograms are kept in the data folder: they survive restarts and kill -9, and those of processes that
@@ -28,6 +29,7 @@ This page is made from the code (`python -m gateway.telemetry.reference`); a tes
 _LABELS = {
     "arm": "the deployed version (`stable`, `canary`, ...) that served; for weights and fail-overs the assigned; in"
     " a rollout the one on trial",
+    "by": "who decided: `tipstaff`, by the evidence, or `operator`, which the configuration is too",
     "bound": "`mean`, `low` or `high`",
     "classifier": "which classifiers run",
     "code": "HTTP status; for `tipstaff_rejected_total` the error's code",

@@ -54,6 +54,11 @@ def _value(value: AnyValue) -> object:
     return None if kind is None else getattr(value, kind)
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Whoever hangs up in the middle is no error here."""
+
+
 @contextmanager
 def collector(port: int = 0) -> Iterator[Collector]:
     """Listens on 127.0.0.1 at /v1/traces until the block ends."""
@@ -80,7 +85,7 @@ def collector(port: int = 0) -> Iterator[Collector]:
         def log_message(self, *_: object) -> None:
             """What it heard is in `spans`."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = _Server(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     made.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="collector", daemon=True)

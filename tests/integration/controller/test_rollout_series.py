@@ -83,7 +83,9 @@ def test_what_a_decision_states_is_shown_and_stays(site: ApiSite) -> None:
     assert last.kind == "roll_back"
     agrees(site, last)
     now = site.controller.clock.now_us() / 1e6
-    assert value(site, metrics.ROLLOUT_DECIDED, "roll_back") == pytest.approx(now, abs=1), "by the wall clock"
+    assert value(site, metrics.ROLLOUT_DECIDED, "roll_back", "tipstaff") == pytest.approx(now, abs=1), (
+        "by the wall clock"
+    )
     site.run(5)
     agrees(site, last)
 
@@ -96,7 +98,8 @@ def test_the_next_rollout_takes_its_place(site: ApiSite) -> None:
     assert state(site) == "running"
     site.rollouts.command(MODEL, "suspend", "ann", "a complaint")
     assert state(site) == "suspended"
-    assert value(site, metrics.ROLLOUT_DECIDED, "suspend") > 0
+    assert value(site, metrics.ROLLOUT_DECIDED, "suspend", "operator") > 0
+    assert value(site, metrics.ROLLOUT_DECIDED, "start", "operator") > 0, "the last of each kind"
 
 
 def test_another_controller_shows_the_same_of_what_has_ended(site: ApiSite) -> None:

@@ -22,7 +22,7 @@ models:
       stable: {endpoints: ["http://vllm-a:8000"]}
       canary: {endpoints: ["http://vllm-b:8000", "https://vllm-c"], ca: /etc/ca.pem, tls_verify: false}
   small:
-    arms: {stable: {endpoints: ["http://vllm-d:8000"]}}
+    arms: {stable: {endpoints: ["HTTP://vllm-d:8000"]}}
 """
 
 
@@ -106,22 +106,50 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_second_run_changes_nothing_and_keeps_what_people_changed(config: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+def test_what_nobody_changed_is_written_anew_and_what_somebody_did_stays(config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out of the way"
     command = ["observe", str(config), "--output", str(out)]
     first = CliRunner().invoke(app, command)
     assert first.exit_code == 0, first.output
-    assert f"--config.file={out}/prometheus/prometheus.yml" in first.output
+    assert f"--config.file='{out}/prometheus'/prometheus.yml" in first.output
     assert "--token-file" in first.output
-    assert CliRunner().invoke(app, command).exit_code == 0
-    changed = out / "prometheus" / "prometheus.yml"
-    changed.write_text("mine")
+    written = out / "prometheus" / "prometheus.yml"
+    assert CliRunner().invoke(app, [*command, "--target", "gw-2:9191"]).exit_code == 0
+    assert "gw-2:9191" in written.read_text()
+    written.write_text("mine")
     refused = CliRunner().invoke(app, command)
     assert refused.exit_code == 2
-    assert "prometheus/prometheus.yml say something else" in refused.output
-    assert changed.read_text() == "mine"
+    assert "prometheus/prometheus.yml: somebody has changed" in refused.output
+    assert written.read_text() == "mine"
+    assert "gw-2:9191" in (out / "prometheus" / "tipstaff.scrape.yml").read_text(), "none is written"
     assert CliRunner().invoke(app, [*command, "--force"]).exit_code == 0
-    assert changed.read_text() != "mine"
+    assert written.read_text() != "mine"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--target", "http://x:1/y"],
+        ["--target", "a:99999"],
+        ["--target", "foo"],
+        ["--alertmanager", "http://a:1"],
+        ["--prometheus", "foo"],
+        ["--grafana", "javascript:alert(1)"],
+        ["--grafana", "http://g/'x"],
+    ],
+)
+def test_what_is_no_address_is_refused(config: Path, tmp_path: Path, option: list[str]) -> None:
+    refused = CliRunner().invoke(app, ["observe", str(config), "--output", str(tmp_path / "out"), *option])
+    assert refused.exit_code == 2
+    assert f"{' '.join(option)}: expected" in refused.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_links_need_a_public_url_where_others_look(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.replace("public_url: https://tipstaff.example.org\n", ""))
+    done = CliRunner().invoke(app, ["observe", str(path), "--output", str(tmp_path / "out")])
+    assert "set public_url" in done.output
 
 
 def test_a_broken_configuration_is_told(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ class Controller:
         self.rollouts = Rollouts(self.store, self.tables, self.index, models, rules, self.clock)
         standing = Standings(self.rollouts, self.clock).of
         series = ControllerSeries(
-            self.tables, self.ledgers, rules, self.levels, standing, version="0.0.1", classifier="rules 1"
+            self.tables, self.ledgers, rules, self.levels, standing, dict, version="0.0.1", classifier="rules 1"
         )
         self.exposition = Exposition(self.data.counters, series)
         self.forgetting = self.made_forgetting(self.rollouts, lambda: self.horizon_us)

@@ -160,6 +160,18 @@ def test_every_metric_is_announced_before_it_has_a_series(tmp_path: Path) -> Non
         assert f"# TYPE {metric.name} {metric.kind}\n" in text
 
 
+def test_a_process_that_should_not_live_is_not_called_dead(writers: Writers) -> None:
+    for process in ("proxy-0", "proxy-1", "proxy-2"):
+        writers.meters(process).counter(metrics.SCORED, "assistant", "stable").inc()
+    writers.end("proxy-1")
+    writers.end("proxy-2")
+    found = samples(Exposition(writers.folder, wanted={"proxy-0", "proxy-1"}))
+    assert found["tipstaff_process_up", ("proxy-0",)] == 1
+    assert found["tipstaff_process_up", ("proxy-1",)] == 0
+    assert ("tipstaff_process_up", ("proxy-2",)) not in found
+    assert found[metrics.SCORED.name, ("assistant", "stable")] == 3, "what it counted still counts"
+
+
 def test_label_values_that_run_away_are_counted_together(writers: Writers) -> None:
     meters = writers.meters("proxy-0")
     for number in range(MOST_SERIES + 100):
