@@ -38,8 +38,8 @@ class Kept(msgspec.Struct):
     """(canonical time, id) of the feedback that was counted last."""
     left_out: dict[str, int] = msgspec.field(default_factory=dict)
     last_decisions: dict[str, tuple[str, int]] = msgspec.field(default_factory=dict)
-    """Of each kind by whom the last one was made, `tipstaff` or `operator`, and when: microseconds of the wall clock,
-    for people.
+    """Of each kind by whom the last one was made, `tipstaff` or `operator`, and when, in microseconds of the wall
+    clock: for people.
     """
 
 
