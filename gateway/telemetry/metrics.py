@@ -172,6 +172,12 @@ ROLLOUT_DECIDED = Metric(
     "When the last decision of a model's last rollout was made, Unix time.",
     ("model", "arm", "kind"),
 )
+ROLLOUT_DRILL = Metric(
+    "tipstaff_rollout_drill",
+    "gauge",
+    "1 where a model's last rollout is a drill, 0 where it is real.",
+    ("model", "arm"),
+)
 EVIDENCE = Metric(
     "tipstaff_rollout_evidence_log10",
     "gauge",
