@@ -51,8 +51,13 @@ def nothing(_: Account) -> Expected:
     return Expected({})
 
 
-def gauge(values: Callable[[Account], Mapping[Labels, float]]) -> Ask:
-    """Exactly this."""
+def never(_: Account) -> Expected:
+    """There is no such series: what it would say was not so."""
+    return Expected({})
+
+
+def gauge(values: Callable[[Account], Mapping[Labels, float | Between]]) -> Ask:
+    """Exactly this, or within this."""
     return lambda account: Expected(values(account))
 
 
