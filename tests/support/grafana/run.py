@@ -48,6 +48,8 @@ PLAN: dict[str, Any] = {
 }
 SILENT_CONNECTIONS = 3
 WAITING = 5
+UNREADABLE = 10
+"""After every so many questions one that the model's server refuses: of what it says then nothing is evaluated."""
 REFUSED = 7
 """Exchanges whose spans the collector does not take."""
 UNHEARD = ("wait", "approve", "weights")
@@ -122,6 +124,8 @@ class Run:
                 self._number += 1
                 words = asked[self._number * 7 % len(asked)]
                 self._post(client, "assistant", words, stream=self._number % 2 == 0).raise_for_status()
+                if self._number % UNREADABLE == 0:
+                    assert self._post(client, "assistant", words, messages="none").status_code == 400
             assert self._post(client, "spare", asked[0]).status_code == 200
             assert self._post(client, "faulty", RESET).status_code == 502
             assert self._post(client, "faulty", FAIL).status_code == 500
