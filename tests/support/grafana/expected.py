@@ -111,7 +111,7 @@ def quantile(
 
 
 def _bucket(times: list[float], of: float, bounds: tuple[float, ...]) -> Between:
-    """As `histogram_quantile` has it: the first that holds a share of `of`, with those before it. Where a share ends
+    """As `histogram_quantile` has it: the first that holds a share of `of`, with those before it. Where that ends
     just with a bucket, what rates lose in rounding may make it the very beginning of the next one that has any.
     """
     rank = of * len(times)
