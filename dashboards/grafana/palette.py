@@ -25,6 +25,8 @@ class Look(msgspec.Struct, frozen=True):
 DASHED_ARM = (Look(r"\bcanary\b", dashed=True),)
 ARMS = (Look(r"\bstable\b", BLUE), Look(r"\bcanary\b", VERMILLION, dashed=True))
 """By the names that the documentation uses; arms of other names get shades of purple."""
+DASHED_ALARM = (Look(r"^\S+ alarm\b", dashed=True),)
+"""Where one guardrail has a line of each test."""
 LIMITS = (Look(r"\b(needed|used up|counts as shown)$", GREY, dashed=True, width=1),)
 """Lines that others are held against."""
 STATES = tuple(
@@ -36,6 +38,7 @@ STATES = tuple(
         "rolled_back": VERMILLION,
         "promoted": GREEN,
         "finished": GREY,
+        "drill": YELLOW,
     }.items()
 )
 QUANTILES = (Look(r"\bp50$", width=1), Look(r"\bp95$", width=2), Look(r"\bp99$", width=3))

@@ -11,7 +11,9 @@ RANGE = "$__range"
 
 
 class Query(msgspec.Struct, frozen=True):
-    """One expression; `legend` names its series. `instant`: its value now, not over time."""
+    """One expression; `legend` names its series. `instant`: its value now, not over time. `exemplar`: with those of
+    its counter; histograms have none.
+    """
 
     expression: str
     legend: str
@@ -58,6 +60,11 @@ def share(part: str, whole: str, on: tuple[str, ...]) -> str:
     return f"{part} / on ({', '.join(on)}) group_left () {whole}"
 
 
+def rest(whole: str, part: str) -> str:
+    """`whole` less `part`, which may lack series that `whole` has: nothing is taken from those."""
+    return f"({whole} - ({part} or 0 * {whole}))"
+
+
 def quantile(quantile: float, metric: Metric, *matchers: str, by: tuple[str, ...]) -> str:
     """Of a histogram."""
     inside = f"rate({chosen(metric, *matchers, part='_bucket')}[{RATE}])"
@@ -67,9 +74,7 @@ def quantile(quantile: float, metric: Metric, *matchers: str, by: tuple[str, ...
 def quantiles(metric: Metric, *matchers: str, by: tuple[str, ...], of: tuple[float, ...]) -> tuple[Query, ...]:
     """One query for each; a series is named by its labels and p50, p95, ..."""
     names = " ".join(f"{{{{{label}}}}}" for label in by)
-    return tuple(
-        Query(quantile(each, metric, *matchers, by=by), f"{names} p{100 * each:g}", exemplar=True) for each in of
-    )
+    return tuple(Query(quantile(each, metric, *matchers, by=by), f"{names} p{100 * each:g}") for each in of)
 
 
 def _by(labels: tuple[str, ...]) -> str:

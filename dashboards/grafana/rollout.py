@@ -3,7 +3,7 @@
 In these metrics `arm` is the arm on trial, but for weights, estimates and units.
 """
 
-from dashboards.grafana.palette import ARMS, BOUNDS, GUARDRAILS, LIMITS, STATES, kinds
+from dashboards.grafana.palette import ARMS, BOUNDS, DASHED_ALARM, GUARDRAILS, LIMITS, STATES, kinds
 from dashboards.grafana.panel import Board, Panel, Row
 from dashboards.grafana.query import Query, highest
 from gateway.telemetry import metrics
@@ -14,12 +14,17 @@ TRIAL = ("arm",)
 _STATE = Panel(
     "State",
     "What has become of each model's last rollout: the row that is drawn now. Worry about rolled_back and "
-    "suspended: the arm on trial was taken away because it is worse, or may be. frozen waits for a person.",
+    "suspended: the arm on trial was taken away because it is worse, or may be. frozen waits for a person. A row "
+    "drill: what all panels here show of that rollout is an exercise.",
     "none",
     (
         Query(
             f"{highest(metrics.ROLLOUT_STATE, by=('model', 'arm', 'state'), free=TRIAL)} == 1",
             "{{model}} {{arm}}: {{state}}",
+        ),
+        Query(
+            f"{highest(metrics.ROLLOUT_DRILL, by=('model', 'arm'), free=TRIAL)} == 1",
+            "{{model}} {{arm}}: drill",
         ),
     ),
     form="states",
@@ -97,8 +102,8 @@ _NO_WORSE = Panel(
 )
 _BY_GUARDRAIL = Panel(
     "Which guardrail says so",
-    "Evidence for worse, guardrail by guardrail, of both tests. Worry about the one that rises: it says where "
-    "to look when the mean rises.",
+    "Evidence for worse, guardrail by guardrail: of the confirming test solid, of the fast alarm dashed. Worry "
+    "about the one that rises: it says where to look when the mean rises.",
     "none",
     (
         Query(
@@ -112,7 +117,7 @@ _BY_GUARDRAIL = Panel(
             "{{guardrail}} {{hypothesis}} {{model}} {{arm}}",
         ),
     ),
-    looks=GUARDRAILS,
+    looks=(*GUARDRAILS, *DASHED_ALARM),
 )
 _ESTIMATES = Panel(
     "Rates of each arm",

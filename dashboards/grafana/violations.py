@@ -3,26 +3,33 @@
 from classifiers.verdict import Why
 from dashboards.grafana.palette import ARMS, DASHED_ARM, SEVERITIES, SKY, VERMILLION, Look, kinds
 from dashboards.grafana.panel import Board, Panel, Row
-from dashboards.grafana.query import RANGE, Query, growth, highest, rate, share
+from dashboards.grafana.query import RANGE, Query, growth, highest, rate, rest, share
 from gateway.telemetry import metrics
 from gateway.telemetry.metrics import Metric
 
 WHERE = ("model", "arm")
 
 
-def _of_scored(metric: Metric, by: str, *, exemplar: bool = False) -> tuple[Query]:
-    """A counter's share of the scored answers of its arm, by one more label."""
-    expression = share(rate(metric, by=(*WHERE, by)), rate(metrics.SCORED, by=WHERE), WHERE)
-    return (Query(expression, f"{{{{{by}}}}} {{{{model}}}} {{{{arm}}}}", exemplar=exemplar),)
+_READ = rest(rate(metrics.SCORED, by=WHERE), rate(metrics.NOT_EVALUATED, by=WHERE))
+"""Answers of which something was evaluated, a second: one of which nothing was got a verdict too."""
+
+
+def _of_read(metric: Metric, by: str, *, exemplar: bool = False) -> tuple[Query]:
+    """A counter's share of the answers of its arm that were read, by one more label."""
+    return (Query(share(rate(metric, by=(*WHERE, by)), _READ, WHERE), _legend(by), exemplar=exemplar),)
+
+
+def _legend(by: str) -> str:
+    return f"{{{{{by}}}}} {{{{model}}}} {{{{arm}}}}"
 
 
 _SHARE = Panel(
     "Violations by principle and arm",
-    "The share of scored answers that violated each principle. A point opens the trace of one of them. Worry "
-    "when the arm on trial, dashed, lies above the other for longer than a few minutes, or when a line leaves "
-    "its usual level.",
+    "The share of the answers that were read which violated each principle. A point opens the trace of one of "
+    "them, where the data source knows your traces' own (docs/grafana.md). Worry when the arm on trial, dashed, "
+    "lies above the other for longer than a few minutes, or when a line leaves its usual level.",
     "percentunit",
-    _of_scored(metrics.VIOLATIONS, "principle", exemplar=True),
+    _of_read(metrics.VIOLATIONS, "principle", exemplar=True),
     looks=ARMS,
 )
 _RANKED = Panel(
@@ -34,10 +41,13 @@ _RANKED = Panel(
         Query(
             share(
                 growth(metrics.VIOLATIONS, by=(*WHERE, "principle"), window=RANGE),
-                growth(metrics.SCORED, by=WHERE, window=RANGE),
+                rest(
+                    growth(metrics.SCORED, by=WHERE, window=RANGE),
+                    growth(metrics.NOT_EVALUATED, by=WHERE, window=RANGE),
+                ),
                 WHERE,
             ),
-            "{{principle}} {{model}} {{arm}}",
+            _legend("principle"),
             instant=True,
         ),
     ),
@@ -46,35 +56,40 @@ _RANKED = Panel(
 )
 _SEVERITY = Panel(
     "Violations by severity",
-    "The share of scored answers with a violation of each severity: the graver, the thicker. Worry about any "
-    "critical one: it is worth a look at the exchange itself.",
+    "The share of the answers that were read with a violation of each severity: the graver, the thicker. Worry "
+    "about any critical one: it is worth a look at the exchange itself.",
     "percentunit",
-    _of_scored(metrics.VIOLATIONS, "severity", exemplar=True),
+    _of_read(metrics.VIOLATIONS, "severity", exemplar=True),
     looks=(*SEVERITIES, *DASHED_ARM),
 )
 _PROVOCATIONS = Panel(
     "Provocations",
-    "The share of scored requests that went against a principle, whatever the answer did. It says what users "
-    "ask, not what the model does. Worry when violations of the same principle rise with it.",
+    "The share of the exchanges that were read whose request went against a principle, whatever the answer did. "
+    "It says what users ask, not what the model does. Worry when violations of the same principle rise with it.",
     "percentunit",
-    _of_scored(metrics.PROVOCATIONS, "principle"),
+    _of_read(metrics.PROVOCATIONS, "principle"),
     looks=ARMS,
 )
 _REFUSALS = Panel(
     "Refusals",
-    "The share of scored answers that declined: rightly (refusal), or although no principle objects to the "
-    "request (over_refusal). Worry when over_refusal rises on the arm on trial: it has become timid.",
+    "The share of the answers that were read which declined: rightly (refusal), or although no principle objects "
+    "to the request (over_refusal). Worry when over_refusal rises on the arm on trial: it has become timid.",
     "percentunit",
-    _of_scored(metrics.REFUSALS, "kind"),
+    _of_read(metrics.REFUSALS, "kind"),
     looks=(*kinds("refusal", "over_refusal"), *DASHED_ARM),
 )
 _NOT_EVALUATED = Panel(
     "Not evaluated",
-    "The share of scored answers of which nothing could be evaluated, by reason: they count neither as "
-    "violations nor as upheld. Worry above a few percent, and when the arms differ: then the other panels "
-    "compare unlike things.",
+    "The share of all scored answers of which nothing was evaluated, by reason; the other shares are of the rest. "
+    "unsampled, no_text and non_text are so by choice or nature. Worry about another above a few percent, and when "
+    "the arms differ: then the other panels compare unlike things.",
     "percentunit",
-    _of_scored(metrics.NOT_EVALUATED, "reason"),
+    (
+        Query(
+            share(rate(metrics.NOT_EVALUATED, by=(*WHERE, "reason")), rate(metrics.SCORED, by=WHERE), WHERE),
+            _legend("reason"),
+        ),
+    ),
     looks=(*kinds(*Why), *DASHED_ARM),
 )
 _LEVELS = Panel(
@@ -85,19 +100,23 @@ _LEVELS = Panel(
     (
         Query(
             highest(metrics.LEVEL_ALARM, by=("model", "arm", "principle")),
-            "{{principle}} {{model}} {{arm}}",
+            _legend("principle"),
         ),
     ),
     form="states",
     states={"0": ("as usual", SKY), "1": ("ALARM", VERMILLION)},
 )
 _SCORED = Panel(
-    "Scored answers",
-    "How many answers a second each share on this page is of. With a handful in an interval a share jumps: take "
-    "a longer time then. Worry when it is 0 and requests are served.",
+    "Scored and read",
+    "Answers a second that got a verdict, thin, and those of which something was evaluated, thick: the shares on "
+    "this page are of these. With a handful in an interval a share jumps: take a longer time then. Worry when "
+    "read is 0 and requests are served.",
     "eps",
-    (Query(rate(metrics.SCORED, by=WHERE), "{{model}} {{arm}}"),),
-    looks=ARMS,
+    (
+        Query(rate(metrics.SCORED, by=WHERE), "{{model}} {{arm}} scored"),
+        Query(_READ, "{{model}} {{arm}} read"),
+    ),
+    looks=(*ARMS, Look(r"\bscored$", width=1), Look(r"\bread$", width=3)),
 )
 VIOLATIONS = Board(
     "tipstaff-violations",

@@ -31,8 +31,8 @@ guardrails: [{metric: harm, margin: 0.2, promotes: true}]
 CLIENTS = 4
 AT_THE_START = ("TipstaffTargetAbsent", "TipstaffNoVerdicts")
 """Pending for a moment: nothing is scraped yet, nothing is scored yet."""
-OF_THE_MACHINE = "TipstaffOverhead"
-"""Pending where other tests have the cores."""
+OF_THE_MACHINE = ("TipstaffOverhead", "TipstaffTargetDown")
+"""Pending where other tests have the cores: then a scrape may take longer than its second."""
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def test_nobody_is_called_when_all_is_well(components: ComponentUse, tmp_path: P
         until(lambda: set(server.rules().values()) == {"ok"}, 20, "every rule is evaluated on it", 0.2)
         assert people.broken == 0
         assert alerts(server, "firing") == set()
-        assert alerts(server, "pending") <= {*AT_THE_START, OF_THE_MACHINE}
+        assert alerts(server, "pending") <= {*AT_THE_START, *OF_THE_MACHINE}
         assert [pager.received.alerts(receiver) for receiver in ("pager", "chat")] == [[], []]
 
 

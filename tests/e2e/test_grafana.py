@@ -9,7 +9,7 @@ import pytest
 from tests.support.components import ComponentUse, requires
 from tests.support.grafana import boards
 from tests.support.grafana.account import Account
-from tests.support.grafana.expected import Ask, nothing
+from tests.support.grafana.expected import Ask, never, nothing
 from tests.support.grafana.picture import lines, picture
 from tests.support.grafana.run import Run, run
 from tests.support.grafana.table import BUSY, CHOICES, ELSEWHERE, EXPECTED
@@ -59,9 +59,9 @@ def _asked(lived: Run, ask: Ask, account: Account, expression: str, at: float) -
 
 def _differences(ask: Ask, account: Account, found: dict[frozenset[tuple[str, str]], float]) -> Iterator[str]:
     wanted = ask(account)
-    if not found:
-        yield "no series"
-    if not wanted.values and ask is not nothing:
+    if bool(found) == (ask is never):
+        yield "no series" if ask is not never else "there are series"
+    if not wanted.values and ask not in (nothing, never):
         yield "the run had nothing of it"
     for labels in wanted.values.keys() - found.keys():
         yield f"{dict(labels)} is missing, {wanted.values[labels]} expected"

@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,8 +17,8 @@ class Faulty:
     def __init__(self) -> None:
         self.holding = threading.Event()
         self.let_go = threading.Event()
-        self.posts: defaultdict[str, list[bytes]] = defaultdict(list)
-        """What was posted to other paths than a model's, by path."""
+        self.told: list[bytes] = []
+        """What was posted to other paths than a model's."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
@@ -44,7 +43,7 @@ def _handler(server: Faulty) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             if not self.path.startswith("/v1/"):
-                server.posts[self.path].append(body)
+                server.told.append(body)
                 self._say(200, {})
                 return
             if RESET.encode() in body:

@@ -19,8 +19,8 @@ class Others(msgspec.Struct, frozen=True):
     """What no event tells: those who were there say how often it happened between the two moments.
 
     `rejected`: by code; `refused`: sign-ins by reason; `killed`: by process; `told`: posts that the receiver got;
-    `spans`: that the collector got; `connections`: open at the busy moment, one with a request; `waiting`: without
-    a verdict then; `alive`: processes.
+    `spans`: that the collector got; `spans_refused`: that it did not take; `connections`: open at the busy moment,
+    one with a request; `waiting`: without a verdict then; `alive`: processes.
     """
 
     rejected: dict[str, int]
@@ -28,6 +28,7 @@ class Others(msgspec.Struct, frozen=True):
     killed: dict[str, int]
     told: int
     spans: int
+    spans_refused: int
     waiting: int
     connections: int
     alive: frozenset[str]
@@ -35,10 +36,11 @@ class Others(msgspec.Struct, frozen=True):
 
 class Account(msgspec.Struct, frozen=True):
     """`events`: of the time between the moments; `before`: all until the first. `seconds`: from one to the other.
-    `texts`: how many redacted texts were kept between them.
+    `end`: the second one, Unix time. `texts`: how many redacted texts were kept between them.
     """
 
     seconds: float
+    end: float
     before: Everything
     events: Everything
     texts: int

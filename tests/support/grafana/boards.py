@@ -29,16 +29,25 @@ class Shown(msgspec.Struct, frozen=True):
         return self.uid, self.title
 
 
+def committed() -> dict[str, dict[str, Any]]:
+    """The dashboards as they are written down, by uid."""
+    read = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+    return {board["uid"]: board for board in read}
+
+
+def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of one dashboard, without the rows between them."""
+    return [panel for panel in board["panels"] if panel["type"] != "row"]
+
+
 def shown() -> list[Shown]:
     """Every panel of every dashboard."""
-    boards = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
-    return [_shown(board["uid"], panel) for board in boards for panel in board["panels"] if panel["type"] != "row"]
+    return [_shown(uid, panel) for uid, board in committed().items() for panel in panels(board)]
 
 
 def choices() -> set[tuple[str, str]]:
     """What fills the variables: (expression, label) of every `label_values` on any dashboard."""
-    boards = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
-    asked = [str(each.get("query")) for board in boards for each in board["templating"]["list"]]
+    asked = [str(each.get("query")) for board in committed().values() for each in board["templating"]["list"]]
     found = (_LABEL_VALUES.fullmatch(query) for query in asked)
     return {(each[1], each[2]) for each in found if each is not None}
 

@@ -82,6 +82,11 @@ def all_scored(account: Account) -> Counts:
     return counted(of() for _ in account.verdicts)
 
 
+def read(account: Account) -> Counts:
+    """Those of which something was evaluated."""
+    return counted(where(each) for each in account.verdicts if each.verdict.not_evaluated is None)
+
+
 def violations(account: Account) -> Counts:
     return counted(
         where(each) | of(principle=found.principle)
@@ -157,9 +162,14 @@ def told(account: Account) -> Counts:
 
 
 def spans(account: Account) -> Counts:
-    """What the collector has got: at least one for each exchange."""
-    assert account.others.spans >= len(account.exchanges)
+    """What the collector has got: one for each exchange, but for those that it refused."""
+    assert account.others.spans == len(account.exchanges) - account.others.spans_refused
     return counted(of() for _ in range(account.others.spans))
+
+
+def spans_refused(account: Account) -> Counts:
+    """One for each exchange while the collector took none."""
+    return counted(of(reason="not_taken") for _ in range(account.others.spans_refused))
 
 
 def refused_sign_ins(account: Account) -> Counts:

@@ -39,7 +39,7 @@ class Expected(msgspec.Struct, frozen=True):
         if value != value:  # noqa: PLR0124 - that is what NaN is
             return self.silent(labels)
         if isinstance(wanted, Between):
-            return wanted.low <= value <= wanted.high
+            return wanted.low * (1 - EXACT) <= value <= wanted.high * (1 + EXACT)
         return abs(value - wanted) <= self.tolerance * max(abs(wanted), EXACT)
 
 
@@ -51,8 +51,13 @@ def nothing(_: Account) -> Expected:
     return Expected({})
 
 
-def gauge(values: Callable[[Account], Mapping[Labels, float]]) -> Ask:
-    """Exactly this."""
+def never(_: Account) -> Expected:
+    """There is no such series: what it would say was not so."""
+    return Expected({})
+
+
+def gauge(values: Callable[[Account], Mapping[Labels, float | Between]]) -> Ask:
+    """Exactly this, or within this."""
     return lambda account: Expected(values(account))
 
 
@@ -106,9 +111,16 @@ def quantile(
 
 
 def _bucket(times: list[float], of: float, bounds: tuple[float, ...]) -> Between:
-    """As `histogram_quantile` has it: the first that holds a share of `of`, with those before it."""
-    place = bisect_left(bounds, times[max(ceil(of * len(times)), 1) - 1])
-    return Between(bounds[place - 1] if place else 0.0, bounds[min(place, len(bounds) - 1)])
+    """As `histogram_quantile` has it: the first that holds a share of `of`, with those before it. Where that ends
+    just with a bucket, what rates lose in rounding may make it the very beginning of the next one that has any.
+    """
+    rank = of * len(times)
+    place = bisect_left(bounds, times[max(ceil(rank), 1) - 1])
+    high = bounds[min(place, len(bounds) - 1)]
+    if rank == ceil(rank) < len(times):
+        after = bisect_left(bounds, times[ceil(rank)])
+        high = max(high, bounds[after - 1] if after else 0.0)
+    return Between(bounds[place - 1] if place else 0.0, high)
 
 
 def _where(labels: Labels) -> Labels:

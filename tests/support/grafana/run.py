@@ -14,13 +14,13 @@ from typing import Any
 
 import httpx
 import msgspec
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.demo.behaviour import Behaviour
 from gateway.demo.wording import prompts
 from gateway.events.schema import Stream
 from gateway.ports import Positions
-from gateway.telemetry.metrics import SPANS_EXPORTED, SPANS_STARTED
+from gateway.telemetry.metrics import SPANS_DROPPED, SPANS_EXPORTED, SPANS_STARTED
+from tests.support.collector import Collector, collector
 from tests.support.faulty import FAIL, HOLD, RESET, Faulty, faulty
 from tests.support.grafana.account import Account, Books, Everything, Others
 from tests.support.ports import free_port
@@ -48,7 +48,10 @@ PLAN: dict[str, Any] = {
 }
 SILENT_CONNECTIONS = 3
 WAITING = 5
-SPANS = (SPANS_STARTED.name, SPANS_EXPORTED.name)
+UNREADABLE = 10
+"""After every so many questions one that the model's server refuses: of what it says then nothing is evaluated."""
+REFUSED = 7
+"""Exchanges whose spans the collector does not take."""
 UNHEARD = ("wait", "approve", "weights")
 """Kinds of decisions that a receiver of `notify` isn't told of unless it asks."""
 
@@ -68,7 +71,7 @@ class Moment(msgspec.Struct, frozen=True):
 class Run:
     """A gateway with three models: a rollout, an arm that is not there and fails over, a server that goes wrong."""
 
-    def __init__(self, stack: Stack, server: Prometheus, faults: Faulty) -> None:
+    def __init__(self, stack: Stack, server: Prometheus, faults: Faulty, spans: Collector) -> None:
         self.stack = stack
         self.server = server
         self.busy_at = 0.0
@@ -76,6 +79,8 @@ class Run:
         self.waiting = 0
         """Exchanges that had no verdict then."""
         self._faults = faults
+        self._collector = spans
+        self._refused_spans = 0
         self._books = Books(stack.data)
         self._number = 0
         self._rejected: Counter[str] = Counter()
@@ -89,6 +94,7 @@ class Run:
         self.ask(160)
         until(lambda: self.stack.restarted("scorer-0", killed), 60, "the scorer is started again")
         self.be_busy()
+        self.be_refused()
         self.quiet()
         done = self.say("freeze")
         assert done.returncode == 0, done.stderr
@@ -100,12 +106,13 @@ class Run:
             killed={"scorer-0": 1},
             told=last.told - first.told,
             spans=last.spans - first.spans,
+            spans_refused=self._refused_spans,
             waiting=self.waiting,
             connections=SILENT_CONNECTIONS + 1,
             alive=frozenset({"supervisor", *self.stack.processes()}),
         )
         texts = self._books.texts_of(last.events)
-        account = Account(last.at - first.at, first.events, last.events, texts, others)
+        account = Account(last.at - first.at, last.at, first.events, last.events, texts, others)
         self._books.close()
         return account, first.at, last.at
 
@@ -117,6 +124,8 @@ class Run:
                 self._number += 1
                 words = asked[self._number * 7 % len(asked)]
                 self._post(client, "assistant", words, stream=self._number % 2 == 0).raise_for_status()
+                if self._number % UNREADABLE == 0:
+                    assert self._post(client, "assistant", words, messages="none").status_code == 400
             assert self._post(client, "spare", asked[0]).status_code == 200
             assert self._post(client, "faulty", RESET).status_code == 502
             assert self._post(client, "faulty", FAIL).status_code == 500
@@ -150,6 +159,20 @@ class Run:
             self.busy_at = self.scraped()
             events, _ = self._books.read({})
             self.waiting = len(events["exchanges"]) - len(events["verdicts"])
+
+    def be_refused(self) -> None:
+        """The collector takes nothing for a moment: just the spans of what is asked meanwhile are lost."""
+        self.stack.settled()
+        asked = len(self._books.read({})[0]["exchanges"])
+        until(lambda: self._spans() >= asked and self._spans_are_told(), 30, "spans are told", 0.1)
+        before = self.stack.metric(SPANS_DROPPED.name)
+        self._collector.status = 400
+        with httpx.Client(base_url=self.stack.url, timeout=60) as client:
+            for number in range(REFUSED):
+                self._post(client, "assistant", f"untold {number}").raise_for_status()
+        self._refused_spans = REFUSED
+        until(lambda: self.stack.metric(SPANS_DROPPED.name) - before >= REFUSED, 30, "they are refused", 0.1)
+        self._collector.status = 200
 
     def say(self, word: str) -> CompletedProcess[str]:
         """To the rollout."""
@@ -185,9 +208,14 @@ class Run:
         worth = [each for each in events["decisions"] if getattr(each, "kind", "") not in UNHEARD]
         return (
             self._told() - told == len(worth)
-            and self._spans() - spans >= len(events["exchanges"])
-            and len({self.stack.metric(name) for name in SPANS}) == 1
+            and self._spans() - spans + self._refused_spans >= len(events["exchanges"])
+            and self._spans_are_told()
         )
+
+    def _spans_are_told(self) -> bool:
+        """None waits: the collector has taken it or refused it."""
+        ended = sum(self.stack.metric(each.name) for each in (SPANS_EXPORTED, SPANS_DROPPED))
+        return self.stack.metric(SPANS_STARTED.name) == ended
 
     def scraped(self) -> float:
         """When Prometheus took its newest samples, all of them after now."""
@@ -198,13 +226,11 @@ class Run:
         return self.server.last_scrape()
 
     def _told(self) -> int:
-        return len(self._faults.posts["/told"])
+        return len(self._faults.told)
 
     def _spans(self) -> int:
         """How many the collector has."""
-        asked = [ExportTraceServiceRequest.FromString(body) for body in self._faults.posts["/traces"]]
-        scopes = [scope for each in asked for resource in each.resource_spans for scope in resource.scope_spans]
-        return sum(len(scope.spans) for scope in scopes)
+        return len(self._collector.spans)
 
 
 def _seconds(moment: str) -> float:
@@ -214,18 +240,18 @@ def _seconds(moment: str) -> float:
 @contextmanager
 def run(folder: Path, program: Path) -> Iterator[Run]:
     """A gateway, its models, whoever is told, and Prometheus (`program`), which watches from the beginning."""
-    with simulated("v1", "v2", "v3", behaviour=BEHAVIOUR) as servers, faulty() as faults:
+    with simulated("v1", "v2", "v3", behaviour=BEHAVIOUR) as servers, faulty() as faults, collector() as spans:
         (folder / "receiver").write_text(f"{faults.url}/told")
         stack = Stack(
             folder,
             _models([server.url for server in servers], faults.url),
             scoring={"encoder": "none"},
             notify=[{"url_file": str(folder / "receiver")}],
-            traces={"endpoint": f"{faults.url}/traces"},
+            traces={"endpoint": spans.url},
             environment={"no_proxy": "127.0.0.1"},
         )
         with stack, prometheus(program, f"127.0.0.1:{stack.admin_port}", folder) as server:
-            yield Run(stack, server, faults)
+            yield Run(stack, server, faults, spans)
 
 
 def _models(urls: list[str], faults: str) -> dict[str, Any]:

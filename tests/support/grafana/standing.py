@@ -6,10 +6,12 @@ from classifiers.constitution import default
 from gateway.core.evidence import Evidence, EvidenceRow, Rates
 from gateway.events.schema import DecisionV1
 from tests.support.grafana.account import Account
+from tests.support.grafana.expected import Between
 from tests.support.grafana.labels import Labels, of
 
 MODEL, STABLE, CANARY = "assistant", "stable", "canary"
 Values = dict[Labels, float]
+MILLI = 1000
 
 
 def _trial(**labels: str) -> Labels:
@@ -32,9 +34,12 @@ def state(account: Account) -> Values:
     return {_trial(state="frozen"): 1}
 
 
-def decided(account: Account) -> Values:
-    """In milliseconds."""
-    return {_trial(kind=_last(account).kind): 1000 * (_last(account).time_us / 1e6)}
+def decided(account: Account) -> dict[Labels, Between]:
+    """In milliseconds, by the clock on the wall: after the time that the decision is for, since it waits for what
+    happened until then, and before all is over.
+    """
+    last = _last(account)
+    return {_trial(kind=last.kind): Between(MILLI * (last.time_us / 1e6), MILLI * account.end)}
 
 
 def weights(account: Account) -> Values:

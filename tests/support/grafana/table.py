@@ -2,14 +2,13 @@
 
 from gateway.telemetry.metrics import OVERHEAD
 from tests.support.grafana import counts, standing
-from tests.support.grafana.expected import Ask, gauge, grown, nothing, per_second, quantile, share
+from tests.support.grafana.expected import Ask, gauge, grown, never, nothing, per_second, quantile, share
 
 Panel = tuple[str, str]
-_SCORED = counts.scored
 
 EXPECTED: dict[str, dict[str, tuple[Ask, ...]]] = {
     "tipstaff-rollout": {
-        "State": (gauge(standing.state),),
+        "State": (gauge(standing.state), never),
         "Last decision": (gauge(standing.decided),),
         "Weights": (gauge(standing.weights),),
         "Evidence that it is worse": (gauge(standing.worse), gauge(standing.worse_needed)),
@@ -22,13 +21,13 @@ EXPECTED: dict[str, dict[str, tuple[Ask, ...]]] = {
         "Sample ratio": (gauge(standing.sample_ratio), gauge(standing.three)),
     },
     "tipstaff-violations": {
-        "Violations by principle and arm": (share(counts.violations, _SCORED),),
-        "Violations in the time that is shown": (share(counts.violations, _SCORED),),
-        "Violations by severity": (share(counts.severities, _SCORED),),
-        "Provocations": (share(counts.provocations, _SCORED),),
-        "Refusals": (share(counts.refusals, _SCORED),),
-        "Not evaluated": (share(counts.not_evaluated, _SCORED),),
-        "Scored answers": (per_second(_SCORED),),
+        "Violations by principle and arm": (share(counts.violations, counts.read),),
+        "Violations in the time that is shown": (share(counts.violations, counts.read),),
+        "Violations by severity": (share(counts.severities, counts.read),),
+        "Provocations": (share(counts.provocations, counts.read),),
+        "Refusals": (share(counts.refusals, counts.read),),
+        "Not evaluated": (share(counts.not_evaluated, counts.scored),),
+        "Scored and read": (per_second(counts.scored), per_second(counts.read)),
     },
     "tipstaff-gateway": {
         "Requests": (per_second(counts.requests),),
@@ -55,7 +54,7 @@ EXPECTED: dict[str, dict[str, tuple[Ask, ...]]] = {
         "Classifier time": tuple(quantile(each, counts.stage_times) for each in (0.5, 0.95)),
         "Events recorded and delivered": (per_second(counts.recorded), per_second(counts.delivered)),
         "Notifications": (per_second(counts.told),),
-        "Spans": (per_second(counts.spans), nothing),
+        "Spans": (per_second(counts.spans), per_second(counts.spans_refused)),
         "Refused sign-ins": (per_second(counts.refused_sign_ins),),
         "What runs": (gauge(standing.build),),
     },

@@ -1,45 +1,30 @@
 """What is committed for Grafana: up to date, whole, and only about metrics and labels that there are."""
 
-import json
 import re
 from collections.abc import Iterator
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import dashboards.grafana
 from dashboards.grafana.boards import files
 from dashboards.grafana.palette import PALETTE
 from gateway.telemetry import metrics
+from tests.support.grafana.boards import FOLDER, committed, panels
+from tests.support.promql import grouped, selected
 
-FOLDER = Path(dashboards.grafana.__file__).parent
 _BY_NAME = {
     f"{metric.name}{part}": metric
     for metric in metrics.ALL
     for part in (("_bucket", "_sum", "_count") if metric.kind == "histogram" else ("",))
 }
-_SELECTOR = re.compile(r"(tipstaff_\w+)(?:\{([^}]*)\})?")
-_MATCHER = re.compile(r'(\w+)(?:=~|!~|!=|=)"')
-_BY = re.compile(r"(?:by|on) \(([^)]*)\)")
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
-
-
-def boards() -> dict[str, dict[str, Any]]:
-    """As committed, by uid."""
-    read = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
-    return {board["uid"]: board for board in read}
-
-
-def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
-    return [panel for panel in board["panels"] if panel["type"] != "row"]
 
 
 def every() -> list[Any]:
     return [
         pytest.param(panel, id=f"{uid}: {panel['title']}")
-        for uid, board in boards().items()
+        for uid, board in committed().items()
         for panel in panels(board)
     ]
 
@@ -67,7 +52,7 @@ def test_what_is_committed_is_what_is_made() -> None:
 
 
 def test_the_uids_stay() -> None:
-    assert set(boards()) == {"tipstaff-rollout", "tipstaff-violations", "tipstaff-gateway", "tipstaff-pipeline"}
+    assert set(committed()) == {"tipstaff-rollout", "tipstaff-violations", "tipstaff-gateway", "tipstaff-pipeline"}
 
 
 @pytest.mark.parametrize("panel", every())
@@ -80,25 +65,23 @@ def test_every_panel_says_what_it_shows_in_which_unit(panel: dict[str, Any]) -> 
 
 
 def test_titles_are_unique_on_a_dashboard() -> None:
-    for board in boards().values():
+    for board in committed().values():
         titles = [panel["title"] for panel in panels(board)]
         assert len(titles) == len(set(titles))
 
 
 @pytest.mark.parametrize("expression", expressions())
 def test_a_query_names_only_metrics_and_labels_that_there_are(expression: str) -> None:
-    named = _SELECTOR.findall(expression)
-    asked = [_BY_NAME[name] for name, _ in named]
-    for metric, (_, inside) in zip(asked, named, strict=True):
-        assert set(_MATCHER.findall(inside)) <= set(metric.labels)
-    kept = {label.strip() for group in _BY.findall(expression) for label in group.split(",")} - {"le", ""}
-    shared = set.union(*(set(metric.labels) for metric in asked)) if asked else set()
-    assert kept <= shared
+    named = list(selected(expression))
+    asked = [_BY_NAME[each.metric] for each in named]
+    for metric, (_, labels) in zip(asked, named, strict=True):
+        assert set(labels) <= set(metric.labels)
+    assert grouped(expression) - {"le"} <= {label for metric in asked for label in metric.labels}
     assert ("[" in expression) == any(metric.kind != "gauge" for metric in asked)
     assert set(re.findall(r"\[([^]]*)\]", expression)) <= {"$__rate_interval", "$__range"}
 
 
-@pytest.mark.parametrize("made", boards().values(), ids=lambda board: board["uid"])
+@pytest.mark.parametrize("made", committed().values(), ids=lambda board: board["uid"])
 def test_a_dashboard_has_the_variables_that_it_uses(made: dict[str, Any]) -> None:
     declared = {variable["name"]: variable for variable in made["templating"]["list"]}
     used = {name for _, text in strings(made) for name in re.findall(r"\$\{?([a-z]\w*)", text)}
@@ -108,11 +91,12 @@ def test_a_dashboard_has_the_variables_that_it_uses(made: dict[str, Any]) -> Non
         variable = declared[name]
         assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, ".*")
         assert re.fullmatch(rf"label_values\(tipstaff_\w+(\{{.*\}})?, {name}\)", variable["query"])
-        assert name in _BY_NAME[re.findall(r"tipstaff_\w+", variable["query"])[0]].labels
+        (asked,) = selected(variable["query"].removeprefix("label_values(").removesuffix(f", {name})"))
+        assert name in _BY_NAME[asked.metric].labels
 
 
 def test_every_dashboard_leads_to_the_others_and_to_the_built_in_page() -> None:
-    found = boards()
+    found = committed()
     for uid, board in found.items():
         inner = [link for link in board["links"] if link["url"].startswith("/d/")]
         assert {link["url"].removeprefix("/d/") for link in inner} == set(found) - {uid}
@@ -121,7 +105,7 @@ def test_every_dashboard_leads_to_the_others_and_to_the_built_in_page() -> None:
         assert outer["url"] == "${tipstaff_url}"
 
 
-@pytest.mark.parametrize("board", boards().values(), ids=lambda board: board["uid"])
+@pytest.mark.parametrize("board", committed().values(), ids=lambda board: board["uid"])
 def test_no_two_panels_share_a_place(board: dict[str, Any]) -> None:
     places = [panel["gridPos"] for panel in board["panels"]]
     assert all(place["x"] + place["w"] <= 24 for place in places)
