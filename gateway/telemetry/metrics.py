@@ -178,12 +178,6 @@ ROLLOUT_DRILL = Metric(
     "1 where a model's last rollout is a drill, 0 where it is real.",
     ("model", "arm"),
 )
-ROLLOUT_DRILL = Metric(
-    "tipstaff_rollout_drill",
-    "gauge",
-    "1 where a model's last rollout is a drill, 0 where it is real.",
-    ("model", "arm"),
-)
 EVIDENCE = Metric(
     "tipstaff_rollout_evidence_log10",
     "gauge",

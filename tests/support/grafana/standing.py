@@ -38,8 +38,10 @@ def decided(account: Account) -> dict[Labels, Between]:
     """In milliseconds, by the clock on the wall: after the time that the decision is for, since it waits for what
     happened until then, and before all is over.
     """
-    last = _last(account)
-    return {_trial(kind=last.kind): Between(MILLI * (last.time_us / 1e6), MILLI * account.end)}
+    made = {each.kind: each for each in account.decisions if each.rollout == _last(account).rollout}
+    return {
+        _trial(kind=kind): Between(MILLI * (each.time_us / 1e6), MILLI * account.end) for kind, each in made.items()
+    }
 
 
 def weights(account: Account) -> Values:
