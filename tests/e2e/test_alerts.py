@@ -77,7 +77,7 @@ def test_a_bad_canary_pages_with_everything_in_the_page(components: ComponentUse
         labels, annotations = page["labels"], page["annotations"]
         assert (labels["model"], labels["arm"], labels["severity"]) == ("assistant", "canary", "page")
         assert annotations["summary"].startswith("assistant: canary was rolled back")
-        assert "Most violated principle, against the other arms: leaked_data (" in annotations["description"]
+        assert "Principle that stands out against the other arms: leaked_data (" in annotations["description"]
         assert evidence(annotations["description"]) >= 20
         assert "strongest for the guardrail harm." in annotations["description"]
         assert annotations["runbook_url"] == "http://localhost:9191/runbook/TipstaffRolledBack"
