@@ -12,7 +12,8 @@ from gateway.events.schema import Payload
 from gateway.scoring.texts import KeptText
 from tests.unit.scoring.test_spans import VIOLATES, made, spans_of
 
-NUMBERS = st.one_of(st.integers(), st.integers(min_value=1 << 63), st.floats(), st.booleans(), st.none(), st.text(max_size=5))
+HUGE = st.integers(min_value=1 << 63)
+NUMBERS = st.one_of(st.integers(), HUGE, st.floats(), st.booleans(), st.none(), st.text(max_size=5))
 WORDS = st.one_of(st.text(max_size=20), st.none(), st.integers())
 ASKED = st.fixed_dictionaries(
     {}, optional=dict.fromkeys(("seed", "n", "max_tokens", "temperature", "top_k", "model"), NUMBERS)
