@@ -36,9 +36,7 @@ _OWN_STREAM: Stream = "audit"
 
 
 class StreamRelay:
-    """Of one stream. `lag`: seconds since the oldest event that waits was appended; `trouble`: why nothing gets
-    through, empty while all does.
-    """
+    """Of one stream. `trouble`: why nothing gets through, empty while all does."""
 
     def __init__(
         self,
@@ -50,7 +48,8 @@ class StreamRelay:
         clock: Clock,
     ) -> None:
         self.stream = stream
-        self.lag = 0.0
+        self._oldest_us: int | None = None
+        """When the oldest event was appended that waits."""
         self.trouble = ""
         self.known: dict[str, Known] = {}
         """By producer: what may be said to others of it."""
@@ -62,6 +61,12 @@ class StreamRelay:
         self._met = False
         """Once the sink has been reached: what is wrong with it is to be known before the first event."""
         self._patience = Patience(f"relaying {stream}", clock, (BrokersAway,))
+
+    @property
+    def lag(self) -> float:
+        """Seconds since the oldest event that waits was appended, also between two tries; 0 when none does."""
+        oldest_us = self._oldest_us
+        return 0.0 if oldest_us is None else max(self._clock.now_us() - oldest_us, 0) / 1e6
 
     def turn(self) -> int:
         """What can be done now; how many events left."""
@@ -75,7 +80,7 @@ class StreamRelay:
         """Deliver a batch; returns how many events left. Raises BrokersAway, LogFull, OSError."""
         known = self._events.consumed(self.stream)
         batch = self._events.read(self.stream, known, _BATCH)
-        self.lag = self._age(batch.entries)
+        self._oldest_us = min((entry.time_us for entry in batch.entries), default=None)
         self._note_gaps(known, batch)
         if batch.entries or not self._met:
             self._set_aside(batch.entries, self._sink.deliver(batch.entries))
@@ -104,11 +109,6 @@ class StreamRelay:
     def _failed(self, kind: str, error: Exception) -> None:
         self._meters.counter(RELAY_ERRORS, kind).inc()
         self.trouble = str(error)
-
-    def _age(self, waiting: Sequence[Entry]) -> float:
-        """0 when there is none."""
-        oldest = min((entry.time_us for entry in waiting), default=None)
-        return 0.0 if oldest is None else max(self._clock.now_us() - oldest, 0) / 1e6
 
     def _note_gaps(self, known: Positions, batch: Batch) -> None:
         """What was damaged the log has noted as such by now: it is not noted again."""

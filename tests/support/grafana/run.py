@@ -89,6 +89,7 @@ class Run:
     def account(self) -> tuple[Account, float, float]:
         """Lives through it; returns what happened between two moments, and the moments."""
         self.ask(60)
+        self.be_unreadable(30)
         first = self.moment()
         killed = self.stack.kill("scorer-0")
         self.ask(160)
@@ -125,7 +126,7 @@ class Run:
                 words = asked[self._number * 7 % len(asked)]
                 self._post(client, "assistant", words, stream=self._number % 2 == 0).raise_for_status()
                 if self._number % UNREADABLE == 0:
-                    assert self._post(client, "assistant", words, messages="none").status_code == 400
+                    self.be_unreadable(1)
             assert self._post(client, "spare", asked[0]).status_code == 200
             assert self._post(client, "faulty", RESET).status_code == 502
             assert self._post(client, "faulty", FAIL).status_code == 500
@@ -134,6 +135,15 @@ class Run:
         answer = self.stack.admin.post("/api/v1/weights", content=b"x", headers={"content-type": "text/plain"})
         assert answer.status_code == 415
         self._refused["not_json"] += 1
+
+    def be_unreadable(self, count: int) -> None:
+        """So many questions that the model's server refuses: on both arms, whoever is dealt where, so that what is
+        counted of them has begun before the first moment.
+        """
+        with httpx.Client(base_url=self.stack.url, timeout=60) as client:
+            for _ in range(count):
+                self._number += 1
+                assert self._post(client, "assistant", "", messages="none").status_code == 400
 
     def _post(self, client: httpx.Client, model: str, words: str, **more: object) -> httpx.Response:
         body = {"model": model, "messages": [{"role": "user", "content": words}], "seed": self._number, **more}

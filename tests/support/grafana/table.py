@@ -68,6 +68,6 @@ CHOICES: dict[str, Ask] = {
 BUSY: frozenset[Panel] = frozenset({("tipstaff-gateway", "Open now"), ("tipstaff-pipeline", "Events waiting")})
 """Looked at while something is open and waits; all the others once it is quiet."""
 ELSEWHERE: dict[Panel, str] = {
-    ("tipstaff-pipeline", "Relay to Kafka"): "nothing is relayed without Kafka; tests/e2e/test_kafka.py has one",
-    ("tipstaff-violations", "Level alarms"): "there is none before there are weeks to compare with",
+    ("tipstaff-pipeline", "Relay to Kafka"): "nothing is relayed without Kafka: test_grafana_elsewhere.py has one",
+    ("tipstaff-violations", "Level alarms"): "there is none before there are weeks to compare with: see there too",
 }
