@@ -604,6 +604,17 @@ class Settings(_Part):
     traces: Traces | None = None
     """Where traces go; None: no spans are made."""
 
+    @property
+    def admin_asks_who(self) -> bool:
+        """Whether there is a way to say who one is on the admin port, so that others than this machine may ask."""
+        return bool(self.admin_token_file or self.admin_tokens or self.admin_users)
+
+    @property
+    def admin_is_local(self) -> bool:
+        """Whether only this machine reaches the admin port."""
+        host = self.admin.rpartition(":")[0].strip("[]")
+        return host in ("localhost", "::1") or host.startswith("127.")
+
     @field_validator("models")
     @classmethod
     def _names_fit(cls, models: dict[str, Model]) -> dict[str, Model]:
@@ -654,9 +665,7 @@ class Settings(_Part):
 
     @model_validator(mode="after")
     def _admin_is_guarded(self) -> Self:
-        host = self.admin.rpartition(":")[0].strip("[]")
-        guarded = self.admin_token_file or self.admin_tokens or self.admin_users
-        if not guarded and host not in ("localhost", "::1") and not host.startswith("127."):
+        if not self.admin_asks_who and not self.admin_is_local:
             raise ValueError(f"admin: {self.admin} is open to others: set admin_tokens, or listen on 127.0.0.1")
         return self
 

@@ -22,7 +22,7 @@ from gateway.ports import LogFull
 from gateway.process import Again, Exit, PortTaken, begin_anew
 from gateway.processes import CONTROLLER, RELAY, SCORER
 from gateway.processlock import DataFolderError
-from gateway.settings import ConfigError, Settings
+from gateway.settings import ConfigError, Events, Settings
 from gateway.telemetry import logging
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.metrics import DROPPED, Meters
@@ -37,6 +37,11 @@ RELAY_SECONDS = 45.0
 """How long the relay may go on at the end: with what it has in hand, and with what is left then."""
 SCORING_SECONDS = 30.0
 """How long the classifiers may take for a group of exchanges before the scorer is taken to hang."""
+
+
+def own_name(events: Events) -> str:
+    """What this gateway is called among others."""
+    return events.source or socket.gethostname()
 
 
 class Process:

@@ -1,10 +1,9 @@
 """The relay process, put together."""
 
-import socket
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from gateway.app.common import exit_code, running_process
+from gateway.app.common import exit_code, own_name, running_process
 from gateway.app.kafka import UNREAD, options_of
 from gateway.app.reload import Renewal, run_renewed
 from gateway.events.dead_letters import DeadLetters
@@ -29,7 +28,7 @@ def _run_relay(config: Path, parent: Parent) -> int:
         if kafka is None:
             raise ConfigError(["events.kafka: missing: name brokers in events.kafka.bootstrap, like kafka:9092"])
         options = options_of(kafka)
-        source = settings.events.source or socket.gethostname()
+        source = own_name(settings.events)
         with closing(process.event_log(reads=_own)) as events, ExitStack() as stack:
             letters = DeadLetters(process.data.dead_letters)
             streams = []

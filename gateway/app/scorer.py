@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.app.classifier import make_classifier
-from gateway.app.common import FLUSH_SECONDS, SCORING_SECONDS, Process, exit_code, running_process
+from gateway.app.common import FLUSH_SECONDS, SCORING_SECONDS, Process, exit_code, own_name, running_process
 from gateway.app.constitution import load_constitution
 from gateway.app.kafka import options_of
 from gateway.app.reload import UNREAD_BY_SCORER, Renewal, run_renewed
-from gateway.app.shared_state import own_name
 from gateway.curation.store import labelled
 from gateway.forgetting import ForgettingFolder
 from gateway.ports import Classifier

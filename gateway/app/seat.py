@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from gateway import unitkeys
-from gateway.app.common import Process
-from gateway.app.shared_state import connect, own_name
+from gateway.app.common import Process, own_name
+from gateway.app.shared_state import connect
 from gateway.controller.database import FormatError, StorageUnusable, opening
 from gateway.controller.followed import FollowedTables, Source
 from gateway.controller.known_stores import KnownStores, default_folder

@@ -1,11 +1,11 @@
 """The database that several controllers share, as any process comes to it."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gateway.app.common import own_name
 from gateway.controller.record import Look, NoRecord
 from gateway.controller.sql import Sql
 from gateway.settings import ConfigError, Events, Settings, State
@@ -22,11 +22,6 @@ def check(state: State) -> None:
 def connect(state: State, events: Events) -> "Postgres":
     """See `Postgres.connect`. Raises ConfigError, StorageUnusable."""
     return _driver().connect(state, own_name(events))
-
-
-def own_name(events: Events) -> str:
-    """What this gateway is called among others."""
-    return events.source or socket.gethostname()
 
 
 def _driver() -> "type[Postgres]":

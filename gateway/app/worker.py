@@ -2,12 +2,11 @@
 
 from contextlib import ExitStack, closing
 from pathlib import Path
-from socket import gethostname
 
 import structlog
 
 from gateway import __version__
-from gateway.app.common import exit_code, running_process
+from gateway.app.common import exit_code, own_name, running_process
 from gateway.app.kafka import options_of
 from gateway.app.reload import UNREAD_BY_SCORER, Renewal, run_renewed
 from gateway.app.scorer import evaluator_of
@@ -36,7 +35,7 @@ def _run_worker(config: Path, parent: Parent) -> int:
         options = options_of(kafka)
         renewal = Renewal(config, settings, parent, unread=UNREAD_BY_SCORER - {"events"})
         group = stack.enter_context(closing(KafkaGroup(options, Evaluator.at_once)))
-        sink = stack.enter_context(closing(KafkaSink(options, "scores", settings.events.source or gethostname())))
+        sink = stack.enter_context(closing(KafkaSink(options, "scores", own_name(settings.events))))
         evaluator = evaluator_of(process, keeps=False)
         log.info("reading for all gateways", version=__version__, constitution=evaluator.constitution)
         worker = Worker(group, sink, evaluator, process.clock)

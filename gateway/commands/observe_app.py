@@ -72,9 +72,9 @@ def observe(  # noqa: PLR0913 - one argument for each option
 def _hints(settings: "Settings", around: "Around") -> list[str]:
     """What to think of where others than this machine look at it."""
     hints = []
-    if around.token_file is None and (settings.admin_tokens or settings.admin_users or settings.admin_token_file):
+    if around.token_file is None and settings.admin_asks_who:
         hints.append("from other machines /metrics needs a token: --token-file with one of the role viewer")
-    if not settings.public_url and not settings.admin.startswith(("127.", "localhost:", "[::1]")):
+    if not settings.public_url and not settings.admin_is_local:
         hints.append("links in alerts and dashboards lead to this machine: set public_url")
     return hints
 

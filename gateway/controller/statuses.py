@@ -1,6 +1,6 @@
 """What the proxies say of themselves, read from their files."""
 
-from collections.abc import Iterable
+from collections.abc import Container
 from pathlib import Path
 
 import msgspec
@@ -43,9 +43,9 @@ class Statuses:
         """How long ago it was written."""
         return max(self._clock.now_us() - status.written_at_us, 0) / 1e6
 
-    def silences(self, wanted: Iterable[str]) -> dict[str, float]:
+    def silences(self, wanted: Container[str]) -> dict[str, float]:
         """Seconds since each of the `wanted` proxies last said anything; of those that ever did."""
-        return {each.process: self.age_seconds(each) for each in self.read() if each.process in set(wanted)}
+        return {each.process: self.age_seconds(each) for each in self.read() if each.process in wanted}
 
     def stale(self, status: ProxyStatus) -> bool:
         """True when it is too old to be believed."""

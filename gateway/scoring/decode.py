@@ -11,7 +11,8 @@ from gateway.core import dialects
 from gateway.core.dialects import Body, Decoded, DecodeError
 from gateway.core.dialects.reading import json_value, plain
 from gateway.core.exchange import Reason
-from gateway.events.schema import ExchangeV1, Payload
+from gateway.events.bodies import body
+from gateway.events.schema import ExchangeV1
 
 _WHY: Final = {
     "malformed": Why.UNDECODABLE,
@@ -40,7 +41,7 @@ def decode(exchange: ExchangeV1) -> Readable | Why:
     """
     if exchange.status >= 400 or exchange.request.kept is None or exchange.response.kept is None:
         return Why.NO_TEXT
-    request, response = _body(exchange.request), _body(exchange.response)
+    request, response = body(exchange.request), body(exchange.response)
     broken_off = exchange.reason is not Reason.COMPLETE
     try:
         decoded = dialects.decode(exchange.route, request, response)
@@ -50,10 +51,6 @@ def decode(exchange: ExchangeV1) -> Readable | Why:
     if not decoded.answers:
         return Why.INCOMPLETE if broken_off else Why.NO_TEXT
     return Readable(_exchange(exchange, decoded), dict(_names(exchange, request)))
-
-
-def _body(payload: Payload) -> Body:
-    return Body(payload.kept or b"", payload.content_type, payload.content_encoding, payload.truncated)
 
 
 def _exchange(exchange: ExchangeV1, decoded: Decoded) -> Exchange:

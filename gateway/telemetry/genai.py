@@ -14,10 +14,11 @@ import msgspec
 from classifiers.exchange import Answer, Turn
 from classifiers.verdict import Finding, PrincipleFinding, Verdict
 from gateway.core import dialects
-from gateway.core.dialects import Body, DecodeError
+from gateway.core.dialects import DecodeError
 from gateway.core.dialects.reading import json_value, plain, replies
 from gateway.core.exchange import Reason, Route
-from gateway.events.schema import ExchangeV1, Payload
+from gateway.events.bodies import body as body_of
+from gateway.events.schema import ExchangeV1
 
 Attributes = dict[str, str | bool | int | float | Sequence[str]]
 EVALUATION: Final = "gen_ai.evaluation.result"
@@ -162,7 +163,7 @@ def _operation(exchange: ExchangeV1) -> str:
 
 def _request(exchange: ExchangeV1) -> Attributes:
     try:
-        said = json_value(_REQUEST, plain(_body(exchange.request)).content)
+        said = json_value(_REQUEST, plain(body_of(exchange.request)).content)
     except DecodeError:
         return {}  # none was kept, or it was cut off
     return {ours: said[theirs] for theirs, ours in _ASKED.items() if _is_number(said.get(theirs))}
@@ -178,9 +179,9 @@ def _is_number(value: object) -> bool:
 def _response(exchange: ExchangeV1) -> Attributes:
     found: Attributes = {}
     try:
-        body = plain(_body(exchange.response))
+        body = plain(body_of(exchange.response))
         first = next(replies(_REPLY, body), None) if body.content else None
-        decoded = dialects.decode(exchange.route, _body(exchange.request), body)
+        decoded = dialects.decode(exchange.route, body_of(exchange.request), body)
     except DecodeError:
         return found
     theirs = exchange.headers.get("x-request-id", "")
@@ -196,10 +197,6 @@ def _response(exchange: ExchangeV1) -> Attributes:
         found["gen_ai.usage.input_tokens"] = decoded.usage.input_tokens
         found["gen_ai.usage.output_tokens"] = decoded.usage.output_tokens
     return found
-
-
-def _body(payload: Payload) -> Body:
-    return Body(payload.kept or b"", payload.content_type, payload.content_encoding, payload.truncated)
 
 
 def messages(turns: Sequence[Turn], answers: Sequence[Answer]) -> Mapping[str, str]:

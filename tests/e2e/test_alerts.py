@@ -11,23 +11,15 @@ from gateway.demo.wording import prompts
 from tests.support.alertmanager import Alertmanager, alertmanager
 from tests.support.components import ComponentUse, requires
 from tests.support.people import People
+from tests.support.plans import HARM
 from tests.support.prometheus import Alerting, Prometheus, prometheus
 from tests.support.simulated import QUICK, simulated
-from tests.support.stack import Stack, tipstaff
+from tests.support.stack import Stack
 from tests.support.wait import until
 
 PROMETHEUS = Path(__file__).parents[2] / "dashboards" / "prometheus"
 RULES = (PROMETHEUS / "recording.rules.yml", PROMETHEUS / "alerts.rules.yml")
 LEAKING = Behaviour(first_token=0.002, token=0.0005, leaking=0.5)
-HARM = """
-preset: fast
-stages: [50]
-dwell: 3600
-period: 1
-minimum_units: 5
-harm_budget: 0
-guardrails: [{metric: harm, margin: 0.2, promotes: true}]
-"""
 CLIENTS = 4
 AT_THE_START = ("TipstaffTargetAbsent", "TipstaffNoVerdicts")
 """Pending for a moment: nothing is scraped yet, nothing is scored yet."""
@@ -49,7 +41,6 @@ def watched(stack: Stack, components: ComponentUse, folder: Path) -> Iterator[tu
 @contextmanager
 def rollout(folder: Path, canary_behaviour: Behaviour) -> Iterator[Stack]:
     """A gateway with a rollout under way, whose canary behaves so."""
-    (folder / "plan.yaml").write_text(HARM)
     with simulated("v1", "v2", behaviour=QUICK) as (stable, canary):
         canary.begin(steady(canary_behaviour))
         arms = {
@@ -58,11 +49,7 @@ def rollout(folder: Path, canary_behaviour: Behaviour) -> Iterator[Stack]:
         }
         models = {"assistant": {"unit": ["header:x-user-id"], "arms": arms}}
         with Stack(folder, models, scoring={"encoder": "none"}) as stack:
-            admin = ("--admin", f"127.0.0.1:{stack.admin_port}")
-            started = tipstaff(
-                *("rollout", "start", "assistant", "--plan", folder / "plan.yaml", "--reason", "v2", *admin)
-            )
-            assert started.returncode == 0, started.stderr
+            stack.start_rollout("assistant", HARM)
             yield stack
 
 

@@ -14,7 +14,7 @@ from gateway.demo.behaviour import steady
 from gateway.demo.wording import prompts
 from tests.support.plans import OVER_REFUSAL
 from tests.support.simulated import OVER_REFUSING, QUICK, simulated
-from tests.support.stack import Stack, tipstaff
+from tests.support.stack import Stack
 from tests.support.wait import until
 
 CLIENTS = 4
@@ -52,7 +52,6 @@ def _shown(stack: Stack) -> dict[str, Any]:
 
 @pytest.mark.timeout(300)
 def test_a_rollback_reaches_every_worker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "plan.yaml").write_text(OVER_REFUSAL)
     with simulated("v1", "v2", behaviour=QUICK) as (stable, canary):
         canary.begin(steady(OVER_REFUSING))
         arms = {
@@ -61,11 +60,7 @@ def test_a_rollback_reaches_every_worker(tmp_path: Path, capsys: pytest.CaptureF
         }
         models = {"assistant": {"unit": ["header:x-user-id"], "arms": arms}}
         with Stack(tmp_path, models, proxy={"workers": 2}, expose_arm=True) as stack:
-            admin = ("--admin", f"127.0.0.1:{stack.admin_port}")
-            started = tipstaff(
-                *("rollout", "start", "assistant", "--plan", tmp_path / "plan.yaml", "--reason", "v2", *admin)
-            )
-            assert started.returncode == 0, started.stderr
+            stack.start_rollout("assistant", OVER_REFUSAL)
             stop, asked = threading.Event(), list[Asked]()
             clients = [
                 threading.Thread(target=_ask, args=(stack.url, number, stop, asked)) for number in range(CLIENTS)

@@ -62,7 +62,6 @@ def test_a_gateway_without_a_classifier_of_its_own_waits_for_scorers_and_keeps_t
 def test_two_gateways_and_three_scorers_decide_as_one(
     tmp_path: Path, kafka: dict[str, Any], scorers: Scorers
 ) -> None:
-    (tmp_path / "plan.yaml").write_text(OVER_REFUSAL)
     with simulated("v1", "v2") as (stable, canary):
         arms = {
             "stable": {"endpoints": [stable.url], "version": "1"},
@@ -75,10 +74,7 @@ def test_two_gateways_and_three_scorers_decide_as_one(
         with lead, other:
             scorers.ready()
             canary.begin(steady(OVER_REFUSING))
-            started = tipstaff(
-                *("rollout", "start", "assistant", "--plan", tmp_path / "plan.yaml", "--reason", "v2", *admin)
-            )
-            assert started.returncode == 0, started.stderr
+            lead.start_rollout("assistant", OVER_REFUSAL, tmp_path / "operator")
             until(lambda: "canary" in arms_of(other), 20, "the canary is there")
             numbers, asked = count(), set[str]()
 

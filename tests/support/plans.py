@@ -16,13 +16,14 @@ QUICK: dict[str, Any] = {
     ],
 }
 """Three stages, harm and errors; as a configuration has it."""
-OVER_REFUSAL = """
+_ONE_STAGE = """
 preset: fast
 stages: [50]
 dwell: 3600
 period: 1
 minimum_units: 5
 harm_budget: 0
-guardrails: [{metric: over_refusal, margin: 0.2, promotes: true}]
+guardrails: [{metric: %s, margin: 0.2, promotes: true}]
 """
-"""One stage, over-refusals; as a file has it."""
+OVER_REFUSAL, HARM = _ONE_STAGE % "over_refusal", _ONE_STAGE % "harm"
+"""One stage, one guardrail; as a file has them."""

@@ -124,6 +124,14 @@ class Stack:
         written = self._lock(process).read_text().strip()
         return written not in ("", str(killed))
 
+    def start_rollout(self, model: str, plan: str, token: Path | None = None) -> None:
+        """As somebody does at the command line. `plan`: a file's text; `token`: an operator's, if one is needed."""
+        path = self.folder / "plan.yaml"
+        path.write_text(plan)
+        where = ("--admin", f"127.0.0.1:{self.admin_port}", *(() if token is None else ("--token-file", token)))
+        started = tipstaff("rollout", "start", model, "--plan", path, "--reason", "v2", *where)
+        assert started.returncode == 0, started.stderr
+
     def status(self) -> dict[str, Any]:
         """The admin API's status."""
         answer: dict[str, Any] = self.admin.get("/api/v1/status").raise_for_status().json()

@@ -14,22 +14,22 @@ from tests.support.wait import until
 
 
 class FakeExporter:
-    """Takes spans once `open` is set; `takes`: whether it succeeds."""
+    """Takes spans once `open` is set; `fault`: how it fails."""
 
-    def __init__(self, *, takes: bool = True) -> None:
+    def __init__(self) -> None:
         self.open = threading.Event()
         self.busy = threading.Event()
-        self.takes = takes
         self.got: list[ReadableSpan] = []
-        self.ended = self.breaks = False
+        self.ended = False
+        self.fault = ""
         self.rejects = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> int:
         self.busy.set()
         self.open.wait()
-        if self.breaks:
+        if self.fault == "breaks":
             raise ValueError("a span that cannot be written")
-        if not self.takes:
+        if self.fault == "refuses":
             return 0
         self.got += spans[: len(spans) - self.rejects]
         return len(spans) - self.rejects
@@ -86,13 +86,14 @@ def test_a_full_queue_drops_the_newest(house: House) -> None:
     until(lambda: house.numbers() == (5001, 4096), 10, "what waited is sent")
 
 
-def test_what_the_collector_does_not_take_is_counted(house: House) -> None:
-    house.exporter.takes = False
+@pytest.mark.parametrize("fault", ["refuses", "breaks"])
+def test_what_the_collector_does_not_take_is_counted(house: House, fault: str) -> None:
+    house.exporter.fault = fault
     house.exporter.open.set()
     house.sender.start()
     house.sender.offer(spans(3))
     until(lambda: house.dropped("not_taken") == 3, 10, "they are dropped")
-    house.exporter.takes = True
+    house.exporter.fault = ""
     house.sender.offer(spans(2))
     until(lambda: house.numbers() == (5, 2), 10, "the next are sent")
 
@@ -137,17 +138,6 @@ def test_what_waited_at_a_kill_is_counted_at_the_next_start(tmp_path: Path) -> N
     assert third.dropped("crash") == 7
     second.file.close()
     third.file.close()
-
-
-def test_an_exporter_that_breaks_is_tried_again(house: House) -> None:
-    house.exporter.breaks = True
-    house.exporter.open.set()
-    house.sender.start()
-    house.sender.offer(spans(3))
-    until(lambda: house.dropped("not_taken") == 3, 10, "they are dropped")
-    house.exporter.breaks = False
-    house.sender.offer(spans(2))
-    until(lambda: house.numbers() == (5, 2), 10, "the next are sent")
 
 
 def test_an_end_that_does_not_wait_leaves_nothing_that_counts(tmp_path: Path) -> None:
