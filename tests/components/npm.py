@@ -1,4 +1,4 @@
-"""Packages of the npm registry, unpacked as they are: no script of theirs runs, and nothing they depend on comes."""
+"""Packages of the npm registry, unpacked as they are: no script of theirs runs, and nothing comes along."""
 
 import json
 import shutil

@@ -45,6 +45,11 @@ class DemoRun:
         self.stack = stack
         self._canary = canary
 
+    @property
+    def admin_url(self) -> str:
+        """Where the dashboard is."""
+        return f"http://127.0.0.1:{self.stack.admin_port}"
+
     @contextmanager
     def asking(self, traffic: Traffic = TRAFFIC, seed: int = _SEED) -> Iterator[Users]:
         """Users come while the block runs; at its end every answer has come, and is scored."""
