@@ -127,8 +127,8 @@ function Who({ session, check }) {
     await ask("/api/v1/session", { method: "DELETE" }).catch(() => null);
     check();
   };
-  const hint = session.expires ? `signed in until ${local(session.expires)}` : session.by === "machine" ? "this machine, without a token" : "";
-  return html`<span class="who" title=${hint}>${session.name} <span class="role">${session.role}</span></span>
+  const hint = session.expires ? `signed in until ${local(session.expires)}` : session.by === "machine" ? "No token is configured: only this machine may ask" : "";
+  return html`<span class="who" title=${hint}>${session.by === "machine" ? "this machine" : session.name} <span class="role">${session.role}</span></span>
     ${session.by === "session" && html`<button type="button" class="plain" onClick=${leave}>Sign out</button>`}`;
 }
 

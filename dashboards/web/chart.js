@@ -89,7 +89,7 @@ function options(width, height, { lines, format, low, high, bands }) {
     cursor: { y: false, drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range: (_, least, most) => bounds(least, most, low, high) } },
     axes: [
-      { ...axis, font: "11px system-ui", size: 28 },
+      { ...axis, font: "11px system-ui", size: 28, space: 70, values: (_, ticks, __, ___, step) => ticks.map((tick) => clock(tick, step)) },
       { ...axis, font: "11px system-ui", size: 56, values: (_, ticks) => ticks.map(format) },
     ],
     bands: bands.map((band) => ({ series: band.series, fill: `${colour(band.colour)}22` })),
@@ -102,6 +102,14 @@ function options(width, height, { lines, format, low, high, bands }) {
       spanGaps: Boolean(line.bridged),
     }))],
   };
+}
+
+/** A tick of the time axis: as fine as the axis is, with the date at midnight where days are far apart. */
+function clock(seconds, step) {
+  const at = new Date(seconds * 1000);
+  const [day, time] = [at.toLocaleDateString("en-CA").slice(5), at.toLocaleTimeString("en-GB")];
+  if (step < 60) return time;
+  return step >= 86_400 || time === "00:00:00" ? day : time.slice(0, 5);
 }
 
 function bounds(least, most, low, high) {

@@ -48,14 +48,14 @@ export const Facts = ({ of }) => html`
   <dl class="facts">${of.map(([name, value, hint]) => html`
     <div title=${hint}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
-/** Rows under columns {name, cell(row), number}. `key(row)` names a row; `caption` is for screen readers unless `shown`. */
+/** Rows under columns {name, cell(row), number, text}. `key(row)` names a row; `caption` is for screen readers unless `shown`. */
 export const Table = ({ caption, columns, rows, shown, empty = "Nothing here." }) => html`
   <div class="scroll" role="region" aria-label=${caption} tabindex="0"><table>
     <caption class=${shown ? "" : "unseen"}>${caption}</caption>
     <thead><tr>${columns.map((column) => html`<th scope="col" class=${column.number ? "number" : ""}>${column.name}</th>`)}</tr></thead>
     <tbody>
       ${rows.map((row) => html`<tr class=${row.mark || ""}>${columns.map((column) => html`
-        <td class=${column.number ? "number" : ""}>${column.cell(row)}</td>`)}</tr>`)}
+        <td class=${column.number ? "number" : column.text ? "text" : ""}>${column.cell(row)}</td>`)}</tr>`)}
       ${!rows.length && html`<tr><td colspan=${columns.length} class="quiet">${empty}</td></tr>`}
     </tbody>
   </table></div>`;

@@ -33,7 +33,7 @@ export default function Rollout({ model, live, session }) {
         <${Counted} shown=${shown} model=${model} />
         <${Labels} shown=${shown} model=${model} />
       </div>
-      <${Decisions} model=${model} rollout=${shown.id} mark=${live.marks.decisions} />`}<//>`}
+      <${Decisions} model=${model} rollout=${shown.id} canary=${shown.to.arm} mark=${live.marks.decisions} />`}<//>`}
     <${History} of=${history} />`;
 }
 
@@ -161,23 +161,21 @@ function Labels({ shown, model }) {
     ]} />`}<//>`;
 }
 
-function Decisions({ model, rollout, mark }) {
+function Decisions({ model, rollout, canary, mark }) {
   const found = useData(ofModel(model, `rollout/${rollout}/decisions`), mark);
   const columns = [
     { name: "When", cell: (row) => html`<${Time} at=${row.time} />` },
     { name: "What", cell: (row) => html`<a href=${link(`decisions/${row.id}`, { model })}>${words(row.kind)}</a>` },
     { name: "By", cell: (row) => row.actor },
-    { name: "Canary", number: true, cell: (row) => moved(row) },
-    { name: "Why", cell: (row) => row.reason },
+    { name: "Canary", number: true, cell: (row) => moved(row, canary) },
+    { name: "Why", text: true, cell: (row) => row.reason },
   ];
   return html`<${Panel} title="Decisions of this rollout"><${Loaded} of=${found} what="the decisions">${(page) => html`
     <${Table} caption="Decisions, newest first" columns=${columns} rows=${page.decisions.slice().reverse()} />`}<//><//>`;
 }
 
-/** How a decision moved the arm that moved most. */
-export function moved({ before, after }) {
-  const arms = Object.keys(after);
-  const arm = arms[arms.length - 1];
+/** How a decision moved an arm. */
+function moved({ before, after }, arm) {
   return before[arm] === after[arm] ? percent(after[arm]) : `${percent(before[arm] ?? 0)} → ${percent(after[arm])}`;
 }
 
