@@ -1,0 +1,119 @@
+// Lines over time on uPlot, with thresholds, a projection, and the same numbers as a table.
+import { html, useEffect, useRef, useState } from "./react.js";
+import { Table } from "./ui.js";
+import { local } from "./format.js";
+
+const HEIGHT = 170;
+const DASHES = { stable: [], canary: [6, 3], threshold: [2, 4], projection: [3, 3] };
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+/** A line: {label, values, colour: a CSS variable's name, dash: a name of DASHES}; null values are gaps. */
+export function Chart({ title, times, lines, format, low, high, bands = [], marks = [], height = HEIGHT }) {
+  const [asTable, setAsTable] = useState(false);
+  const empty = !times.length;
+  return html`<figure class="chart">
+    <figcaption><span>${title}</span>
+      <button type="button" class="small" aria-pressed=${asTable} onClick=${() => setAsTable(!asTable)} disabled=${empty}>
+        ${asTable ? "Show as chart" : "Show as table"}</button></figcaption>
+    <div class="key">${lines.map((line) => html`<span class="entry"><${Sample} line=${line} /> ${line.label}</span>`)}</div>
+    ${empty ? html`<p class="quiet">No points yet.</p>` : asTable
+      ? html`<${Numbers} title=${title} times=${times} lines=${lines} format=${format} />`
+      : html`<${Plot} title=${title} times=${times} lines=${lines} format=${format} low=${low} high=${high} bands=${bands}
+          marks=${marks} height=${height} />`}
+  </figure>`;
+}
+
+const Sample = ({ line }) => html`
+  <svg class="sample" width="26" height="8" aria-hidden="true"><line x1="0" y1="4" x2="26" y2="4" class="stroke-${line.colour}"
+    stroke-width="2" stroke-dasharray=${(DASHES[line.dash] || []).join(" ")} /></svg>`;
+
+function Numbers({ title, times, lines, format }) {
+  const rows = times.map((time, at) => ({ time, at })).reverse();
+  const columns = [
+    { name: "Time", cell: (row) => local(row.time * 1000) },
+    ...lines.map((line) => ({
+      name: line.label,
+      number: true,
+      cell: (row) => (line.values[row.at] === null || line.values[row.at] === undefined ? "–" : format(line.values[row.at])),
+    })),
+  ];
+  return html`<div class="tall"><${Table} caption=${title} columns=${columns} rows=${rows} /></div>`;
+}
+
+function Plot({ title, times, lines, format, low, high, bands, marks, height }) {
+  const place = useRef(null);
+  const plot = useRef(null);
+  const [theme, setTheme] = useState(0);
+  const shape = JSON.stringify([lines.map(({ label, colour: of, dash }) => [label, of, dash]), low, high, bands, theme]);
+  useEffect(() => {
+    const drawn = () => setTheme((before) => before + 1);
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    const watcher = new MutationObserver(drawn);
+    watcher.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+    dark.addEventListener("change", drawn);
+    return () => {
+      watcher.disconnect();
+      dark.removeEventListener("change", drawn);
+    };
+  }, []);
+  useEffect(() => {
+    const made = new uPlot(options(place.current.clientWidth, height, { lines, format, low, high, bands, marks }), [times, ...lines.map((line) => line.values)], place.current);
+    plot.current = made;
+    const resized = new ResizeObserver(() => made.setSize({ width: place.current.clientWidth, height }));
+    resized.observe(place.current);
+    return () => {
+      resized.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+  }, [shape]);
+  useEffect(() => plot.current?.setData([times, ...lines.map((line) => line.values)]), [times, lines]);
+  return html`<div class="plot" ref=${place} role="img" aria-label=${`${title}: ${said(lines, format)}`}></div>`;
+}
+
+/** The newest value of each line, for whoever can't see the picture. */
+function said(lines, format) {
+  return lines.map((line) => {
+    const value = line.values.findLast((each) => each !== null && each !== undefined);
+    return `${line.label} ${value === undefined ? "none" : format(value)}`;
+  }).join(", ");
+}
+
+function options(width, height, { lines, format, low, high, bands }) {
+  const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 } };
+  return {
+    width,
+    height,
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false } },
+    scales: { x: { time: true }, y: { range: (_, least, most) => bounds(least, most, low, high) } },
+    axes: [
+      { ...axis, font: "11px system-ui", size: 28, space: 70, values: (_, ticks, __, ___, step) => ticks.map((tick) => clock(tick, step)) },
+      { ...axis, font: "11px system-ui", size: 56, values: (_, ticks) => ticks.map(format) },
+    ],
+    bands: bands.map((band) => ({ series: band.series, fill: `${colour(band.colour)}22` })),
+    series: [{}, ...lines.map((line) => ({
+      label: line.label,
+      stroke: colour(line.colour),
+      width: line.thin ? 0 : 2,
+      dash: DASHES[line.dash] || [],
+      points: { show: line.values.filter((each) => each !== null).length === 1 },
+      spanGaps: Boolean(line.bridged),
+    }))],
+  };
+}
+
+/** A tick of the time axis: as fine as the axis is, with the date at midnight where days are far apart. */
+function clock(seconds, step) {
+  const at = new Date(seconds * 1000);
+  const [day, time] = [at.toLocaleDateString("en-CA").slice(5), at.toLocaleTimeString("en-GB")];
+  if (step < 60) return time;
+  return step >= 86_400 || time === "00:00:00" ? day : time.slice(0, 5);
+}
+
+function bounds(least, most, low, high) {
+  const bottom = Math.min(low ?? least ?? 0, least ?? 0);
+  const top = Math.max(high ?? most ?? 1, most ?? 1);
+  return bottom === top ? [bottom, top + 1] : [bottom, top];
+}

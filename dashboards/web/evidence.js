@@ -1,0 +1,60 @@
+// The evidence over time: how strongly it says "worse" and "no worse", against what the plan needs, and where it is heading.
+import { html } from "./react.js";
+import { ofModel } from "./api.js";
+import { Chart } from "./chart.js";
+import { useData } from "./live.js";
+import { Loaded, Panel } from "./ui.js";
+import { duration, evalue, share, words } from "./format.js";
+
+const FLOOR = -2;
+
+const seconds = (time) => Date.parse(time) / 1000;
+const floored = (value) => (value === null || value === undefined ? null : Math.max(value, FLOOR));
+const flat = (times, value) => times.map(() => value);
+
+/** `shown`: the rollout as the API shows it. */
+export function EvidenceCharts({ model, shown, mark }) {
+  const found = useData(ofModel(model, `rollout/${shown.id}/evidence`), mark);
+  return html`<${Panel} title="Evidence" aside="E-values: 20 means that chance alone gives it once in 20 rollouts, at whatever time one looks">
+    <${Loaded} of=${found} what="the evidence over time">${(over) => html`<div class="grid">
+      <${Whole} over=${over} />
+      ${over.guardrails.map((name, place) => html`<${Guardrail} key=${name} over=${over} place=${place} name=${name} shown=${shown} />`)}
+    </div>`}<//><//>`;
+}
+
+/** All guardrails together: the fast alarm, and the confirming mean that rolls back. */
+function Whole({ over }) {
+  const times = over.points.map((point) => seconds(point.time));
+  const lines = [
+    { label: "worse, all guardrails", values: over.points.map((point) => floored(point.mean)), colour: "canary" },
+    { label: "fast alarm", values: over.points.map((point) => floored(point.alarm)), colour: "stable", dash: "canary" },
+    { label: `rolls back at E ${evalue(over.needs)}`, values: flat(times, over.needs), colour: "bad", dash: "threshold" },
+    { label: `freezes at E ${evalue(over.alarm_needs)}`, values: flat(times, over.alarm_needs), colour: "notice", dash: "threshold" },
+  ];
+  return html`<div class="wide"><${Chart} title="Is the canary worse? All guardrails together" times=${times} lines=${lines}
+    format=${evalue} low=${FLOOR} high=${over.needs + 0.5} /></div>`;
+}
+
+/** One guardrail: "worse" and "no worse", what "no worse" needs, and its way there. */
+function Guardrail({ over, place, name, shown }) {
+  const row = shown.evidence.rows[place];
+  const needs = over.no_worse_needs[place];
+  const left = shown.left.find((each) => each.what === `proof of ${name}`);
+  const points = over.points;
+  const times = points.map((point) => seconds(point.time));
+  const last = points.at(-1);
+  const heading = left?.seconds && last ? { at: times.at(-1) + left.seconds, from: floored(last.no_worse[place]) } : null;
+  const all = heading ? [...times, heading.at] : times;
+  const line = (values) => (heading ? [...values, null] : values);
+  const lines = [
+    { label: "worse", values: line(points.map((point) => floored(point.worse[place]))), colour: "canary" },
+    { label: "no worse", values: line(points.map((point) => floored(point.no_worse[place]))), colour: "good", dash: "canary" },
+    { label: `worse is shown at E ${evalue(over.needs)}`, values: flat(all, over.needs), colour: "bad", dash: "threshold" },
+    ...(row?.promotes ? [{ label: `no worse is shown at E ${evalue(needs)}`, values: flat(all, needs), colour: "quiet", dash: "threshold" }] : []),
+    ...(heading ? [{ label: `heading there in about ${duration(left.seconds)}`, bridged: true, colour: "good", dash: "projection",
+      values: [...times.map((_, at) => (at === times.length - 1 ? heading.from : null)), needs] }] : []),
+  ];
+  const rates = row && row.canary.periods ? ` · ${share(row.stable.mean)} → ${share(row.canary.mean)}` : "";
+  return html`<${Chart} title=${`${words(name)}${rates}`} times=${all} lines=${lines} format=${evalue} low=${FLOOR}
+    high=${Math.max(over.needs, needs) + 0.3} />`;
+}

@@ -1,0 +1,197 @@
+// The rollout of one model: who has which arm, what it waits for, what the evidence says, and the operator's words.
+import { html, useState } from "../react.js";
+import { ofModel } from "../api.js";
+import { useData } from "../live.js";
+import { link } from "../router.js";
+import { ActionButton, Badge, Empty, Facts, Loaded, Notice, Panel, Table, Time, barred, post } from "../ui.js";
+import { count, duration, evalue, percent, points, share, words } from "../format.js";
+import { EvidenceCharts } from "../evidence.js";
+import { StartButton } from "../start.js";
+
+const LEVELS = { running: "ok", promoted: "ok", finished: "ok", suspended: "notice", frozen: "bad", rolled_back: "bad", stopped: "bad" };
+const ENDED = ["finished", "rolled_back", "stopped"];
+
+export default function Rollout({ model, live, session }) {
+  const of = live?.models.find((each) => each.model === model);
+  const rollout = of?.rollout;
+  const path = rollout ? ofModel(model, "rollout") : null;
+  const found = useData(path, `${live?.marks.rollout} ${live?.marks.labels}`);
+  const history = useData(model ? ofModel(model, "rollout/history") : null, live?.marks.decisions);
+  if (!live) return html`<p class="quiet" role="status">Loading …</p>`;
+  if (!of) return html`<${Empty} title="No such model">${model || "None"} is not among the configured models.<//>`;
+  const start = html`<${StartButton} of=${of} session=${session} />`;
+  return html`
+    ${!rollout && html`<${Panel} title="Who has which arm"><${Buckets} arms=${of.arms} stages=${[]} />
+      <p>${words(of.decided_by)} set this <${Time} at=${of.decided_at} />: ${of.reason}</p><//>
+      <${Empty} title="No rollout has run yet">A rollout gives a new arm its first users, watches what it says, and goes on or back by
+        evidence. ${start}<//>`}
+    ${rollout && html`<${Loaded} of=${found} what="the rollout">${(shown) => html`
+      <${Now} of=${of} shown=${shown} session=${session} start=${start} />
+      <${EvidenceCharts} model=${model} shown=${shown} mark=${live.marks.rollout} />
+      <${Rates} shown=${shown} />
+      <div class="grid">
+        <${Counted} shown=${shown} model=${model} />
+        <${Labels} shown=${shown} model=${model} />
+      </div>
+      <${Decisions} model=${model} rollout=${shown.id} canary=${shown.to.arm} mark=${live.marks.decisions} />`}<//>`}
+    <${History} of=${history} />`;
+}
+
+/** The first thing to see: the split, the stage, and what may be said now. */
+function Now({ of, shown, session, start }) {
+  const ended = ENDED.includes(shown.status);
+  return html`<section class="panel" aria-label="Now">
+    <header><h2><${Badge} level=${LEVELS[shown.status]}>${words(shown.status)}<//>
+      ${" "}${shown.from.arm} ${shown.from.version} → ${shown.to.arm} ${shown.to.version}
+      ${shown.drill > 0 && html` <${Badge} level="notice">drill<//>`}</h2>
+      <div class="aside">started <${Time} at=${shown.started} /> · as of <${Time} at=${shown.as_of} /></div></header>
+    ${shown.drill > 0 && html`<${Notice}>This is a drill: ${share(shown.drill)} of the canary's answers are taken as harmful. It is
+      never evidence, and ends where it began.<//>`}
+    <${Buckets} arms=${of.arms} stages=${shown.stages} canary=${shown.to.arm} />
+    ${!ended && html`<${Ladder} shown=${shown} />`}
+    <p><strong>${ended ? "Ended" : "Now"}:</strong> ${shown.why}</p>
+    ${shown.left.length > 0 && html`<ul>${shown.left.map((left) => html`<li>${left.said}${left.seconds !== null
+      ? html` <span class="quiet">(about ${duration(left.seconds)})</span>` : ""}</li>`)}</ul>`}
+    ${!ended && html`<${Facts} of=${[
+      ["This stage ends in", shown.stage_seconds === null ? "can't be said" : duration(shown.stage_seconds), "At this traffic, if the canary is as good as stable"],
+      ["Everyone has it in", shown.whole_seconds === null ? "can't be said" : duration(shown.whole_seconds), "At this traffic, if the canary is as good as stable"],
+      ["Old arm", shown.old_arm_free ? html`free from <${Time} at=${shown.old_arm_free} />` : "needed", shown.old_arm],
+    ]} />`}
+    <${Words} of=${of} shown=${shown} session=${session} start=${ended ? start : null} />
+    ${shown.yaml && html`<details><summary>What the configuration should say now</summary><pre class="quoted">${shown.yaml}</pre></details>`}
+  </section>`;
+}
+
+/** All users as one bar of 100 %, an arm's share of it each; the plan's stages are marked below. */
+export function Buckets({ arms, stages, canary, at }) {
+  const kind = (arm, place) => (arm === canary || (!canary && place === 1) ? "canary" : place === 0 ? "stable" : "other");
+  const ordered = [...arms].map((each, place) => ({ ...each, kind: kind(each.arm, place) })).sort((one) => (one.kind === "canary" ? -1 : 1));
+  const said = arms.map((each) => `${each.arm} ${percent(each.weight)}`).join(", ");
+  return html`<div>
+    <div class="buckets" role="img" aria-label=${`Share of users: ${said}`}>${ordered.map((each) => html`
+      <div class="arm ${each.kind}" style=${{ flexGrow: each.weight, flexBasis: 0 }} title="${each.arm}: ${percent(each.weight)}"></div>`)}</div>
+    ${(stages.length > 0 || at !== undefined) && html`<div class="ticks" aria-hidden="true">
+      ${stages.map((stage) => html`<span style=${{ left: `${Math.min(stage, 98)}%` }}>${percent(stage)}</span>`)}
+      ${at !== undefined && html`<span style=${{ left: `${at}%` }}>▲ here</span>`}</div>`}
+    <p>${ordered.map((each) => html`<span class="entry"><span class="swatch ${each.kind}"></span><strong>${each.arm}</strong>${" "}
+      ${each.version} has ${percent(each.weight)} of the users</span>${"  "}`)}</p>
+  </div>`;
+}
+
+const Ladder = ({ shown }) => html`<ol class="ladder" aria-label="Stages">${shown.stages.map((stage, place) => {
+  const last = place === shown.stages.length - 1 && shown.stage.name === "holdout";
+  const current = place === shown.stage.number - 1;
+  return html`<li class=${place < shown.stage.number - 1 ? "done" : ""} aria-current=${current ? "step" : undefined}>
+    ${place < shown.stage.number - 1 ? "✓ " : ""}${percent(stage)}${last ? " holdout" : ""}${current ? html` · since <${Time} at=${shown.stage.began} />` : ""}</li>`;
+})}</ol>`;
+
+const SAID = {
+  suspend: ["Suspend", "The canary gets no users until somebody resumes; those it had go back to stable."],
+  resume: ["Resume", "The canary gets users again, at the stage it had, dealt anew."],
+  freeze: ["Freeze", "Weights stay as they are until somebody decides; nothing advances."],
+  promote: ["Promote", "Everyone gets the canary, whatever the evidence says. This can be undone for 7 days."],
+  approve: ["Approve", "The step that waits for a person may be taken."],
+  finish: ["Finish", "The canary becomes the baseline, and the promotion can't be undone any more."],
+  undo: ["Undo", "Everyone goes straight back to the arm from before the promotion."],
+  retry: ["Retry", "The same rollout starts again from its first stage, with new evidence."],
+  rollback: ["Roll back", "Everyone goes back to stable, within a second, and the rollout ends."],
+};
+
+function Words({ shown, session, start }) {
+  const all = ["approve", "suspend", "resume", "freeze", "promote", "finish", "undo", "retry", "rollback"];
+  const offered = all.filter((word) => shown.can.includes(word));
+  const bar = barred(session, "change");
+  return html`<div class="row" role="group" aria-label="What an operator can say">
+    ${offered.map((word) => html`<${ActionButton} key=${word} label=${SAID[word][0]} title="${SAID[word][0]}: ${shown.model}" why=${SAID[word][1]}
+      barred=${bar} danger=${["rollback", "suspend", "undo"].includes(word)}
+      act=${(reason) => post(ofModel(shown.model, `rollout/${word}`), { reason })} />`)}
+    ${start}
+    ${bar && html`<span class="quiet">${bar}</span>`}
+  </div>`;
+}
+
+/** What each arm did, by guardrail, with its 95 % confidence sequence; and the difference. */
+function Rates({ shown }) {
+  const { rows } = shown.evidence;
+  const most = Math.max(0.01, ...rows.flatMap((row) => [row.stable.high, row.canary.high].filter((each) => each < 1)), ...rows.flatMap((row) => [row.stable.mean, row.canary.mean]));
+  const columns = [
+    { name: "Guardrail", cell: (row) => words(row.guardrail) },
+    { name: "Both arms", cell: (row) => html`<${Interval} rates=${row.stable} most=${most} arm="stable" /><${Interval} rates=${row.canary} most=${most} arm="canary" />` },
+    { name: shown.from.arm, number: true, cell: (row) => html`<${Rate} of=${row.stable} />` },
+    { name: shown.to.arm, number: true, cell: (row) => html`<${Rate} of=${row.canary} />` },
+    { name: "Difference, points", number: true, cell: (row) => (row.stable.periods && row.canary.periods
+      ? html`${points(row.canary.mean - row.stable.mean)} <span class="quiet">${points(row.low)} … ${points(row.high)}</span>` : "–") },
+    { name: "Not evaluated", number: true, cell: (row) => `${share(row.not_evaluated[0])} / ${share(row.not_evaluated[1])}` },
+  ];
+  return html`<${Panel} title="Rates, with 95 % confidence sequences" aside="share of a unit's answers in a period; valid at any time">
+    <${Table} caption="Rates per guardrail and arm" columns=${columns} rows=${rows} /><//>`;
+}
+
+const Rate = ({ of }) => (of.periods ? html`${share(of.mean)} <span class="quiet">${share(of.low)} … ${share(of.high)}</span>` : "–");
+
+const Interval = ({ rates, most, arm }) => (rates.periods ? html`<div class="interval" aria-hidden="true">
+  <div class="span ${arm}" style=${{ left: `${(100 * rates.low) / most}%`, width: `${(100 * (Math.min(rates.high, most) - rates.low)) / most}%` }}></div>
+  <div class="dot ${arm}" style=${{ left: `${(100 * rates.mean) / most}%` }}></div></div>` : null);
+
+function Counted({ shown, model }) {
+  const { evidence } = shown;
+  const out = Object.entries(shown.left_out);
+  return html`<${Panel} title="What was counted">
+    <${Facts} of=${[
+      ["Units seen", `${count(evidence.units[0])} / ${count(evidence.units[1])}`, "First exposures since the last deal, stable / canary"],
+      ["Exchanges in this stage", `${count(shown.stage.exchanges[0])} / ${count(shown.stage.exchanges[1])}`, "stable / canary"],
+      ["Periods closed in it", `${count(shown.stage.closed[0])} / ${count(shown.stage.closed[1])}`, "stable / canary: what the evidence is made of"],
+      ["Harm budget", evidence.budget ? `${count(Math.round(evidence.budget_spent))} of ${count(evidence.budget)}` : "none set", "Harmful answers more than stable would have given; used up, the rollout stops"],
+      ["Split as dealt", evidence.mismatch >= evidence.mismatch_needs ? "no: mismatch" : `yes (E ${evalue(evidence.mismatch)})`, "Sample ratio: whether users arrive as the weights say"],
+    ]} />
+    ${out.length > 0 && html`<p>Left out: ${out.map(([why, many]) => `${count(many)} ${why}`).join(", ")}.</p>`}
+    <p><a href=${link("exchanges", { model, arm: shown.to.arm, finding: "violates" })}>The canary's flagged exchanges</a></p><//>`;
+}
+
+function Labels({ shown, model }) {
+  const found = shown.correction;
+  const arm = (each) => (each ? `${share(each.rate.value)} (${share(each.rate.low)} … ${share(each.rate.high)})` : "–");
+  return html`<${Panel} title="What people say of the classifiers" aside=${html`<a href=${link("review", { model })}>Label some</a>`}>
+    <p>${shown.labels}</p>
+    ${found?.veto && html`<${Notice}>${found.veto}<//>`}
+    ${found && html`<${Facts} of=${[
+      ["Labels", found.needed ? `${count(found.labels)} of about ${count(found.needed)}` : count(found.labels), "How many hold the difference against the margin"],
+      [`True rate, ${shown.from.arm}`, arm(found.stable), "What labels make of the classifiers' counts, 95 %"],
+      [`True rate, ${shown.to.arm}`, arm(found.canary), "What labels make of the classifiers' counts, 95 %"],
+    ]} />`}<//>`;
+}
+
+function Decisions({ model, rollout, canary, mark }) {
+  const found = useData(ofModel(model, `rollout/${rollout}/decisions`), mark);
+  const columns = [
+    { name: "When", cell: (row) => html`<${Time} at=${row.time} />` },
+    { name: "What", cell: (row) => html`<a href=${link(`decisions/${row.id}`, { model })}>${words(row.kind)}</a>` },
+    { name: "By", cell: (row) => row.actor },
+    { name: "Canary", number: true, cell: (row) => moved(row, canary) },
+    { name: "Why", text: true, cell: (row) => row.reason },
+  ];
+  return html`<${Panel} title="Decisions of this rollout"><${Loaded} of=${found} what="the decisions">${(page) => html`
+    <${Table} caption="Decisions, newest first" columns=${columns} rows=${page.decisions.slice().reverse()} />`}<//><//>`;
+}
+
+/** How a decision moved an arm. */
+function moved({ before, after }, arm) {
+  return before[arm] === after[arm] ? percent(after[arm]) : `${percent(before[arm] ?? 0)} → ${percent(after[arm])}`;
+}
+
+function History({ of }) {
+  const [open, setOpen] = useState(false);
+  if (!of.data || of.data.rollouts.length < 1) return null;
+  const columns = [
+    { name: "Started", cell: (row) => html`<${Time} at=${row.started} />` },
+    { name: "Ended as", cell: (row) => html`<${Badge} level=${LEVELS[row.status]}>${words(row.status)}${row.drill ? ", drill" : ""}<//>` },
+    { name: "Versions", cell: (row) => `${row.from_version} → ${row.to_version}` },
+    { name: "Plan", cell: (row) => row.preset },
+    { name: "Decisions", number: true, cell: (row) => count(row.decisions) },
+    { name: "Bundle", cell: (row) => html`<a href="/api/v1/rollouts/${row.id}/bundle" download>for the auditor</a>` },
+  ];
+  const { rollouts } = of.data;
+  return html`<${Panel} title="All rollouts">
+    <${Table} caption="Rollouts, newest first" columns=${columns} rows=${open ? rollouts : rollouts.slice(0, 5)} />
+    ${rollouts.length > 5 && !open && html`<button type="button" onClick=${() => setOpen(true)}>Show all ${rollouts.length}</button>`}<//>`;
+}

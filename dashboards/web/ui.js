@@ -1,0 +1,143 @@
+// The parts that pages are made of.
+import { html, useEffect, useId, useRef, useState } from "./react.js";
+import { ask } from "./api.js";
+import { local, utc } from "./format.js";
+
+const SHAPES = { ok: "✓", notice: "▲", bad: "■", none: "○" };
+const MEANS = { ok: "fine", notice: "look here", bad: "act", none: "nothing" };
+
+/** One of the three answers at the top: a shape and a word for its level, never a colour alone. */
+export const Lamp = ({ name, lamp }) => html`
+  <div class="lamp ${lamp.level}" role="group" aria-label=${name}>
+    <span class="shape" role="img" aria-label=${MEANS[lamp.level]}>${SHAPES[lamp.level]}</span>
+    <span class="what">${name}</span>
+    <span class="said">${lamp.said}</span>
+  </div>`;
+
+/** A word with a level's shape. */
+export const Badge = ({ level = "none", children }) => html`
+  <span class="badge ${level}"><span aria-hidden="true">${SHAPES[level]}</span> ${children}</span>`;
+
+/** Something to be read now; role alert for what went wrong. */
+export const Notice = ({ level = "notice", children }) => html`
+  <div class="notice ${level}" role=${level === "bad" ? "alert" : "status"}>${children}</div>`;
+
+/** A time as the person's clock shows it, UTC on hover. */
+export const Time = ({ at }) => (at ? html`<time datetime=${at} title=${utc(at)}>${local(at)}</time>` : "–");
+
+export const Empty = ({ title, children }) => html`<div class="empty"><h3>${title}</h3><p>${children}</p></div>`;
+
+/** What `useData` found: loading, failed, or `children(data)`; old data stays under a failure. */
+export function Loaded({ of, what, children }) {
+  if (of.loading) return html`<p class="quiet" role="status">Loading ${what} …</p>`;
+  const failed = of.error && html`<${Notice} level="bad">
+    <p><strong>${what} could not be read${of.data ? " again" : ""}.</strong> ${of.error.message}</p>
+    <button type="button" onClick=${of.reload}>Try again</button><//>`;
+  return html`${failed}${of.data && children(of.data)}`;
+}
+
+/** A titled part of a page. */
+export const Panel = ({ title, aside, children, id }) => html`
+  <section class="panel" aria-label=${title} id=${id}>
+    <header><h2>${title}</h2>${aside && html`<div class="aside">${aside}</div>`}</header>
+    ${children}
+  </section>`;
+
+/** Named numbers: [[name, value, hint], ...]. */
+export const Facts = ({ of }) => html`
+  <dl class="facts">${of.map(([name, value, hint]) => html`
+    <div title=${hint}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+
+/** Rows under columns {name, cell(row), number, text}. `key(row)` names a row; `caption` is for screen readers unless `shown`. */
+export const Table = ({ caption, columns, rows, shown, empty = "Nothing here." }) => html`
+  <div class="scroll" role="region" aria-label=${caption} tabindex="0"><table>
+    <caption class=${shown ? "" : "unseen"}>${caption}</caption>
+    <thead><tr>${columns.map((column) => html`<th scope="col" class=${column.number ? "number" : ""}>${column.name}</th>`)}</tr></thead>
+    <tbody>
+      ${rows.map((row) => html`<tr class=${row.mark || ""}>${columns.map((column) => html`
+        <td class=${column.number ? "number" : column.text ? "text" : ""}>${column.cell(row)}</td>`)}</tr>`)}
+      ${!rows.length && html`<tr><td colspan=${columns.length} class="quiet">${empty}</td></tr>`}
+    </tbody>
+  </table></div>`;
+
+/** A labelled choice. `options`: [value, words] pairs. */
+export function Choice({ label, value, options, onChange }) {
+  const id = useId();
+  return html`<span class="choice"><label for=${id}>${label}</label>
+    <select id=${id} value=${value} onChange=${(event) => onChange(event.target.value)}>
+      ${options.map(([key, words]) => html`<option value=${key} selected=${key === value}>${words}</option>`)}
+    </select></span>`;
+}
+
+/** Why somebody may not; empty: they may. */
+export function barred(session, right) {
+  if (!session || session.rights.includes(right)) return "";
+  const needs = { change: "an operator", text: "an auditor or an operator", audit: "an auditor or an operator" }[right];
+  return `Needs ${needs}: you are signed in as ${session.name} (${session.role}).`;
+}
+
+/**
+ * A button that asks for a reason before it acts. `why`: what will happen, in words. `barred`: why it can't be pressed now; it
+ * stays focusable and says so. `act(reason)` may throw Problem, which is shown in the dialog.
+ */
+export function ActionButton({ label, title, why, barred: bar = "", danger, act, children, ready = true }) {
+  const [open, setOpen] = useState(false);
+  const id = useId();
+  const press = () => !bar && setOpen(true);
+  return html`<span class="action">
+    <button type="button" class=${danger ? "danger" : ""} aria-disabled=${bar ? "true" : undefined} title=${bar}
+      aria-describedby=${bar ? id : undefined} onClick=${press}>${label}</button>
+    ${bar && html`<span class="unseen" id=${id}>${bar}</span>`}
+    ${open && html`<${Confirm} label=${label} title=${title || label} why=${why} danger=${danger} act=${act} ready=${ready}
+      close=${() => setOpen(false)}>${children}<//>`}
+  </span>`;
+}
+
+function Confirm({ label, title, why, danger, act, ready, close, children }) {
+  const [reason, setReason] = useState("");
+  const [state, setState] = useState({ busy: false, error: null });
+  const dialog = useRef(null);
+  const id = useId();
+  useEffect(() => dialog.current.showModal(), []);
+  const send = async (event) => {
+    event.preventDefault();
+    setState({ busy: true, error: null });
+    try {
+      await act(reason.trim());
+      close();
+    } catch (error) {
+      setState({ busy: false, error });
+    }
+  };
+  return html`<dialog ref=${dialog} onClose=${close} aria-labelledby="${id}t">
+    <form onSubmit=${send}>
+      <h2 id="${id}t">${title}</h2>
+      <p>${why}</p>
+      ${children}
+      <label for="${id}r">Reason (kept in the decision)</label>
+      <textarea id="${id}r" rows="2" required value=${reason} onInput=${(event) => setReason(event.target.value)}></textarea>
+      ${state.error && html`<${Notice} level="bad">${state.error.message}<//>`}
+      <div class="row">
+        <button type="submit" class=${danger ? "danger" : "main"} disabled=${state.busy || !ready || !reason.trim()}>
+          ${state.busy ? "Working …" : label}</button>
+        <button type="button" onClick=${() => dialog.current.close()}>Cancel</button>
+      </div>
+    </form>
+  </dialog>`;
+}
+
+/** A POST to the API as an action. */
+export const post = (path, body) => ask(path, { method: "POST", body });
+
+/** Text from outside: shown as it is, whatever it holds; long text is cut until somebody wants it whole. */
+export function Quoted({ text, most = 4000 }) {
+  const [whole, setWhole] = useState(false);
+  const cut = !whole && text.length > most;
+  return html`<pre class="quoted" dir="auto" tabindex="0">${visible(cut ? text.slice(0, most) : text)}</pre>
+    ${cut && html`<button type="button" onClick=${() => setWhole(true)}>Show all ${text.length.toLocaleString("en")} characters</button>`}`;
+}
+
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+
+/** Control, bidi and zero-width characters told as their code points, so that nothing looks like what it is not. */
+export const visible = (text) => text.replace(UNSEEN, (char) => `⟨U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
