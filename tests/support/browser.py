@@ -32,7 +32,7 @@ _LEFT_ALONE = "net::ERR_ABORTED"
 """Of a request that the page itself gave up, as each does with its stream when one leaves it."""
 _STATUS_TOLD_ANYWAY = "Failed to load resource: the server responded with a status of"
 _WATCH = """addEventListener("securitypolicyviolation", (event) => tellOfViolation(
-  `${event.effectiveDirective} forbids ${event.blockedURI}: ${event.sourceFile}:${event.lineNumber} ${event.sample}`));
+  `${event.effectiveDirective} forbids ${event.blockedURI} ${event.sample} in ${event.sourceFile}`));
 """
 _PAINTED = """() => new Promise((done) => new PerformanceObserver((list) => {
   for (const entry of list.getEntriesByName("first-contentful-paint")) done(entry.startTime);
@@ -67,13 +67,14 @@ class Visitor:
     """Somebody in front of `origin`, with a browser that knows nothing of others: no cookie, nothing cached.
 
     `noticed`: what must not be, a line each: what the console or the page calls an error, requests that fail, are
-    refused, or go elsewhere, and what the Content-Security-Policy forbids. `transferred`: bytes that came, with their
-    heads.
+    refused, or go elsewhere, and what the Content-Security-Policy forbids. `under_way`: requests that have not
+    ended, streams left out. `transferred`: bytes that came, with their heads.
     """
 
     def __init__(self, browser: Browser, origin: str, **options: Any) -> None:  # noqa: ANN401 - of new_context
         self.origin = origin
         self.noticed: list[str] = []
+        self.under_way: set[Request] = set()
         self.transferred = 0
         self._expected: list[str] = []
         size = {"width": WIDE[0], "height": WIDE[1]}
@@ -86,6 +87,7 @@ class Visitor:
         self.context.on("console", self._said)
         self.context.on("weberror", lambda error: self._notice(f"page error: {error.error}"))
         self.context.on("request", self._asked)
+        self.context.on("requestfinished", self._ended)
         self.context.on("requestfailed", self._failed)
         self.context.on("response", self._answered)
         self.page = self.context.new_page()
@@ -132,8 +134,14 @@ class Visitor:
         where = urlsplit(request.url)
         if where.scheme not in {"data", "blob"} and f"{where.scheme}://{where.netloc}" != self.origin:
             self._notice(f"request to elsewhere: {request.url}")
+        if request.resource_type != "eventsource":
+            self.under_way.add(request)
+
+    def _ended(self, request: Request) -> None:
+        self.under_way.discard(request)
 
     def _failed(self, request: Request) -> None:
+        self._ended(request)
         if request.failure != _LEFT_ALONE:
             self._notice(f"request failed: {request.method} {self._path(request)} {request.failure}")
 

@@ -39,16 +39,11 @@ def token(name: str) -> str:
 
 
 class DemoRun:
-    """`stack`: its `admin` speaks as the operator, ada."""
+    """`stack`: the gateway; its `admin` speaks as the operator, ada."""
 
     def __init__(self, stack: Stack, canary: ModelServer) -> None:
         self.stack = stack
         self._canary = canary
-
-    @property
-    def admin_url(self) -> str:
-        """Where the dashboard is."""
-        return f"http://127.0.0.1:{self.stack.admin_port}"
 
     @contextmanager
     def asking(self, traffic: Traffic = TRAFFIC, seed: int = _SEED) -> Iterator[Users]:
@@ -79,6 +74,12 @@ class DemoRun:
         shown: dict[str, Any] = self.stack.admin.get(f"/api/v1/models/{MODEL}/rollout").raise_for_status().json()
         return shown
 
+    def rolled_back(self) -> str:
+        """The id of the decision that rolled the newest rollout back."""
+        path = f"/api/v1/models/{MODEL}/rollout/{self.rollout()['id']}/decisions"
+        made = self.stack.admin.get(path).raise_for_status().json()["decisions"]
+        return next(str(each["id"]) for each in reversed(made) if each["kind"] == "roll_back")
+
     def await_status(self, status: str, seconds: float = 90) -> None:
         """Until evidence has brought the rollout there."""
         until(lambda: self.rollout()["status"] == status, seconds, f"the rollout is {status}", 0.2)
@@ -92,22 +93,27 @@ class DemoRun:
         return weights["canary"]
 
 
-@contextmanager
-def demo_run(folder: Path, **more: object) -> Iterator[DemoRun]:
-    """A gateway with tokens for PEOPLE, over what `folder` has of an earlier one; `more`: further configuration."""
+def guarded(folder: Path, arms: dict[str, Any], **more: Any) -> Stack:  # noqa: ANN401 - Stack's own
+    """A gateway for MODEL with tokens for PEOPLE, not started yet; `more`: further configuration."""
     for name in PEOPLE:
         (folder / f"{name}.hash").write_text(hashed(token(name)))
         (folder / f"{name}.token").write_text(token(name))
     tokens = [{"name": name, "role": role, "file": f"{name}.hash"} for name, role in PEOPLE.items()]
+    models = {MODEL: {"unit": ["header:x-user-id"], "arms": arms}}
+    stack = Stack(folder, models, admin_tokens=tokens, expose_arm=True, **more)
+    stack.admin.headers["authorization"] = f"Bearer {token('ada')}"
+    return stack
+
+
+@contextmanager
+def demo_run(folder: Path) -> Iterator[DemoRun]:
+    """A gateway between the demo's models and its users, over what `folder` has of an earlier one."""
     with simulated("simulated-stable", "simulated-canary", behaviour=STABLE) as (stable, canary):
         arms = {
             "stable": {"endpoints": [stable.url], "version": "demo-1"},
             "canary": {"endpoints": [canary.url], "version": "demo-2"},
         }
-        models = {MODEL: {"unit": ["header:x-user-id"], "arms": arms}}
-        stack = Stack(folder, models, admin_tokens=tokens, expose_arm=True, **more)
-        stack.admin.headers["authorization"] = f"Bearer {token('ada')}"
-        with stack:
+        with guarded(folder, arms) as stack:
             yield DemoRun(stack, canary)
 
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page
 from tests.support.browser import Visitor, axe, chromium
 from tests.support.components import ComponentUse
 from tests.support.demorun import DemoRun, demo_run, play, token
+from tests.support.stack import Stack
 
 Welcome = Callable[..., Visitor]
 
@@ -72,14 +73,14 @@ def _copy(played: Path, folder: Path) -> Path:
 
 @pytest.fixture
 def welcome(browser: Browser) -> Iterator[Welcome]:
-    """`welcome(run, "ada")`: a visitor of the run's admin port, signed in as that one; without a name, as nobody.
+    """`welcome(stack, "ada")`: a visitor of its admin port, signed in as that one; without a name, as nobody.
 
     Further options are those of Playwright's `new_context`. At the end none of them may have noticed anything bad.
     """
     visitors: list[Visitor] = []
 
-    def come(run: DemoRun, name: str = "", **options: object) -> Visitor:
-        visitors.append(Visitor(browser, run.admin_url, **options))
+    def come(stack: Stack, name: str = "", **options: object) -> Visitor:
+        visitors.append(Visitor(browser, stack.admin_url, **options))
         if name:
             visitors[-1].sign_in(token(name))
         return visitors[-1]
