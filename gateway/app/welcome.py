@@ -14,6 +14,7 @@ def banner(settings: Settings, data_port: str, admin_port: str, table: RoutingTa
     scheme = "https" if settings.tls else "http"
     yield f"tipstaff {__version__}"
     yield f"  clients  {scheme}://{data_port}/v1"
+    yield f"  page     http://{admin_port}/dashboard/"
     yield f"  admin    http://{admin_port}/api/v1/status   /metrics   /docs"
     yield f"  data     {settings.data}"
     if (kafka := settings.events.kafka) is not None:

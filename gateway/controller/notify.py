@@ -119,8 +119,11 @@ class Notifier:
         return written(decision, form, head, self._link(decision))
 
     def _link(self, decision: Told) -> str:
-        page = "levels" if isinstance(decision, LevelAlarm) else f"decisions/{quote(decision.id)}"
-        return f"{self._public_url}/api/v1/{page}" if self._public_url else ""
+        """The dashboard's page of it; it says all that the API does, to people."""
+        alarm = isinstance(decision, LevelAlarm)
+        page = "violations" if alarm else f"decisions/{quote(decision.id)}"
+        shown = f"{page}?model={quote(decision.model, safe='')}"
+        return f"{self._public_url}/dashboard/{shown}" if self._public_url else ""
 
 
 class _Failed(Exception):

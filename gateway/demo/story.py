@@ -132,6 +132,7 @@ class _Demo:
         return SimulatedFleet(self._clock, self._options.seed, self._canary)
 
     def _addresses(self, gateway: GatewayProcess) -> None:
+        self.teller.say(f"watch it in a browser: {gateway.admin_url}/dashboard/")
         self.teller.say(f"clients: {gateway.url}/v1   admin: {gateway.admin_url}/docs and /metrics")
 
     async def _ended(self, gateway: GatewayProcess) -> list[str]:

@@ -16,6 +16,7 @@ export default function Rollout({ model, live, session }) {
   const rollout = of?.rollout;
   const path = rollout ? ofModel(model, "rollout") : null;
   const found = useData(path, `${live?.marks.rollout} ${live?.marks.labels}`);
+  const decided = useData(rollout ? ofModel(model, `rollout/${rollout.id}/decisions`) : null, live?.marks.decisions);
   const history = useData(model ? ofModel(model, "rollout/history") : null, live?.marks.decisions);
   if (!live) return html`<p class="quiet" role="status">Loading …</p>`;
   if (!of) return html`<${Empty} title="No such model">${model || "None"} is not among the configured models.<//>`;
@@ -26,20 +27,21 @@ export default function Rollout({ model, live, session }) {
       <${Empty} title="No rollout has run yet">A rollout gives a new arm its first users, watches what it says, and goes on or back by
         evidence. ${start}<//>`}
     ${rollout && html`<${Loaded} of=${found} what="the rollout">${(shown) => html`
-      <${Now} of=${of} shown=${shown} session=${session} start=${start} />
+      <${Now} of=${of} shown=${shown} decided=${decided} session=${session} start=${start} />
       <${EvidenceCharts} model=${model} shown=${shown} mark=${live.marks.rollout} />
       <${Rates} shown=${shown} />
       <div class="grid">
         <${Counted} shown=${shown} model=${model} />
         <${Labels} shown=${shown} model=${model} />
       </div>
-      <${Decisions} model=${model} rollout=${shown.id} canary=${shown.to.arm} mark=${live.marks.decisions} />`}<//>`}
+      <${Decisions} model=${model} of=${decided} canary=${shown.to.arm} />`}<//>`}
     <${History} of=${history} />`;
 }
 
 /** The first thing to see: the split, the stage, and what may be said now. */
-function Now({ of, shown, session, start }) {
+function Now({ of, shown, decided, session, start }) {
   const ended = ENDED.includes(shown.status);
+  const last = decided.data?.decisions.findLast((each) => each.kind !== "wait");
   return html`<section class="panel" aria-label="Now">
     <header><h2><${Badge} level=${LEVELS[shown.status]}>${words(shown.status)}<//>
       ${" "}${shown.from.arm} ${shown.from.version} → ${shown.to.arm} ${shown.to.version}
@@ -49,7 +51,9 @@ function Now({ of, shown, session, start }) {
       never evidence, and ends where it began.<//>`}
     <${Buckets} arms=${of.arms} stages=${shown.stages} canary=${shown.to.arm} />
     ${!ended && html`<${Ladder} shown=${shown} />`}
-    <p><strong>${ended ? "Ended" : "Now"}:</strong> ${shown.why}</p>
+    ${last && html`<p><strong>${words(last.kind)}</strong> <${Time} at=${last.time} /> by ${last.actor}: ${last.reason}${" "}
+      <a href=${link(`decisions/${last.id}`, { model: of.model })}>why</a></p>`}
+    ${!ended && html`<p><strong>Now:</strong> ${shown.why}</p>`}
     ${shown.left.length > 0 && html`<ul>${shown.left.map((left) => html`<li>${left.said}${left.seconds !== null
       ? html` <span class="quiet">(about ${duration(left.seconds)})</span>` : ""}</li>`)}</ul>`}
     ${!ended && html`<${Facts} of=${[
@@ -161,8 +165,7 @@ function Labels({ shown, model }) {
     ]} />`}<//>`;
 }
 
-function Decisions({ model, rollout, canary, mark }) {
-  const found = useData(ofModel(model, `rollout/${rollout}/decisions`), mark);
+function Decisions({ model, of, canary }) {
   const columns = [
     { name: "When", cell: (row) => html`<${Time} at=${row.time} />` },
     { name: "What", cell: (row) => html`<a href=${link(`decisions/${row.id}`, { model })}>${words(row.kind)}</a>` },
@@ -170,7 +173,7 @@ function Decisions({ model, rollout, canary, mark }) {
     { name: "Canary", number: true, cell: (row) => moved(row, canary) },
     { name: "Why", text: true, cell: (row) => row.reason },
   ];
-  return html`<${Panel} title="Decisions of this rollout"><${Loaded} of=${found} what="the decisions">${(page) => html`
+  return html`<${Panel} title="Decisions of this rollout"><${Loaded} of=${of} what="the decisions">${(page) => html`
     <${Table} caption="Decisions, newest first" columns=${columns} rows=${page.decisions.slice().reverse()} />`}<//><//>`;
 }
 

@@ -124,7 +124,7 @@ def test_a_decision_arrives_with_its_weights_a_link_and_the_head(site: Site, met
     assert body["kind"] == "roll_back"
     assert body["before"] == {"stable": 90.0, "canary": 10.0}
     assert body["after"] == {"stable": 100.0, "canary": 0.0}
-    assert body["link"] == "https://tipstaff.example.org/api/v1/decisions/r1-4"
+    assert body["link"] == "https://tipstaff.example.org/dashboard/decisions/r1-4?model=assistant"
     assert body["head"] == HEAD
 
 
