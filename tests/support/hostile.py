@@ -20,11 +20,14 @@ LONG = "0123456789abcdef " * 62_500
 """A million characters and a few."""
 BROKEN = b"caf\xc3 \xff\xfe\xed\xa0\x80 \xf0\x9f\x92 end"
 """No UTF-8."""
+HALVES = "one half of a pair: \ud83d, the other: \udca9"
+"""Text that no UTF-8 can say, which JSON can."""
 ANSWERS: Mapping[str, bytes] = {
     "scripts": json.dumps(SCRIPTS).encode(),
     "bidi controls": json.dumps(BIDI).encode(),
     "terminal escapes": json.dumps(TERMINAL).encode(),
     "a million characters": json.dumps(LONG).encode(),
+    "halves of pairs": json.dumps(HALVES).encode(),
     "broken UTF-8": b'"%b"' % BROKEN,
 }
 """What a question must hold, and the answer's content as JSON has it."""
