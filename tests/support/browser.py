@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 
 FLAGS = (
     "--no-sandbox",
@@ -25,7 +25,7 @@ FLAGS = (
     "--disable-sync",
 )
 PATIENCE_MS = 10_000
-"""How long a locator waits: the tests' machine has two cores, and a gateway with its models on them."""
+"""How long is waited for what is expected of a page: its gateway and the models share two cores with it."""
 WIDE, PHONE = (1280, 900), (375, 812)
 """Width and height, CSS pixels."""
 _LEFT_ALONE = "net::ERR_ABORTED"
@@ -50,6 +50,7 @@ _AXE = "async () => (await axe.run(document, {resultTypes: ['violations']})).vio
 @contextmanager
 def chromium(program: Path) -> Iterator[tuple[Browser, set[int]]]:
     """One with a profile of its own, and the session leaders among its processes (for `lasting_processes`)."""
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         before = _children()
         browser = playwright.chromium.launch(executable_path=program, headless=True, args=FLAGS)

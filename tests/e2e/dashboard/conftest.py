@@ -52,44 +52,71 @@ def finished(
         yield run
 
 
+class Visitors:
+    """Whoever came in one test."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._here: list[Visitor] = []
+        self._all: list[Visitor] = []
+
+    def come(self, stack: Stack, name: str = "", **options: object) -> Visitor:
+        """Somebody new; see `welcome`."""
+        visitor = Visitor(self._browser, stack.admin_url, **options)
+        self._here.append(visitor)
+        self._all.append(visitor)
+        if name:
+            visitor.sign_in(token(name))
+        return visitor
+
+    def leave(self) -> None:
+        """All go, before a gateway does: what they miss then is no page's fault."""
+        while self._here:
+            self._here.pop().close()
+
+    def assert_clean(self) -> None:
+        """None of them noticed anything bad."""
+        for visitor in self._all:
+            visitor.assert_clean()
+
+
 @pytest.fixture
-def own_finished(played: Path, tmp_path: Path) -> Iterator[DemoRun]:
+def visitors(browser: Browser) -> Iterator[Visitors]:
+    """Nobody yet; at the end none of them may have noticed anything bad."""
+    visitors = Visitors(browser)
+    yield visitors
+    visitors.leave()
+    visitors.assert_clean()
+
+
+@pytest.fixture
+def welcome(visitors: Visitors) -> Welcome:
+    """`welcome(stack, "ada")`: a visitor of its admin port, signed in as that one; without a name, as nobody.
+
+    Further options are those of Playwright's `new_context`.
+    """
+    return visitors.come
+
+
+@pytest.fixture
+def own_finished(played: Path, tmp_path: Path, visitors: Visitors) -> Iterator[DemoRun]:
     """A gateway over a copy of it, for one test that changes something."""
     with demo_run(_copy(played, tmp_path / "gateway")) as run:
         yield run
+        visitors.leave()
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[DemoRun]:
+def running(tmp_path: Path, visitors: Visitors) -> Iterator[DemoRun]:
     """A gateway of one's own, nothing asked or started yet: `asking`, `start` and `turn` are the test's to call."""
     with demo_run(tmp_path) as run:
         yield run
+        visitors.leave()
 
 
 def _copy(played: Path, folder: Path) -> Path:
     shutil.copytree(played / "data", folder / "data")
     return folder
-
-
-@pytest.fixture
-def welcome(browser: Browser) -> Iterator[Welcome]:
-    """`welcome(stack, "ada")`: a visitor of its admin port, signed in as that one; without a name, as nobody.
-
-    Further options are those of Playwright's `new_context`. At the end none of them may have noticed anything bad.
-    """
-    visitors: list[Visitor] = []
-
-    def come(stack: Stack, name: str = "", **options: object) -> Visitor:
-        visitors.append(Visitor(browser, stack.admin_url, **options))
-        if name:
-            visitors[-1].sign_in(token(name))
-        return visitors[-1]
-
-    yield come
-    for visitor in visitors:
-        visitor.close()
-    for visitor in visitors:
-        visitor.assert_clean()
 
 
 @pytest.fixture

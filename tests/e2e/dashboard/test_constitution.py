@@ -29,7 +29,7 @@ def _without(principle: str) -> str:
 
 def _most_violated(run: DemoRun) -> str:
     flagged = run.stack.exchanges(model=MODEL, finding="violates")
-    found = [principle for each in flagged for principle in each["violated"]]
+    found: list[str] = [principle for each in flagged for principle in each["violated"]]
     return max(set(found), key=found.count)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.dashboard.conftest import Welcome
 from tests.e2e.dashboard.places import PLACES, address, arrive, go
@@ -102,3 +102,19 @@ def test_a_page_is_the_same_by_link_by_reload_and_by_way_back(welcome: Welcome, 
     visitor.page.go_back()
     arrive(visitor)
     expect(heading).to_contain_text("Rollout")
+
+
+def test_what_matters_first_stands_first(welcome: Welcome, finished: DemoRun) -> None:
+    """Whichever of the API's answers comes first."""
+    visitor = welcome(finished.stack, "ada")
+    visitor.page.route("**/api/v1/models/*/rollout", _late)
+    go(visitor, address("rollout", finished))
+    expect(visitor.page.locator("main section").first).to_have_accessible_name("Now")
+    expect(visitor.page.locator("main section").last).to_have_accessible_name("All rollouts")
+
+
+def _late(route: Route) -> None:
+    """After the answer to another request has come, of which the page has many."""
+    with route.request.frame.page.expect_response("**/rollout/history"):
+        pass
+    route.continue_()
