@@ -72,6 +72,11 @@ function Plot({ title, times, lines, format, low, high, bands, marks, height }) 
   return html`<div class="plot" ref=${place} role="img" aria-label=${`${title}: ${said(lines, format)}`}></div>`;
 }
 
+const missing = (value) => value === null || value === undefined;
+
+/** A value between two gaps has no line: it needs a point. */
+const alone = (value, at, all) => !missing(value) && missing(all[at - 1]) && missing(all[at + 1]);
+
 /** The newest value of each line, for whoever can't see the picture. */
 function said(lines, format) {
   return lines.map((line) => {
@@ -98,7 +103,7 @@ function options(width, height, { lines, format, low, high, bands }) {
       stroke: colour(line.colour),
       width: line.thin ? 0 : 2,
       dash: DASHES[line.dash] || [],
-      points: { show: line.values.filter((each) => each !== null).length === 1 },
+      points: { show: (plot, at) => plot.data[at].some(alone) },
       spanGaps: Boolean(line.bridged),
     }))],
   };
