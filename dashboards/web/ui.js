@@ -1,7 +1,7 @@
 // The parts that pages are made of.
 import { html, useEffect, useId, useRef, useState } from "./react.js";
 import { ask } from "./api.js";
-import { local, utc } from "./format.js";
+import { count, local, utc } from "./format.js";
 
 const SHAPES = { ok: "✓", notice: "▲", bad: "■", none: "○" };
 const MEANS = { ok: "fine", notice: "look here", bad: "act", none: "nothing" };
@@ -48,13 +48,13 @@ export const Facts = ({ of }) => html`
   <dl class="facts">${of.map(([name, value, hint]) => html`
     <div title=${hint}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
-/** Rows under columns {name, cell(row), number}. `key(row)` names a row; `caption` is for screen readers unless `shown`. */
+/** Rows under columns {name, cell(row), number}; a row's `id` keeps its place. `caption` is for screen readers unless `shown`. */
 export const Table = ({ caption, columns, rows, shown, empty = "Nothing here." }) => html`
   <div class="scroll" role="region" aria-label=${caption} tabindex="0"><table>
     <caption class=${shown ? "" : "unseen"}>${caption}</caption>
     <thead><tr>${columns.map((column) => html`<th scope="col" class=${column.number ? "number" : ""}>${column.name}</th>`)}</tr></thead>
     <tbody>
-      ${rows.map((row) => html`<tr class=${row.mark || ""}>${columns.map((column) => html`
+      ${rows.map((row) => html`<tr key=${row.id} class=${row.mark || ""}>${columns.map((column) => html`
         <td class=${column.number ? "number" : ""}>${column.cell(row)}</td>`)}</tr>`)}
       ${!rows.length && html`<tr><td colspan=${columns.length} class="quiet">${empty}</td></tr>`}
     </tbody>
@@ -129,15 +129,47 @@ function Confirm({ label, title, why, danger, act, ready, close, children }) {
 /** A POST to the API as an action. */
 export const post = (path, body) => ask(path, { method: "POST", body });
 
-/** Text from outside: shown as it is, whatever it holds; long text is cut until somebody wants it whole. */
-export function Quoted({ text, most = 4000 }) {
-  const [whole, setWhole] = useState(false);
-  const cut = !whole && text.length > most;
-  return html`<pre class="quoted" dir="auto" tabindex="0">${visible(cut ? text.slice(0, most) : text)}</pre>
-    ${cut && html`<button type="button" onClick=${() => setWhole(true)}>Show all ${text.length.toLocaleString("en")} characters</button>`}`;
+const MORE = 10;
+
+/**
+ * Text from outside: shown as it is, whatever it holds; long text in steps, so that a megabyte does not stop the page.
+ * `span`: [start, end] of what is marked; where it lies far inside, the first step begins before it.
+ */
+export function Quoted({ text, most = 4000, span = null, kind = "" }) {
+  const [length, setLength] = useState(most);
+  const from = span && span[1] > length ? Math.max(0, Math.min(span[0] - Math.floor(length / 2), text.length - length)) : 0;
+  const to = Math.min(text.length, from + length);
+  const edges = span ? [from, Math.min(span[0], to), Math.min(span[1], to), to] : [from, from, from, to];
+  const [before, marked, after] = [0, 1, 2].map((part) => visible(text.slice(edges[part], edges[part + 1])));
+  return html`<pre class="quoted ${kind}" dir="auto" tabindex="0">${from > 0 && "… "}${before}${marked && html`<mark>${marked}</mark>`}${after}${to < text.length && " …"}</pre>
+    ${to - from < text.length && html`<button type="button" class="small" onClick=${() => setLength(length * MORE)}>Show more: these are
+      ${" "}${count(to - from)} of ${count(text.length)} characters</button>`}`;
 }
 
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 
 /** Control, bidi and zero-width characters told as their code points, so that nothing looks like what it is not. */
 export const visible = (text) => text.replace(UNSEEN, (char) => `⟨U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+
+export const SEVERITIES = ["low", "medium", "high", "critical"];
+const GRAVE = { critical: "bad", high: "bad", medium: "notice", low: "none" };
+
+/** How grave it is; a dash where nothing was found. */
+export const Severity = ({ of }) => (of ? html`<${Badge} level=${GRAVE[of]}>${of}<//>` : "–");
+
+/** Single keys: useKeys({1: act, z: back}). They wait while somebody types, chooses or confirms, or when `on` is false. */
+export function useKeys(keys, on = true) {
+  const current = useRef(keys);
+  current.current = on ? keys : {};
+  useEffect(() => {
+    const pressed = (event) => {
+      const act = current.current[event.key.toLowerCase()];
+      const other = event.ctrlKey || event.metaKey || event.altKey || event.repeat;
+      if (!act || other || event.target.closest?.("input:not([type=checkbox]), textarea, select, dialog")) return;
+      event.preventDefault();
+      act();
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, []);
+}
