@@ -94,7 +94,7 @@ function options(width, height, { lines, format, low, high, bands }) {
     cursor: { y: false, drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range: (_, least, most) => bounds(least, most, low, high) } },
     axes: [
-      { ...axis, font: "11px system-ui", size: 28 },
+      { ...axis, font: "11px system-ui", size: 28, space: 64, values: (_, ticks, at, space, step) => ticks.map((tick) => clock(tick, step)) },
       { ...axis, font: "11px system-ui", size: 56, values: (_, ticks) => ticks.map(format) },
     ],
     bands: bands.map((band) => ({ series: band.series, fill: `${colour(band.colour)}22` })),
@@ -107,6 +107,13 @@ function options(width, height, { lines, format, low, high, bands }) {
       spanGaps: Boolean(line.bridged),
     }))],
   };
+}
+
+/** A tick as the person's clock shows it, as fine as the step between ticks (seconds) needs. */
+function clock(tick, step) {
+  const at = new Date(tick * 1000);
+  const day = step >= 86_400 || (step >= 3600 && !at.getHours());
+  return day ? at.toLocaleDateString("en-CA").slice(5) : at.toLocaleTimeString("en-GB").slice(0, step < 60 ? 8 : 5);
 }
 
 function bounds(least, most, low, high) {
