@@ -25,7 +25,7 @@ export const Notice = ({ level = "notice", children }) => html`
 /** A time as the person's clock shows it, UTC on hover. */
 export const Time = ({ at }) => (at ? html`<time datetime=${at} title=${utc(at)}>${local(at)}</time>` : "–");
 
-export const Empty = ({ title, children }) => html`<div class="empty"><h3>${title}</h3><p>${children}</p></div>`;
+export const Empty = ({ title, children }) => html`<div class="empty"><h2>${title}</h2><p>${children}</p></div>`;
 
 /** What `useData` found: loading, failed, or `children(data)`; old data stays under a failure. */
 export function Loaded({ of, what, children }) {
@@ -129,21 +129,20 @@ function Confirm({ label, title, why, danger, act, ready, close, children }) {
 /** A POST to the API as an action. */
 export const post = (path, body) => ask(path, { method: "POST", body });
 
-const MORE = 10;
-
 /**
- * Text from outside: shown as it is, whatever it holds; long text in steps, so that a megabyte does not stop the page.
- * `span`: [start, end] of what is marked; where it lies far inside, the first step begins before it.
+ * Text from outside: shown as it is, whatever it holds; long text `most` characters at a time, so that a megabyte does not stop
+ * the page. `span`: [start, end] of what is marked, where the reading begins.
  */
-export function Quoted({ text, most = 4000, span = null, kind = "" }) {
-  const [length, setLength] = useState(most);
-  const from = span && span[1] > length ? Math.max(0, Math.min(span[0] - Math.floor(length / 2), text.length - length)) : 0;
-  const to = Math.min(text.length, from + length);
-  const edges = span ? [from, Math.min(span[0], to), Math.min(span[1], to), to] : [from, from, from, to];
-  const [before, marked, after] = [0, 1, 2].map((part) => visible(text.slice(edges[part], edges[part + 1])));
-  return html`<pre class="quoted ${kind}" dir="auto" tabindex="0">${from > 0 && "… "}${before}${marked && html`<mark>${marked}</mark>`}${after}${to < text.length && " …"}</pre>
-    ${to - from < text.length && html`<button type="button" class="small" onClick=${() => setLength(length * MORE)}>Show more: these are
-      ${" "}${count(to - from)} of ${count(text.length)} characters</button>`}`;
+export function Quoted({ text, most = 10_000, span = null, kind = "" }) {
+  const [at, setAt] = useState(span ? Math.floor(span[0] / most) : 0);
+  const [from, to] = [at * most, Math.min(text.length, (at + 1) * most)];
+  const within = (place) => Math.max(from, Math.min(place, to));
+  const [start, end] = span ? span.map(within) : [to, to];
+  const turn = (step, name, off) => html`<button type="button" class="small" disabled=${off} onClick=${() => setAt(at + step)}>${name}</button>`;
+  return html`<pre class="quoted ${kind}" dir="auto" tabindex="0">${visible(text.slice(from, start))}${end > start
+      && html`<mark>${visible(text.slice(start, end))}</mark>`}${visible(text.slice(end, to))}</pre>
+    ${text.length > most && html`<div class="row">${turn(-1, "Before", !at)}${turn(1, "After", to === text.length)}
+      <span class="quiet" role="status">characters ${count(from + 1)} to ${count(to)} of ${count(text.length)}</span></div>`}`;
 }
 
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
