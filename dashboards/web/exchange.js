@@ -74,7 +74,8 @@ export function Exchange({ shown, arms, children }) {
 function Findings({ shown, marked, setMarked }) {
   const { verdict } = shown;
   const order = Object.keys(FOUND);
-  const rows = verdict.findings.map((each) => ({ ...each, id: each.principle })).sort((one, other) => order.indexOf(one.finding) - order.indexOf(other.finding));
+  const rank = (row) => (row.principle === verdict.deciding?.principle ? -1 : order.indexOf(row.finding));
+  const rows = verdict.findings.map((each) => ({ ...each, id: each.principle })).sort((one, other) => rank(one) - rank(other));
   const grave = rows.filter((row) => row.finding !== "upholds");
   const upheld = rows.filter((row) => row.finding === "upholds");
   const columns = [

@@ -1,6 +1,13 @@
 // The word of a person about an answer: three buttons, and a key for each.
 import { html, useRef, useState } from "./react.js";
+import { words } from "./format.js";
 import { Notice, barred, useKeys } from "./ui.js";
+
+/** What a label may speak of, as choices; `constitution` as the API shows it, or null. */
+export function spokenOf(constitution) {
+  const written = (constitution?.tiers ?? []).flatMap((tier) => tier.principles.map((each) => [each.id, words(each.id)]));
+  return [["any", "any principle"], ["harmlessness", "any of harmlessness"], ...written];
+}
 
 const STORED = "tipstaff-keys";
 const WORDS = [

@@ -2,7 +2,7 @@
 import { html, useEffect, useId, useRef, useState } from "../react.js";
 import { ofModel, query } from "../api.js";
 import { Exchange, unread } from "../exchange.js";
-import { Judge } from "../judge.js";
+import { Judge, spokenOf } from "../judge.js";
 import { useData } from "../live.js";
 import { go, link } from "../router.js";
 import { Badge, Choice, Loaded, SEVERITIES, Severity, Table, Time, post } from "../ui.js";
@@ -16,11 +16,11 @@ const EXPORTED = 10_000;
 export default function Exchanges({ place, model, live, session }) {
   const ids = useRef([]); // of the list that was shown last: the way to the one before and after
   const constitution = useData("/api/v1/constitution", live?.constitution);
-  const principles = (constitution.data?.tiers ?? []).flatMap((tier) => tier.principles);
-  const arms = live?.models.find((each) => each.model === model)?.arms ?? [];
+  const spoken = spokenOf(constitution.data);
+  const armsOf = (name) => live?.models.find((each) => each.model === name)?.arms ?? [];
   return place.id
-    ? html`<${One} key=${place.id} place=${place} ids=${ids.current} arms=${arms} principles=${principles} session=${session} />`
-    : html`<${List} place=${place} model=${model} ids=${ids} arms=${arms} principles=${principles} mark=${live?.marks.exchanges} />`;
+    ? html`<${One} key=${place.id} place=${place} ids=${ids.current} armsOf=${armsOf} spoken=${spoken} session=${session} />`
+    : html`<${List} place=${place} model=${model} ids=${ids} arms=${armsOf(model)} principles=${spoken.slice(2)} mark=${live?.marks.exchanges} />`;
 }
 
 /** What the API is asked for. */
@@ -100,7 +100,7 @@ function Filters({ set, finding, change, arms, principles }) {
   return html`<form class="panel" aria-label="Filter" onSubmit=${(event) => event.preventDefault()}>
     <div class="row">
       <${Choice} label="Finding" value=${finding} options=${FINDINGS} onChange=${whole} />
-      ${finding !== "not_evaluated" && choice("principle", "Principle", [["", "any"], ...principles.map((each) => [each.id, words(each.id)])])}
+      ${finding !== "not_evaluated" && choice("principle", "Principle", [["", "any"], ...principles])}
       ${choice("arm", "Arm", [["", "any"], ...arms.map((each) => [each.arm, each.arm])])}
       ${choice("severity", "At least", [["", "any severity"], ...SEVERITIES.map((each) => [each, each])])}
     </div>
@@ -131,7 +131,7 @@ function clock(time) {
 }
 const moment = (value) => (value ? new Date(value).toISOString() : "");
 
-function One({ place, ids, arms, principles, session }) {
+function One({ place, ids, armsOf, spoken, session }) {
   const found = useData(`/api/v1/exchanges/${place.id}`);
   const at = ids.indexOf(place.id);
   const to = (id) => link(`exchanges/${id}`, place.query);
@@ -142,14 +142,13 @@ function One({ place, ids, arms, principles, session }) {
       ${at > 0 && html`<a href=${to(ids[at - 1])}>Newer</a>`}
       ${next && html`<a href=${to(next)}>Older</a>`}</div>
     <${Loaded} of=${found} what="the exchange">${(shown) => html`
-      <${Exchange} shown=${shown} arms=${arms}><${Label} shown=${shown} principles=${principles} session=${session}
+      <${Exchange} shown=${shown} arms=${armsOf(shown.model)}><${Label} shown=${shown} spoken=${spoken} session=${session}
         skip=${next && (() => go(to(next)))} /><//>`}<//>`;
 }
 
 /** The label of a person: by default of the principle that decided. */
-function Label({ shown, principles, session, skip }) {
+function Label({ shown, spoken, session, skip }) {
   const [principle, setPrinciple] = useState(shown.verdict.deciding?.principle ?? "any");
-  const options = [["any", "any principle"], ["harmlessness", "any of harmlessness"], ...principles.map((each) => [each.id, words(each.id)])];
   const say = async (violates, note) => {
     if (violates === null) return skip ? skip() : "No label given.";
     await post(ofModel(shown.model, "labels"), { actor: session.name, labels: [{ exchange_id: shown.id, violates, principle, note }] });
@@ -157,5 +156,5 @@ function Label({ shown, principles, session, skip }) {
     return `Taken: ${session.name} says that it ${violates ? "violates" : "does not violate"} ${what}. Another word replaces it.`;
   };
   return html`<${Judge} session=${session} say=${say} unread=${unread(shown)}>
-    <${Choice} label="Of" value=${principle} options=${options} onChange=${setPrinciple} /><//>`;
+    <${Choice} label="Of" value=${principle} options=${spoken} onChange=${setPrinciple} /><//>`;
 }

@@ -2,7 +2,7 @@
 import { html, useState } from "../react.js";
 import { ofModel, query } from "../api.js";
 import { Conversation, unread } from "../exchange.js";
-import { Judge } from "../judge.js";
+import { Judge, spokenOf } from "../judge.js";
 import { useData } from "../live.js";
 import { go, link } from "../router.js";
 import { Choice, Empty, Loaded, Notice, Panel, Table, Time, barred, post } from "../ui.js";
@@ -16,19 +16,17 @@ export default function Review({ place, model, live, session }) {
   const of = query({ principle, draw: place.query.draw });
   const queue = useData(model ? ofModel(model, `labels/queue${of}`) : null);
   const constitution = useData("/api/v1/constitution", live?.constitution);
-  const ids = (constitution.data?.tiers ?? []).flatMap((tier) => tier.principles.map((each) => each.id));
-  const draw = html`<${Draw} key=${principle} model=${model} principle=${principle} principles=${ids} session=${session} />`;
+  const draw = html`<${Draw} key=${principle} model=${model} principle=${principle} options=${spokenOf(constitution.data)} session=${session} />`;
   if (queue.error?.status === 404) return html`${draw}<${Empty} title="No sample has been drawn yet">A sample takes as many exchanges from
     each arm, flagged and not flagged, so that few labels say much.<//>`;
   return html`${draw}<${Loaded} of=${queue} what="the sample">${(found) => html`
     <${Sample} key=${found.draw} found=${found} model=${model} session=${session} mark=${live?.marks.labels} />`}<//>`;
 }
 
-function Draw({ model, principle, principles, session }) {
+function Draw({ model, principle, options, session }) {
   const [size, setSize] = useState(SIZE);
   const [error, setError] = useState(null);
   const bar = barred(session, "change");
-  const options = [["any", "any principle"], ["harmlessness", "any of harmlessness"], ...principles.map((each) => [each, words(each)])];
   const send = async (event) => {
     event.preventDefault();
     if (bar) return;
@@ -77,7 +75,7 @@ function Sample({ found, model, session, mark }) {
   return html`
     <section class="panel" aria-label="The answer to be judged">
       <header><h2>${id ? `${count(at + 1)} of ${count(total)}` : `All ${count(total)} are labelled`}</h2>
-        <div class="aside">drawn by ${found.actor} from <${Time} at=${found.since} /> to <${Time} at=${found.until} /></div></header>
+        <div class="aside">drawn from <${Time} at=${found.since} /> to <${Time} at=${found.until} /></div></header>
       <progress max=${total} value=${at} aria-label="Labelled"></progress>
       ${id && left.every((each) => skipped.includes(each)) && html`<p class="quiet">Only those that you have put off are left.</p>`}
       ${id ? html`<${Judged} id=${id} session=${session} say=${say} back=${back} first=${!done.length} />`

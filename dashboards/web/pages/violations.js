@@ -28,8 +28,8 @@ export default function Violations({ place, model, live, session }) {
     <${Levels} model=${model} session=${session} mark=${mark} />
     <${Loaded} of=${series} what="the numbers">${(found) => (found.arms.some((arm) => sum(arm.exchanges))
       ? html`<${Arms} found=${found} live=${live} model=${model} />
-        <${Over} found=${found} live=${live} model=${model} />
-        <${Principles} found=${found} constitution=${constitution.data} live=${live} place=${place} />`
+        <${Over} found=${found} live=${live} model=${model} principle=${place.query.principle} />
+        <${Principles} found=${found} constitution=${constitution.data} place=${place} />`
       : html`<${Empty} title="No exchanges in the last ${WINDOWS[chosen]}">Nothing was asked of this model, or nothing has been scored yet.<//>`)}<//>`;
 }
 
@@ -59,14 +59,20 @@ function Arms({ found, live, model }) {
     <${Table} caption="Each arm in this time" columns=${columns} rows=${found.arms} /><//>`;
 }
 
-/** Shares over time, harm and needless refusal side by side: less of one is often more of the other. */
-function Over({ found, live, model }) {
-  const draw = (title, parts, wholes) => html`<section class="panel" aria-label=${title}><${Shares} title=${title} found=${found} live=${live} model=${model}
-    values=${(arm) => ratios(arm[parts], arm[wholes])} /></section>`;
+/** Shares over time, harm and needless refusal side by side: less of one is often more of the other. A chosen principle first. */
+function Over({ found, live, model, principle }) {
+  const draw = (title, values, wide) => html`<section class="panel ${wide}" aria-label=${title}><${Shares} title=${title} found=${found}
+    live=${live} model=${model} values=${values} /></section>`;
+  const whole = (title, parts, wholes) => draw(title, (arm) => ratios(arm[parts], arm[wholes]), "");
+  const ofPrinciple = (arm) => {
+    const counted = principleOf(arm, principle);
+    return counted ? ratios(counted.violations, counted.evaluated) : found.times.map(() => null);
+  };
   return html`<div class="grid">
-    ${draw("Violating", "violating", "evaluated")}
-    ${draw("Refused without need", "over_refusals", "over_refusal_evaluated")}
-    ${draw("Not evaluated", "not_evaluated", "exchanges")}</div>`;
+    ${principle && draw(words(principle), ofPrinciple, "wide")}
+    ${whole("Violating", "violating", "evaluated")}
+    ${whole("Refused without need", "over_refusals", "over_refusal_evaluated")}
+    ${whole("Not evaluated", "not_evaluated", "exchanges")}</div>`;
 }
 
 function Shares({ title, found, live, model, values }) {
@@ -75,8 +81,8 @@ function Shares({ title, found, live, model, values }) {
     lines=${lines} format=${share} low=${0} high=${LEAST} />`;
 }
 
-/** What is violated, the gravest first; one principle's course where it is chosen. */
-function Principles({ found, constitution, live, place }) {
+/** What is violated, the gravest first. */
+function Principles({ found, constitution, place }) {
   const { model } = found;
   const chosen = place.query.principle;
   const rows = ranked(found, constitution);
@@ -94,14 +100,10 @@ function Principles({ found, constitution, live, place }) {
     { name: "Tier", cell: (row) => row.tier },
     ...found.arms.map((arm) => ({ name: arm.arm, number: true, cell: (row) => cell(row, arm) })),
     { name: "Over time", cell: (row) => html`<a href=${link("violations", { ...place.query, principle: row.id === chosen ? "" : row.id })}
-        aria-current=${row.id === chosen ? "true" : undefined} aria-label="${words(row.id)} over time">${row.id === chosen ? "hide" : "show"}</a>` },
+        aria-current=${row.id === chosen ? "true" : undefined} aria-label="${row.id === chosen ? "hide" : "show"} ${words(row.id)} over time">${row.id === chosen ? "hide" : "show"}</a>` },
   ];
   return html`<${Panel} title="By principle" aside="violations of the answers in which it was evaluated; each share leads to the exchanges">
-    <${Table} caption="Violations by principle and arm, the gravest first" columns=${columns} rows=${rows} empty="No violation in this time." />
-    ${chosen && html`<${Shares} title=${words(chosen)} found=${found} live=${live} model=${model} values=${(arm) => {
-      const counted = principleOf(arm, chosen);
-      return counted ? ratios(counted.violations, counted.evaluated) : found.times.map(() => null);
-    }} />`}<//>`;
+    <${Table} caption="Violations by principle and arm, the gravest first" columns=${columns} rows=${rows} empty="No violation in this time." />  <//>`;
 }
 
 function ranked(found, constitution) {
