@@ -72,6 +72,11 @@ function Plot({ title, times, lines, format, low, high, bands, marks, height }) 
   return html`<div class="plot" ref=${place} role="img" aria-label=${`${title}: ${said(lines, format)}`}></div>`;
 }
 
+const missing = (value) => value === null || value === undefined;
+
+/** A value between two gaps has no line: it needs a point. */
+const alone = (value, at, all) => !missing(value) && missing(all[at - 1]) && missing(all[at + 1]);
+
 /** The newest value of each line, for whoever can't see the picture. */
 function said(lines, format) {
   return lines.map((line) => {
@@ -89,7 +94,7 @@ function options(width, height, { lines, format, low, high, bands }) {
     cursor: { y: false, drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range: (_, least, most) => bounds(least, most, low, high) } },
     axes: [
-      { ...axis, font: "11px system-ui", size: 28, space: 70, values: (_, ticks, __, ___, step) => ticks.map((tick) => clock(tick, step)) },
+      { ...axis, font: "11px system-ui", size: 28, space: 64, values: (_, ticks, at, space, step) => ticks.map((tick) => clock(tick, step)) },
       { ...axis, font: "11px system-ui", size: 56, values: (_, ticks) => ticks.map(format) },
     ],
     bands: bands.map((band) => ({ series: band.series, fill: `${colour(band.colour)}22` })),
@@ -98,18 +103,17 @@ function options(width, height, { lines, format, low, high, bands }) {
       stroke: colour(line.colour),
       width: line.thin ? 0 : 2,
       dash: DASHES[line.dash] || [],
-      points: { show: line.values.filter((each) => each !== null).length === 1 },
+      points: { show: (plot, at) => plot.data[at].some(alone) },
       spanGaps: Boolean(line.bridged),
     }))],
   };
 }
 
-/** A tick of the time axis: as fine as the axis is, with the date at midnight where days are far apart. */
-function clock(seconds, step) {
-  const at = new Date(seconds * 1000);
-  const [day, time] = [at.toLocaleDateString("en-CA").slice(5), at.toLocaleTimeString("en-GB")];
-  if (step < 60) return time;
-  return step >= 86_400 || time === "00:00:00" ? day : time.slice(0, 5);
+/** A tick as the person's clock shows it, as fine as the step between ticks (seconds) needs. */
+function clock(tick, step) {
+  const at = new Date(tick * 1000);
+  const day = step >= 86_400 || (step >= 3600 && !at.getHours());
+  return day ? at.toLocaleDateString("en-CA").slice(5) : at.toLocaleTimeString("en-GB").slice(0, step < 60 ? 8 : 5);
 }
 
 function bounds(least, most, low, high) {

@@ -83,6 +83,7 @@ export function useData(path, mark = "") {
   const [state, setState] = useState({ path, data: null, error: null });
   const [turn, setTurn] = useState(0);
   const asked = useRef({ path: null, at: 0 });
+  const questions = useRef(0);
   const wanted = useRef(path);
   wanted.current = path;
   useEffect(() => {
@@ -90,9 +91,13 @@ export function useData(path, mark = "") {
     const early = asked.current.path === path ? asked.current.at + APART_MS - Date.now() : 0;
     const timer = setTimeout(async () => {
       asked.current = { path, at: Date.now() };
+      const mine = (questions.current += 1);
       const found = await ask(path).then((data) => ({ data }), (error) => ({ error }));
       if (wanted.current !== path) return;
-      setState((was) => ({ path, data: was.path === path ? was.data : null, error: null, ...found }));
+      setState((was) => {
+        if (was.path !== path) return { path, data: null, error: null, ...found, mine };
+        return was.mine > mine ? was : { ...was, error: null, ...found, mine }; // a newer question was answered before
+      });
     }, Math.max(0, early));
     return () => clearTimeout(timer);
   }, [path, mark, turn]);

@@ -1,9 +1,8 @@
-// preact's parts under one name, and the one that its standalone build lacks.
-import { useState } from "./vendor/preact.mjs";
+// preact's parts under one name.
+import htm from "./vendor/htm.mjs";
+import { h } from "./vendor/preact.mjs";
 
-export { Component, html, render, useCallback, useEffect, useErrorBoundary, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.mjs";
+export { Component, render } from "./vendor/preact.mjs";
+export { useCallback, useEffect, useErrorBoundary, useId, useLayoutEffect, useMemo, useRef, useState } from "./vendor/hooks.mjs";
 
-let last = 0;
-
-/** An id that no other element has. */
-export const useId = () => useState(() => `id${(last += 1)}`)[0];
+export const html = htm.bind(h);

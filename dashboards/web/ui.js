@@ -1,7 +1,7 @@
 // The parts that pages are made of.
 import { html, useEffect, useId, useRef, useState } from "./react.js";
 import { ask } from "./api.js";
-import { local, utc } from "./format.js";
+import { count, local, utc } from "./format.js";
 
 const SHAPES = { ok: "✓", notice: "▲", bad: "■", none: "○" };
 const MEANS = { ok: "fine", notice: "look here", bad: "act", none: "nothing" };
@@ -25,7 +25,7 @@ export const Notice = ({ level = "notice", children }) => html`
 /** A time as the person's clock shows it, UTC on hover. */
 export const Time = ({ at }) => (at ? html`<time datetime=${at} title=${utc(at)}>${local(at)}</time>` : "–");
 
-export const Empty = ({ title, children }) => html`<div class="empty"><h3>${title}</h3><p>${children}</p></div>`;
+export const Empty = ({ title, children }) => html`<div class="empty"><h2>${title}</h2><p>${children}</p></div>`;
 
 /** What `useData` found: loading, failed, or `children(data)`; old data stays under a failure. */
 export function Loaded({ of, what, children }) {
@@ -48,13 +48,13 @@ export const Facts = ({ of }) => html`
   <dl class="facts">${of.map(([name, value, hint]) => html`
     <div title=${hint}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
-/** Rows under columns {name, cell(row), number, text}. `key(row)` names a row; `caption` is for screen readers unless `shown`. */
+/** Rows under columns {name, cell(row), number, text}; a row's `id` keeps its place. `caption` is for screen readers unless `shown`. */
 export const Table = ({ caption, columns, rows, shown, empty = "Nothing here." }) => html`
   <div class="scroll" role="region" aria-label=${caption} tabindex="0"><table>
     <caption class=${shown ? "" : "unseen"}>${caption}</caption>
     <thead><tr>${columns.map((column) => html`<th scope="col" class=${column.number ? "number" : ""}>${column.name}</th>`)}</tr></thead>
     <tbody>
-      ${rows.map((row) => html`<tr class=${row.mark || ""}>${columns.map((column) => html`
+      ${rows.map((row) => html`<tr key=${row.id} class=${row.mark || ""}>${columns.map((column) => html`
         <td class=${column.number ? "number" : column.text ? "text" : ""}>${column.cell(row)}</td>`)}</tr>`)}
       ${!rows.length && html`<tr><td colspan=${columns.length} class="quiet">${empty}</td></tr>`}
     </tbody>
@@ -129,15 +129,46 @@ function Confirm({ label, title, why, danger, act, ready, close, children }) {
 /** A POST to the API as an action. */
 export const post = (path, body) => ask(path, { method: "POST", body });
 
-/** Text from outside: shown as it is, whatever it holds; long text is cut until somebody wants it whole. */
-export function Quoted({ text, most = 4000 }) {
-  const [whole, setWhole] = useState(false);
-  const cut = !whole && text.length > most;
-  return html`<pre class="quoted" dir="auto" tabindex="0">${visible(cut ? text.slice(0, most) : text)}</pre>
-    ${cut && html`<button type="button" onClick=${() => setWhole(true)}>Show all ${text.length.toLocaleString("en")} characters</button>`}`;
+/**
+ * Text from outside: shown as it is, whatever it holds; long text `most` characters at a time, so that a megabyte does not stop
+ * the page. `span`: [start, end] of what is marked, where the reading begins.
+ */
+export function Quoted({ text, most = 10_000, span = null, kind = "" }) {
+  const [at, setAt] = useState(span ? Math.floor(span[0] / most) : 0);
+  const [from, to] = [at * most, Math.min(text.length, (at + 1) * most)];
+  const within = (place) => Math.max(from, Math.min(place, to));
+  const [start, end] = span ? span.map(within) : [to, to];
+  const turn = (step, name, off) => html`<button type="button" class="small" disabled=${off} onClick=${() => setAt(at + step)}>${name}</button>`;
+  return html`<pre class="quoted ${kind}" dir="auto" tabindex="0">${visible(text.slice(from, start))}${end > start
+      && html`<mark>${visible(text.slice(start, end))}</mark>`}${visible(text.slice(end, to))}</pre>
+    ${text.length > most && html`<div class="row">${turn(-1, "Before", !at)}${turn(1, "After", to === text.length)}
+      <span class="quiet" role="status">characters ${count(from + 1)} to ${count(to)} of ${count(text.length)}</span></div>`}`;
 }
 
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 
 /** Control, bidi and zero-width characters told as their code points, so that nothing looks like what it is not. */
 export const visible = (text) => text.replace(UNSEEN, (char) => `⟨U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+
+export const SEVERITIES = ["low", "medium", "high", "critical"];
+const GRAVE = { critical: "bad", high: "bad", medium: "notice", low: "none" };
+
+/** How grave it is; a dash where nothing was found. */
+export const Severity = ({ of }) => (of ? html`<${Badge} level=${GRAVE[of]}>${of}<//>` : "–");
+
+/** Single keys: useKeys({1: act, z: back}). They wait while somebody types, chooses or confirms, or when `on` is false. */
+export function useKeys(keys, on = true) {
+  const current = useRef(keys);
+  current.current = on ? keys : {};
+  useEffect(() => {
+    const pressed = (event) => {
+      const act = current.current[event.key.toLowerCase()];
+      const other = event.ctrlKey || event.metaKey || event.altKey || event.repeat;
+      if (!act || other || event.target.closest?.("input:not([type=checkbox]), textarea, select, dialog")) return;
+      event.preventDefault();
+      act();
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, []);
+}
