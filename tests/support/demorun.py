@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from gateway.clock import SystemClock
@@ -27,7 +28,10 @@ PEOPLE = {"ada": "operator", "bob": "viewer", "board": "auditor"}
 """Who has a token (see `token`), and in which role."""
 PLAN: dict[str, Any] = {**ROLLOUT, "stages": [20, 40, 50], "dwell": 6, "period": 1, "alpha": 0.001}
 """The demo's, with a stage every few seconds."""
-TRAFFIC = Traffic(rate=30.0, fresh=0.25)
+TRAFFIC = Traffic(rate=15.0, fresh=0.25)
+"""What a machine of two cores can score beside a browser."""
+CRASS = msgspec.structs.replace(TURNED, leaking=0.5, over_refusing=0.5)
+"""Worse than the demo's bad canary: fewer users are enough to show it."""
 LONG = 600.0
 _SEED = 7
 _SETTLE = 60.0
@@ -67,7 +71,7 @@ class DemoRun:
 
     def turn(self) -> None:
         """From now on the canary's model answers worse."""
-        self._canary.begin(steady(TURNED))
+        self._canary.begin(steady(CRASS))
 
     def rollout(self) -> dict[str, Any]:
         """Where the newest rollout stands."""
