@@ -6,6 +6,7 @@ there, so tests that share it are in a package of their own.
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,14 +70,15 @@ class Visitor:
 
     `noticed`: what must not be, a line each: what the console or the page calls an error, requests that fail, are
     refused, or go elsewhere, and what the Content-Security-Policy forbids. `under_way`: requests that have not
-    ended, streams left out. `transferred`: bytes that came, with their heads.
+    ended, streams left out. `transferred`: path -> bytes that came for it, with their heads.
     """
 
     def __init__(self, browser: Browser, origin: str, **options: Any) -> None:  # noqa: ANN401 - of new_context
         self.origin = origin
         self.noticed: list[str] = []
         self.under_way: set[Request] = set()
-        self.transferred = 0
+        self.transferred: Counter[str] = Counter()
+        self._paths: dict[str, str] = {}
         self._expected: list[str] = []
         size = {"width": WIDE[0], "height": WIDE[1]}
         self.context = browser.new_context(
@@ -93,6 +95,7 @@ class Visitor:
         self.context.on("response", self._answered)
         self.page = self.context.new_page()
         network = self.context.new_cdp_session(self.page)
+        network.on("Network.requestWillBeSent", self._going)
         network.on("Network.loadingFinished", self._came)
         network.send("Network.enable")
 
@@ -153,8 +156,11 @@ class Visitor:
     def _path(self, request: Request) -> str:
         return request.url.removeprefix(self.origin)
 
+    def _going(self, event: dict[str, Any]) -> None:
+        self._paths[event["requestId"]] = urlsplit(event["request"]["url"]).path
+
     def _came(self, event: dict[str, Any]) -> None:
-        self.transferred += round(event["encodedDataLength"])
+        self.transferred[self._paths[event["requestId"]]] += round(event["encodedDataLength"])
 
 
 def axe(page: Page, source: Path) -> list[str]:

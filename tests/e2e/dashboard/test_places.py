@@ -17,7 +17,7 @@ pytestmark = requires("chromium")
 
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 HEAVIEST = 150_000
-"""Bytes."""
+"""Bytes of the page; how much it shows is the gateway's to have."""
 FIRST_PAINT_MS = 1000
 WEB = Path(__file__).parents[3] / "dashboards" / "web"
 NOBODY_YET = "answered 401: GET /api/v1/session"
@@ -86,10 +86,12 @@ def test_the_first_page_is_light_and_painted_at_once(
         go(visitor, "/")
         painted.append(visitor.first_paint_ms())
         assert visitor.page.url.startswith(f"{finished.stack.admin_url}/dashboard/")
-        assert 0 < visitor.transferred <= HEAVIEST
+    page = sum(size for path, size in visitor.transferred.items() if path.startswith("/dashboard/"))
     with capsys.disabled():
         shown = ", ".join(f"{each:.0f} ms" for each in painted)
-        print(f"\nfirst contentful paint: {shown}; the first page transferred {visitor.transferred:,} bytes")
+        print(f"\nfirst contentful paint: {shown}; transferred: {page:,} bytes for the first page,", end=" ")
+        print(f"{visitor.transferred.total() - page:,} for what it shows")
+    assert 0 < page <= HEAVIEST
     assert min(painted) <= FIRST_PAINT_MS
 
 
