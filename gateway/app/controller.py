@@ -30,6 +30,7 @@ from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.label_evidence import LabelEvidence
 from gateway.controller.levels import Levels
 from gateway.controller.loop import ControllerLoop
+from gateway.controller.loss_watch import LossWatch
 from gateway.controller.notify import ChainHead, Notifier, receivers
 from gateway.controller.orders import Orders
 from gateway.controller.outbox import Outbox
@@ -246,13 +247,13 @@ def _controller(
         clock=clock,
         on_death=on_death,
     )
-    ledgers = _ledgers(process)
+    ledgers, standings = _ledgers(process), Standings(rollouts, clock)
     series = ControllerSeries(
         tables,
         ledgers,
         constitution,
         levels,
-        Standings(rollouts, clock).of,
+        standings.of,
         partial(statuses.silences, workers),
         version=__version__,
         classifier="rules" if settings.scoring.encoder == "none" else "rules, encoder",
@@ -270,7 +271,9 @@ def _controller(
         statuses=statuses,
         rollouts=rollouts,
         orders=orders,
+        standings=standings,
         levels=levels,
+        losses=LossWatch(clock),
         models=settings.models,
         configuration=desk,
         ledgers=ledgers,

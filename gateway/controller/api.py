@@ -19,6 +19,7 @@ from gateway.controller.routers.health import health_router
 from gateway.controller.routers.labels import labels_router
 from gateway.controller.routers.ledger import ledger_router
 from gateway.controller.routers.levels import levels_router
+from gateway.controller.routers.live import live_router
 from gateway.controller.routers.metrics import metrics_router
 from gateway.controller.routers.rates import rates_router
 from gateway.controller.routers.rollouts import rollouts_router
@@ -54,6 +55,7 @@ def create_app(parts: ControllerParts) -> FastAPI:
     ):
         app.include_router(router)
     for router in (
+        live_router(parts),
         metrics_router(parts.exposition),
         weights_router(parts.tables, parts.rollouts),
         table_router(parts.tables, parts.unit_key, parts.ending),

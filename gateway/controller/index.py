@@ -34,6 +34,8 @@ _PIECE = 5000
 _IN_ORDER = """SELECT verdict FROM exchanges INDEXED BY by_model
     WHERE model = ? AND (time_us, id) > (?, ?) AND time_us <= ? ORDER BY time_us, id LIMIT ?"""
 _FIRST_HOUR = "SELECT min(hour) FROM arm_tallies WHERE model = ? AND hour >= ?"
+_NEWEST = "SELECT max(rowid) FROM exchanges"
+_COUNTS = "SELECT what, sum(count) FROM arm_tallies WHERE model = ? AND hour >= ? GROUP BY what"
 _OLDEST = "SELECT id FROM exchanges INDEXED BY by_time WHERE time_us < ? ORDER BY time_us LIMIT ?"
 
 _LAST_ROW = "SELECT max(rowid), count(*) FROM (SELECT rowid FROM exchanges WHERE rowid > ? ORDER BY rowid LIMIT ?)"
@@ -106,6 +108,14 @@ class ExchangeIndex:
     def rates(self, model: str, since_us: int) -> Rates:
         """Counts per arm and principle of the hours from the one of `since_us` on. Raises QueryTooSlow."""
         return read_rates(self._query, model, since_us)
+
+    def newest(self) -> int:
+        """Another number, a higher one as a rule, whenever exchanges have come since. Cheap."""
+        return self._query(_NEWEST)[0][0] or 0
+
+    def counts(self, model: str, since_us: int) -> dict[str, int]:
+        """What `gateway.controller.tallies` counts, of all arms, in the hours from the one of `since_us` on."""
+        return dict(self._query(_COUNTS, (model, since_us // HOUR_US)))
 
     def first_hour(self, model: str, since_us: int) -> int | None:
         """Start of the first hour, from that of `since_us` on, in which it had exchanges; None: it had none."""

@@ -102,6 +102,13 @@ class SqlStateStore(ABC):
             rows = sql.execute(query, (after, limit)).fetchall()
         return [(number, msgspec.json.decode(body, type=DecisionV1)) for number, body in rows]
 
+    def newest_decisions(self, before: int, limit: int) -> list[tuple[int, DecisionV1]]:
+        """(number, decision), newest first, with numbers below `before`."""
+        query = "SELECT number, body FROM decisions WHERE number < ? ORDER BY number DESC LIMIT ?"
+        with self.reading() as sql:
+            rows = sql.execute(query, (before, limit)).fetchall()
+        return [(number, msgspec.json.decode(body, type=DecisionV1)) for number, body in rows]
+
     def save(
         self,
         expected: Head,

@@ -23,6 +23,7 @@ from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores
 from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.levels import Levels
+from gateway.controller.loss_watch import LossWatch
 from gateway.controller.orders import Orders
 from gateway.controller.parts import ControllerParts
 from gateway.controller.recovery import open_state
@@ -117,9 +118,9 @@ class Controller:
         self.events = SqliteEventLog(self.data.log, "controller", self.clock)
         self.trail = AuditTrail(self.events, self.clock, self.meters)
         self.rollouts = Rollouts(self.store, self.tables, self.index, models, rules, self.clock)
-        standing = Standings(self.rollouts, self.clock).of
+        standings = Standings(self.rollouts, self.clock)
         series = ControllerSeries(
-            self.tables, self.ledgers, rules, self.levels, standing, dict, version="0.0.1", classifier="rules 1"
+            self.tables, self.ledgers, rules, self.levels, standings.of, dict, version="0.0.1", classifier="rules 1"
         )
         self.exposition = Exposition(self.data.counters, series)
         self.forgetting = self.made_forgetting(self.rollouts, lambda: self.horizon_us)
@@ -130,7 +131,9 @@ class Controller:
             store=self.store,
             tables=self.tables,
             rollouts=self.rollouts,
+            standings=standings,
             levels=self.levels,
+            losses=LossWatch(self.clock),
             orders=Orders(self.rollouts, models, rules, TrafficReader(self.index, rules, self.clock), statuses),
             models=models,
             configuration=self.configuration,

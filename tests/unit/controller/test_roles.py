@@ -15,6 +15,8 @@ ROUTES = {
     "GET /metrics": Right.READ,
     "GET /docs": Right.READ,
     "GET /api/v1/status": Right.READ,
+    "GET /api/v1/live": Right.READ,
+    "GET /api/v1/live/stream": Right.READ,
     "GET /api/v1/constitution": Right.READ,
     "GET /api/v1/ledger": Right.READ,
     "GET /api/v1/exchanges": Right.READ,
@@ -71,6 +73,7 @@ def test_every_route_is_here(controller: Controller) -> None:
 def test_who_may_ask_what(guarded: Controller, who: Role | str | None) -> None:
     token = None if who is None else "nobody's" if who == "wrong" else f"token-of-{who}"
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
+    guarded.parts.ending.set()  # who follows gets one answer
     for route, right in ROUTES.items():
         method, template = route.split()
         path = template.format(**_VALUES)
