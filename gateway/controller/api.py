@@ -13,6 +13,7 @@ from gateway.controller.routers.config import config_router
 from gateway.controller.routers.constitution import constitution_router
 from gateway.controller.routers.decisions import decisions_router
 from gateway.controller.routers.docs import docs_router
+from gateway.controller.routers.evidence import evidence_router
 from gateway.controller.routers.exchanges import exchanges_router
 from gateway.controller.routers.forget import forget_router
 from gateway.controller.routers.health import health_router
@@ -65,6 +66,7 @@ def create_app(parts: ControllerParts) -> FastAPI:
         ledger_router(parts.ledgers),
         decisions_router(parts.store, parts.rollouts, parts.tables),
         rollouts_router(parts),
+        evidence_router(parts),
         levels_router(parts.levels),
         bundles_router(parts.folder, parts.store.reading, parts.version, parts.trail, parts.tables),
         audit_router(parts.trail),

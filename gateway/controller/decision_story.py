@@ -44,6 +44,17 @@ def newest_first(store: StateStore) -> Iterator[tuple[int, DecisionV1]]:
         before = page[-1][0]
 
 
+def of_rollout(store: StateStore, model: str, rollout: str) -> list[tuple[int, DecisionV1]]:
+    """A rollout's own, oldest first; none where there is no such rollout."""
+    found = []
+    for number, made in newest_first(store):
+        if (made.model, made.rollout) == (model, rollout):
+            found.append((number, made))
+            if made.kind == "start":
+                break
+    return found[::-1]
+
+
 def story(decision: DecisionV1, of_model: Sequence[DecisionV1], newest: Kept | None) -> Story:
     """`of_model`: all decisions on its model, oldest first; `newest`: the model's newest rollout."""
     place = next(number for number, made in enumerate(of_model) if made.id == decision.id)

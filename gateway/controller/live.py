@@ -170,7 +170,8 @@ class LiveBoard:
     def _account(self, totals: dict[str, Children]) -> Account:
         parts = self._parts
         ledgers = parts.ledgers()
-        parts.losses.look(totals[metrics.DROPPED.name])
+        dropped = totals[metrics.DROPPED.name]
+        parts.losses.look(dropped)
         lost = parts.losses.lately()
         running = [name for name, is_up in overview.up(totals).items() if is_up]
         disk = shutil.disk_usage(parts.folder.data.root)
@@ -180,7 +181,7 @@ class LiveBoard:
             exchanges=ledgers["exchanges"].started,
             unbalanced=[stream for stream, ledger in ledgers.items() if not ledger.balanced],
             lost=lost,
-            lost_before=parts.losses.total() - sum(each.count for each in lost),
+            lost_before=sum(int(values[0]) for values in dropped.values()) - sum(each.count for each in lost),
             lags={name: overview.single(totals, lag) or 0.0 for name, lag in lags.items()},
             waiting={
                 name: sum(

@@ -9,6 +9,7 @@ import msgspec
 from classifiers.constitution import Constitution
 from gateway.configinforce import Loading
 from gateway.controller.access import Access
+from gateway.controller.evidence_history import EvidenceHistory
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.forgetting import UnitForgetting
@@ -67,6 +68,7 @@ class ControllerParts(msgspec.Struct, frozen=True):
     rollouts: Rollouts
     orders: Orders
     standings: Standings
+    history: EvidenceHistory
     levels: Levels
     losses: LossWatch
     models: Mapping[str, Model]

@@ -16,9 +16,11 @@ from classifiers.exchange import Answer, Turn
 from gateway.configinforce import Loading
 from gateway.controller.access import Access
 from gateway.controller.api import create_app
+from gateway.controller.evidence_history import EvidenceHistory
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.forgetting import UnitForgetting
+from gateway.controller.history_file import open_history
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores
 from gateway.controller.label_correction import LabelCorrection
@@ -118,6 +120,8 @@ class Controller:
         self.events = SqliteEventLog(self.data.log, "controller", self.clock)
         self.trail = AuditTrail(self.events, self.clock, self.meters)
         self.rollouts = Rollouts(self.store, self.tables, self.index, models, rules, self.clock)
+        memory = open_history(self.data.history, self.clock)
+        self.history = EvidenceHistory(memory, self.rollouts)
         standings = Standings(self.rollouts, self.clock)
         series = ControllerSeries(
             self.tables, self.ledgers, rules, self.levels, standings.of, dict, version="0.0.1", classifier="rules 1"
@@ -133,7 +137,8 @@ class Controller:
             rollouts=self.rollouts,
             standings=standings,
             levels=self.levels,
-            losses=LossWatch(self.clock),
+            history=self.history,
+            losses=LossWatch(memory, self.clock),
             orders=Orders(self.rollouts, models, rules, TrafficReader(self.index, rules, self.clock), statuses),
             models=models,
             configuration=self.configuration,
@@ -200,6 +205,7 @@ class Controller:
         self.index.close()
         self.feedback.close()
         self.labels.close()
+        self.history.close()
         self.store.close()
         self.file.close()
 

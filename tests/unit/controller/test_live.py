@@ -7,20 +7,17 @@ from typing import Any
 
 import pytest
 
-from gateway.controller.loss_watch import LossWatch
 from gateway.controller.problems import Problem
 from gateway.controller.routers.live import MOST_FOLLOWERS, Followers, Following, frames
 from gateway.controller.routers.live_values import Live
 from gateway.controller.shared_look import SharedLook
 from gateway.events.counted import CRASH
 from gateway.telemetry import metrics
-from gateway.telemetry.exposition import Children
 from tests.support.manual_clock import ManualClock
 from tests.unit.controller.conftest import Controller
 from tests.unit.controller.support import entries, upheld, verdict_event
 
 ROLLOUT = "/api/v1/models/assistant/rollout"
-DAY = 86_400.0
 
 
 def start(controller: Controller, **more: object) -> None:
@@ -230,27 +227,3 @@ def test_one_look_for_all_who_ask_within_a_second() -> None:
         return [*together, soon, await shared.seen()]
 
     assert asyncio.run(ask()) == [0, 0, 0, 0, 0, 0, 1]
-
-
-class TestLosses:
-    def dropped(self, crash: int, full: int = 0) -> Children:
-        return {("exchanges", "crash"): [float(crash)], ("feedback", "queue_full"): [float(full)]}
-
-    def test_only_growth_is_news_and_for_a_day(self) -> None:
-        clock = ManualClock()
-        watch = LossWatch(clock)
-        watch.look(self.dropped(2))
-        assert (watch.lately(), watch.total()) == ([], 2)
-        clock.advance(60)
-        watch.look(self.dropped(5, 1))
-        watch.look(self.dropped(6, 1))
-        assert {(each.stream, each.reason): each.count for each in watch.lately()} == {
-            ("exchanges", "crash"): 4,
-            ("feedback", "queue_full"): 1,
-        }
-        clock.advance(DAY)
-        watch.look(self.dropped(6, 1))
-        assert len(watch.lately()) == 2
-        clock.advance(1)
-        watch.look(self.dropped(6, 1))
-        assert (watch.lately(), watch.total()) == ([], 7)

@@ -29,6 +29,7 @@ ROUTES = {
     "GET /api/v1/models/{model}/rollout": Right.READ,
     "GET /api/v1/models/{model}/rollout/history": Right.READ,
     "GET /api/v1/models/{model}/rollout/{rollout}/decisions": Right.READ,
+    "GET /api/v1/models/{model}/rollout/{rollout}/evidence": Right.READ,
     "GET /api/v1/models/{model}/labels": Right.READ,
     "GET /api/v1/models/{model}/labels/summary": Right.READ,
     "GET /api/v1/rollouts/bundle": Right.READ,
