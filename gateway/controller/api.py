@@ -25,6 +25,7 @@ from gateway.controller.routers.metrics import metrics_router
 from gateway.controller.routers.rates import rates_router
 from gateway.controller.routers.rollouts import rollouts_router
 from gateway.controller.routers.runbook import runbook_router
+from gateway.controller.routers.series import series_router
 from gateway.controller.routers.status import status_router
 from gateway.controller.routers.table import table_router
 from gateway.controller.routers.values import problems as problems_of
@@ -61,6 +62,7 @@ def create_app(parts: ControllerParts) -> FastAPI:
         weights_router(parts.tables, parts.rollouts),
         table_router(parts.tables, parts.unit_key, parts.ending),
         rates_router(parts.tables, parts.index),
+        series_router(parts.tables, parts.index, parts.clock),
         exchanges_router(parts.index, parts.texts, parts.feedback, parts.trail),
         labels_router(parts),
         ledger_router(parts.ledgers),

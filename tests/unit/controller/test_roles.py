@@ -26,6 +26,7 @@ ROUTES = {
     "GET /api/v1/levels": Right.READ,
     "GET /api/v1/models/{model}/weights": Right.READ,
     "GET /api/v1/models/{model}/rates": Right.READ,
+    "GET /api/v1/models/{model}/series": Right.READ,
     "GET /api/v1/models/{model}/rollout": Right.READ,
     "GET /api/v1/models/{model}/rollout/history": Right.READ,
     "GET /api/v1/models/{model}/rollout/{rollout}/decisions": Right.READ,
