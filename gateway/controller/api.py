@@ -66,7 +66,7 @@ def create_app(parts: ControllerParts) -> FastAPI:
         exchanges_router(parts.index, parts.texts, parts.feedback, parts.trail),
         labels_router(parts),
         ledger_router(parts.ledgers),
-        decisions_router(parts.store, parts.rollouts, parts.tables),
+        decisions_router(parts.store, parts.rollouts, parts.tables, parts.clock),
         rollouts_router(parts),
         evidence_router(parts),
         levels_router(parts.levels),

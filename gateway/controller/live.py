@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.controller import overview
-from gateway.controller.decision_story import LAST, can, newest_first
+from gateway.controller.decision_story import can, newest_first
 from gateway.controller.headline import (
     Account,
     Answers,
@@ -197,11 +197,10 @@ class LiveBoard:
 
     def _marks(self, models: list[LiveModel], now_us: int) -> dict[str, str]:
         parts = self._parts
-        last = parts.store.newest_decisions(LAST, 1)
         return {
             "rollout": " ".join(_mark(each.rollout.kept) for each in models if each.rollout is not None),
             "exchanges": str(parts.index.newest()),
-            "decisions": str(last[0][0] if last else 0),
+            "decisions": str(parts.store.last_number()),
             "labels": "-".join(map(str, parts.labels.newest())),
             "pipeline": str(now_us // _PIPELINE_US),
         }

@@ -22,6 +22,7 @@ ROUTES = {
     "GET /api/v1/exchanges": Right.READ,
     "GET /api/v1/exchanges/{exchange_id}": Right.READ,
     "GET /api/v1/decisions": Right.READ,
+    "GET /api/v1/decisions/verification": Right.READ,
     "GET /api/v1/decisions/{decision}": Right.READ,
     "GET /api/v1/levels": Right.READ,
     "GET /api/v1/models/{model}/weights": Right.READ,
