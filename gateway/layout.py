@@ -89,6 +89,11 @@ class DataFolder(msgspec.Struct, frozen=True):
         return self.root / "controller" / "feedback.sqlite"
 
     @property
+    def history(self) -> Path:
+        """What only pages show: evidence over time, when something was lost. Nothing decides on it."""
+        return self.root / "controller" / "history.sqlite"
+
+    @property
     def labels(self) -> Path:
         """What people said of exchanges, and which of them were drawn for it. Kept nowhere else."""
         return self.root / "controller" / "labels.sqlite"

@@ -202,6 +202,9 @@ class StateStore(Protocol):
     def decisions(self, after: int, limit: int) -> list[tuple[int, DecisionV1]]:
         """(number, decision), oldest first, with numbers above `after`."""
 
+    def newest_decisions(self, before: int, limit: int) -> list[tuple[int, DecisionV1]]:
+        """(number, decision), newest first, with numbers below `before`."""
+
     def rollouts(self) -> list[StoredRollout]:
         """All there ever were, oldest first, also those that ended."""
 

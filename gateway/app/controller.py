@@ -19,6 +19,7 @@ from gateway.controller import shell
 from gateway.controller.access import Access
 from gateway.controller.api import create_app
 from gateway.controller.database import opening
+from gateway.controller.evidence_history import EvidenceHistory
 from gateway.controller.exemplars import ViolationExemplars
 from gateway.controller.feedback import FeedbackReader
 from gateway.controller.feedback_index import FeedbackIndex
@@ -26,11 +27,13 @@ from gateway.controller.first_wish import start_wished
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.followed import FollowedTables
 from gateway.controller.forgetting import UnitForgetting
+from gateway.controller.history_file import open_history
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.label_evidence import LabelEvidence
 from gateway.controller.levels import Levels
 from gateway.controller.loop import ControllerLoop
+from gateway.controller.loss_watch import LossWatch
 from gateway.controller.notify import ChainHead, Notifier, receivers
 from gateway.controller.orders import Orders
 from gateway.controller.outbox import Outbox
@@ -65,6 +68,7 @@ from gateway.processes import CONTROLLER, GATHER, SCORER, configured, proxy_name
 from gateway.scoring.texts import KeptTexts
 from gateway.tasks import Tasks
 from gateway.telemetry.exposition import Exposition
+from gateway.telemetry.metrics import DROPPED
 
 _RETRY_SECONDS, _SELDOM_SECONDS = 0.5, 60.0
 
@@ -190,6 +194,7 @@ def _controller(
     tell = _notifier(process, store, stack).tell
     tables = tables_of(process, seat, tell, adopt=adopt)
     index, feedback, labels, events = _opened(process, stack)
+    memory = stack.enter_context(closing(open_history(data.history, clock)))
     trail = _trail(process, events)
     folder = FolderWatch(data)
     awaits = partial(awaited, settings.events.gather)
@@ -222,6 +227,8 @@ def _controller(
         workers=(SCORER, *((GATHER,) if settings.events.gather else ()), *workers),
         horizon_us=lambda: reader.horizon_us,
     )
+    history, losses = EvidenceHistory(memory, rollouts), LossWatch(memory, clock)
+    counted = Exposition(data.counters)
     loop = ControllerLoop(
         (
             reader.step,
@@ -236,6 +243,7 @@ def _controller(
             Surroundings(rollouts, statuses, clock).look,
             said.look,
             rollouts.forget_some,
+            history.look,
             tables.publish,
             trail.step,
             Outbox(store, events, process.meters).step,
@@ -243,21 +251,22 @@ def _controller(
             _Seldom(clock, partial(tidy_retired, data.log, "exchanges", workers, process.event_log)),
             _Seldom(clock, partial(tidy_retired, data.log, "feedback", workers, process.event_log)),
             _Seldom(clock, partial(tidy_gathered, data.log, process.event_log)),
+            _Seldom(clock, lambda: losses.look(counted.totals()[DROPPED.name])),
         ),
-        (index, feedback, labels, people),
+        (index, feedback, labels, people, history, losses),
         open_since=rollouts.open_since,
         kept_days=settings.retention.numbers_days,
         folder=folder,
         clock=clock,
         on_death=on_death,
     )
-    ledgers = _ledgers(process)
+    ledgers, standings = _ledgers(process), Standings(rollouts, clock)
     series = ControllerSeries(
         tables,
         ledgers,
         constitution,
         levels,
-        Standings(rollouts, clock).of,
+        standings.of,
         partial(statuses.silences, workers),
         version=__version__,
         classifier="rules" if settings.scoring.encoder == "none" else "rules, encoder",
@@ -275,7 +284,10 @@ def _controller(
         statuses=statuses,
         rollouts=rollouts,
         orders=orders,
+        standings=standings,
         levels=levels,
+        history=history,
+        losses=losses,
         models=settings.models,
         configuration=desk,
         ledgers=ledgers,

@@ -13,16 +13,19 @@ from gateway.controller.routers.constitution import constitution_router
 from gateway.controller.routers.dashboard import dashboard_router
 from gateway.controller.routers.decisions import decisions_router
 from gateway.controller.routers.docs import docs_router
+from gateway.controller.routers.evidence import evidence_router
 from gateway.controller.routers.exchanges import exchanges_router
 from gateway.controller.routers.forget import forget_router
 from gateway.controller.routers.health import health_router
 from gateway.controller.routers.labels import labels_router
 from gateway.controller.routers.ledger import ledger_router
 from gateway.controller.routers.levels import levels_router
+from gateway.controller.routers.live import live_router
 from gateway.controller.routers.metrics import metrics_router
 from gateway.controller.routers.rates import rates_router
 from gateway.controller.routers.rollouts import rollouts_router
 from gateway.controller.routers.runbook import runbook_router
+from gateway.controller.routers.series import series_router
 from gateway.controller.routers.session import session_router
 from gateway.controller.routers.status import status_router
 from gateway.controller.routers.table import table_router
@@ -60,15 +63,18 @@ def create_app(parts: ControllerParts, shell: Shell) -> FastAPI:
     ):
         app.include_router(router)
     for router in (
+        live_router(parts),
         metrics_router(parts.exposition),
         weights_router(parts.tables, parts.rollouts),
         table_router(parts.tables, parts.unit_key, parts.ending),
         rates_router(parts.tables, parts.index),
+        series_router(parts.tables, parts.index, parts.clock),
         exchanges_router(parts.index, parts.texts, parts.feedback, parts.trail),
         labels_router(parts),
         ledger_router(parts.ledgers),
-        decisions_router(parts.store, parts.rollouts, parts.tables),
+        decisions_router(parts.store, parts.rollouts, parts.tables, parts.clock),
         rollouts_router(parts),
+        evidence_router(parts),
         levels_router(parts.levels),
         bundles_router(parts.folder, parts.store.reading, parts.version, parts.trail, parts.tables),
         audit_router(parts.trail),

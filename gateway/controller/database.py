@@ -57,23 +57,30 @@ def _reason(path: Path, error: sqlite3.Error) -> str:
 
 
 def open_database(
-    path: Path, schema: str, version: int, migrations: Mapping[int, str] | None = None
+    path: Path,
+    schema: str,
+    version: int,
+    migrations: Mapping[int, str] | None = None,
+    *,
+    copied: bool = True,
 ) -> sqlite3.Connection:
     """A connection in WAL mode, every commit on disk before it returns; the file is made when it is missing.
 
     `migrations`: statements that make the format after it of a format. A file of an older one is copied to
-    `<name>.v<its format>` beside it, then migrated, in one transaction, while nobody else can write to it.
-    Statements are separated by semicolons and hold none.
+    `<name>.v<its format>` beside it, unless `copied` is False, then migrated, in one transaction, while nobody else
+    can write to it. Statements are separated by semicolons and hold none.
 
     Transactions are begun and ended by hand, and the connection may change threads: its owner holds a lock.
     Raises FormatError for a newer format, or an older one without migrations; StorageUnusable;
     sqlite3.DatabaseError.
     """
     with opening(path):
-        return _opened(path, schema, version, migrations or {})
+        return _opened(path, schema, version, migrations or {}, copied=copied)
 
 
-def _opened(path: Path, schema: str, version: int, migrations: Mapping[int, str]) -> sqlite3.Connection:
+def _opened(
+    path: Path, schema: str, version: int, migrations: Mapping[int, str], *, copied: bool
+) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
     connection = sqlite3.connect(path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -83,7 +90,7 @@ def _opened(path: Path, schema: str, version: int, migrations: Mapping[int, str]
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")  # what is deleted must not be read off the disk afterwards
         if _format(connection) != version:
-            _make(connection, path, schema, version, migrations)
+            _make(connection, path, schema, version, migrations, copied=copied)
     except BaseException:
         connection.close()
         raise
@@ -95,7 +102,13 @@ def _format(connection: sqlite3.Connection) -> int:
 
 
 def _make(
-    connection: sqlite3.Connection, path: Path, schema: str, version: int, migrations: Mapping[int, str]
+    connection: sqlite3.Connection,
+    path: Path,
+    schema: str,
+    version: int,
+    migrations: Mapping[int, str],
+    *,
+    copied: bool,
 ) -> None:
     """Make the tables, or migrate those there are. What fails in the middle is undone when `connection` closes."""
     connection.execute("BEGIN IMMEDIATE")
@@ -104,8 +117,8 @@ def _make(
     if found and not (found <= version and all(step in migrations for step in missing)):
         raise FormatError(f"{path} has format {found}, this tipstaff reads {version}: run the one that wrote it")
     if found and missing:
-        kept = keep_copy(path, f"{path.name}.v{found}")
-        log.info("migrating", file=str(path), found=found, to=version, copy=str(kept))
+        kept = str(keep_copy(path, f"{path.name}.v{found}")) if copied else ""
+        log.info("migrating", file=str(path), found=found, to=version, copy=kept)
     for script in [migrations[step] for step in missing] if found else [schema]:
         for statement in script.split(";"):
             connection.execute(statement)

@@ -11,6 +11,8 @@ from gateway.rollout.commands import possible
 from gateway.rollout.state import ENDED, RolloutState
 
 _PAGE = 500
+LAST = 2**62
+"""Behind the number of every decision."""
 
 
 class Story(msgspec.Struct, frozen=True):
@@ -32,6 +34,25 @@ def every(store: StateStore) -> Iterator[tuple[int, DecisionV1]]:
     while page := store.decisions(after, _PAGE):
         yield from page
         after = page[-1][0]
+
+
+def newest_first(store: StateStore) -> Iterator[tuple[int, DecisionV1]]:
+    """The same, newest first."""
+    before = LAST
+    while page := store.newest_decisions(before, _PAGE):
+        yield from page
+        before = page[-1][0]
+
+
+def of_rollout(store: StateStore, model: str, rollout: str) -> list[tuple[int, DecisionV1]]:
+    """A rollout's own, oldest first; none where there is no such rollout."""
+    found = []
+    for number, made in newest_first(store):
+        if (made.model, made.rollout) == (model, rollout):
+            found.append((number, made))
+            if made.kind == "start":
+                break
+    return found[::-1]
 
 
 def story(decision: DecisionV1, of_model: Sequence[DecisionV1], newest: Kept | None) -> Story:

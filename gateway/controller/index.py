@@ -14,6 +14,7 @@ from gateway.controller.exchange_query import Cursor, ExchangeFilter, ExchangeRo
 from gateway.controller.index_schema import (
     INSERT_EXCHANGE,
     INSERT_PRINCIPLE,
+    MIGRATIONS,
     SCHEMA,
     VERSION,
     exchange_values,
@@ -21,10 +22,11 @@ from gateway.controller.index_schema import (
     principle_values,
     stored_verdict,
 )
+from gateway.controller.over_time import Series, TimeFrame, read_series
 from gateway.controller.rates import Rates, read_rates
 from gateway.controller.sqlite_file import SqliteFile
 from gateway.controller.strata import draw, population
-from gateway.controller.tallies import HOUR_US, Tallies
+from gateway.controller.tallies import HOUR_US, MINUTE_US, MINUTES_US, Tallies
 from gateway.curation.sampling import Drawn, Frame, Stratum
 from gateway.events.schema import VerdictV1
 from gateway.ports import Clock, Entry, Positions
@@ -34,10 +36,13 @@ _PIECE = 5000
 _IN_ORDER = """SELECT verdict FROM exchanges INDEXED BY by_model
     WHERE model = ? AND (time_us, id) > (?, ?) AND time_us <= ? ORDER BY time_us, id LIMIT ?"""
 _FIRST_HOUR = "SELECT min(hour) FROM arm_tallies WHERE model = ? AND hour >= ?"
+_NEWEST = "SELECT max(rowid) FROM exchanges"
+_COUNTS = "SELECT what, sum(count) FROM arm_tallies WHERE model = ? AND hour >= ? GROUP BY what"
 _OLDEST = "SELECT id FROM exchanges INDEXED BY by_time WHERE time_us < ? ORDER BY time_us LIMIT ?"
 
 _LAST_ROW = "SELECT max(rowid), count(*) FROM (SELECT rowid FROM exchanges WHERE rowid > ? ORDER BY rowid LIMIT ?)"
 _VERDICT = "SELECT verdict FROM exchanges WHERE id = ?"
+_OLD_MINUTES = "DELETE FROM minute_tallies WHERE minute < ?"
 _RENAME = "UPDATE exchanges SET unit = ?, verdict = ? WHERE id = ?"
 _COUNT_AS = "UPDATE OR IGNORE units SET unit = ? WHERE model = ? AND arm = ? AND unit = ?"
 """A unit that goes on under its old name is counted again with its next exchange."""
@@ -54,8 +59,9 @@ class Placed(NamedTuple):
 class ExchangeIndex:
     """See the module. One process writes; its methods may be called from any thread."""
 
-    def __init__(self, file: SqliteFile) -> None:
+    def __init__(self, file: SqliteFile, clock: Clock) -> None:
         self._file = file
+        self._clock = clock
         self._query = file.query
 
     @classmethod
@@ -64,7 +70,7 @@ class ExchangeIndex:
 
         Raises FormatError, StorageUnusable.
         """
-        return cls(SqliteFile.open_remakeable(path, SCHEMA, VERSION, clock))
+        return cls(SqliteFile.open_remakeable(path, SCHEMA, VERSION, clock, MIGRATIONS), clock)
 
     def positions(self) -> dict[str, int]:
         """What has been taken in of each producer."""
@@ -76,7 +82,7 @@ class ExchangeIndex:
         Raises sqlite3.Error, having changed nothing.
         """
         with self._file.transaction() as connection:
-            new = _insert(connection, (entry.event for entry in entries))
+            new = _insert(connection, (entry.event for entry in entries), Tallies(self._minutes_from_us))
             connection.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?)", positions.items())
         return new
 
@@ -106,6 +112,19 @@ class ExchangeIndex:
     def rates(self, model: str, since_us: int) -> Rates:
         """Counts per arm and principle of the hours from the one of `since_us` on. Raises QueryTooSlow."""
         return read_rates(self._query, model, since_us)
+
+    def newest(self) -> int:
+        """Another number, a higher one as a rule, whenever exchanges have come since. Cheap."""
+        return self._query(_NEWEST)[0][0] or 0
+
+    def counts(self, model: str, since_us: int) -> dict[str, int]:
+        """What `gateway.controller.tallies` counts, of all arms, in the hours from the one of `since_us` on."""
+        return dict(self._query(_COUNTS, (model, since_us // HOUR_US)))
+
+    def over_time(self, model: str, frame: TimeFrame) -> Series:
+        """Counts per arm and principle, bucket by bucket. Raises QueryTooSlow."""
+        with self._file.looking() as connection:
+            return read_series(connection, model, frame)
 
     def first_hour(self, model: str, since_us: int) -> int | None:
         """Start of the first hour, from that of `since_us` on, in which it had exchanges; None: it had none."""
@@ -154,6 +173,7 @@ class ExchangeIndex:
         """Forget some exchanges from before then, a few thousand a call; returns how many it forgot."""
         with self._file.transaction() as connection:
             gone = _purge(connection, before_us)
+            connection.execute(_OLD_MINUTES, (self._minutes_from_us // MINUTE_US,))
         if gone:
             self._file.give_back()
         return gone
@@ -161,6 +181,10 @@ class ExchangeIndex:
     def close(self) -> None:
         """Let go; a second call does nothing."""
         self._file.close()
+
+    @property
+    def _minutes_from_us(self) -> int:
+        return self._clock.now_us() - MINUTES_US
 
 
 def _change(connection: sqlite3.Connection, exchange_id: str, renamed: Callable[[VerdictV1], VerdictV1]) -> None:
@@ -175,8 +199,8 @@ def _change(connection: sqlite3.Connection, exchange_id: str, renamed: Callable[
         connection.execute(_COUNT_AS, (is_now.unit_hash, before.model, was.assigned, was.unit_hash))
 
 
-def _insert(connection: sqlite3.Connection, events: Iterable[object]) -> int:
-    new, tallies = 0, Tallies()
+def _insert(connection: sqlite3.Connection, events: Iterable[object], tallies: Tallies) -> int:
+    new = 0
     for event in events:
         if not isinstance(event, VerdictV1):
             continue  # a later version's event

@@ -10,8 +10,16 @@ import msgspec
 
 from gateway.events.schema import VerdictV1
 
-VERSION = 1
-SCHEMA = """
+VERSION = 2
+_OVER_TIME = """
+CREATE TABLE minute_tallies (
+    model TEXT, minute INTEGER, arm TEXT, principle TEXT, what TEXT, count INTEGER NOT NULL,
+    PRIMARY KEY (model, minute, arm, principle, what)
+) WITHOUT ROWID;
+CREATE INDEX arm_tallies_by_hour ON arm_tallies (model, hour);
+CREATE INDEX principle_tallies_by_hour ON principle_tallies (model, hour)
+"""
+SCHEMA = f"""
 CREATE TABLE exchanges (
     id TEXT PRIMARY KEY, time_us INTEGER NOT NULL, model TEXT NOT NULL, arm TEXT NOT NULL, served TEXT NOT NULL,
     route TEXT NOT NULL, status INTEGER NOT NULL, reason TEXT NOT NULL, streamed INTEGER NOT NULL,
@@ -45,8 +53,11 @@ CREATE TABLE principle_tallies (
 CREATE TABLE units (
     model TEXT, arm TEXT, unit BLOB, hour INTEGER NOT NULL, PRIMARY KEY (model, arm, unit)
 ) WITHOUT ROWID;
-CREATE TABLE positions (producer TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID
+CREATE TABLE positions (producer TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+{_OVER_TIME}
 """
+MIGRATIONS = {1: _OVER_TIME}
+"""Minutes are counted from then on."""
 INSERT_EXCHANGE = f"INSERT OR IGNORE INTO exchanges VALUES ({', '.join('?' * 24)})"  # noqa: S608 - no input
 INSERT_PRINCIPLE = "INSERT OR IGNORE INTO principles VALUES (?, ?, ?, ?)"
 

@@ -9,14 +9,17 @@ import msgspec
 from classifiers.constitution import Constitution
 from gateway.configinforce import Loading
 from gateway.controller.access import Access
+from gateway.controller.evidence_history import EvidenceHistory
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.forgetting import UnitForgetting
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.levels import Levels
+from gateway.controller.loss_watch import LossWatch
 from gateway.controller.orders import Orders
 from gateway.controller.rollouts import Rollouts
+from gateway.controller.standings import Standings
 from gateway.controller.state_store import SqlStateStore
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import Tables
@@ -64,7 +67,10 @@ class ControllerParts(msgspec.Struct, frozen=True):
     tables: Tables
     rollouts: Rollouts
     orders: Orders
+    standings: Standings
+    history: EvidenceHistory
     levels: Levels
+    losses: LossWatch
     models: Mapping[str, Model]
     configuration: Configuration
     index: ExchangeIndex

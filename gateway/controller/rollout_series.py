@@ -16,10 +16,14 @@ ALL_GUARDRAILS = "all"
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A rollout at a moment. `decided`: of each kind of decision by whom the last one was made, and when, in
-    microseconds of the wall clock.
+    """A rollout at a moment: `time_us` of canonical time. `decided`: of each kind of decision by whom the last one
+    was made, and when, in microseconds of the wall clock. `share`: the canary's, in [0, 1]; `exchanges` by arm.
     """
 
+    rollout: str
+    time_us: int
+    share: float
+    exchanges: tuple[int, int]
     model: str
     stable: str
     canary: str
@@ -33,6 +37,10 @@ class Standing(msgspec.Struct, frozen=True):
         """`evidence`: as a decision would state it now."""
         state, terms = kept.state, kept.terms
         return cls(
+            state.rollout,
+            state.clock_us,
+            state.stage.share,
+            (state.exchanges[0], state.exchanges[1]),
             state.model,
             terms.stable,
             terms.canary,

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -39,18 +39,25 @@ class SqliteFile:
         return cls(path, open_database(path, schema, version), clock)
 
     @classmethod
-    def open_remakeable(cls, path: Path, schema: str, version: int, clock: Clock) -> Self:
-        """Open or make what can be made anew from elsewhere: what is no database is set aside.
+    def open_remakeable(
+        cls, path: Path, schema: str, version: int, clock: Clock, migrations: Mapping[int, str] | None = None
+    ) -> Self:
+        """Open or make what can be made anew from elsewhere: what is no database is set aside, and what is of an
+        older format is migrated as it is, without a copy that nobody would need.
 
         Raises FormatError, StorageUnusable.
         """
+
+        def connected() -> sqlite3.Connection:
+            return open_database(path, schema, version, migrations, copied=False)
+
         try:
-            return cls.open(path, schema, version, clock)
+            return cls(path, connected(), clock)
         except sqlite3.DatabaseError as error:
             aside = path.with_suffix(".damaged")
             log.error("a file is damaged, making it anew", file=str(path), set_aside=str(aside), error=str(error))  # noqa: TRY400
             path.replace(aside)
-            return cls.open(path, schema, version, clock)
+            return cls(path, connected(), clock)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -16,6 +16,16 @@ _DRILL_US = 3_600_000_000
 """How long a drill is shown after its end, so that its page comes; then the last real rollout is, as before."""
 
 
+class _Ended(msgspec.Struct, frozen=True):
+    kept: Kept
+    standing: Standing
+
+    @property
+    def decided_us(self) -> int:
+        """Its last decision, by the wall clock."""
+        return max((time_us for _, time_us in self.standing.decided.values()), default=0)
+
+
 class Standings:
     """Safe to call from any thread."""
 
@@ -23,7 +33,7 @@ class Standings:
         self._rollouts = rollouts
         self._clock = clock
         self._changes = -1
-        self._ended: dict[str, tuple[Standing | None, Standing | None]] = {}
+        self._ended: dict[str, tuple[_Ended | None, _Ended | None]] = {}
         """The last one, and the last that was no drill."""
 
     def of(self, model: str) -> Standing | None:
@@ -32,24 +42,35 @@ class Standings:
         found = self._rollouts.standing(model)
         if found is not None:
             return found
+        ended = self._last(model, changes)
+        return None if ended is None else ended.standing
+
+    def kept(self, model: str) -> Kept | None:
+        """That rollout itself, which nothing moves any more; None: there never was one."""
+        changes = self._rollouts.changes
+        if self._rollouts.running(model) is not None:
+            return self._rollouts.snapshot(model)
+        ended = self._last(model, changes)
+        return None if ended is None else ended.kept
+
+    def _last(self, model: str, changes: int) -> _Ended | None:
         if changes != self._changes:
             self._changes, self._ended = changes, {}
         if model not in self._ended:
-            self._ended[model] = (self._last(model, drills=True), self._last(model, drills=False))
+            self._ended[model] = (self._read(model, drills=True), self._read(model, drills=False))
         last, real = self._ended[model]
-        return real if last is None or (last.drill and self._is_past(last)) else last
+        return real if last is None or (last.standing.drill and self._is_past(last)) else last
 
-    def _is_past(self, ended: Standing) -> bool:
-        last_us = max((time_us for _, time_us in ended.decided.values()), default=0)
-        return self._clock.now_us() - last_us > _DRILL_US
+    def _is_past(self, ended: _Ended) -> bool:
+        return self._clock.now_us() - ended.decided_us > _DRILL_US
 
-    def _last(self, model: str, *, drills: bool) -> Standing | None:
+    def _read(self, model: str, *, drills: bool) -> _Ended | None:
         try:
             kept = self._rollouts.last(model, drills=drills)
         except msgspec.DecodeError as error:  # of another version: no reason to show nothing of all the rest
             log.warning("a rollout that has ended cannot be read", model=model, error=str(error))
             return None
-        return None if kept is None else _stood(kept)
+        return None if kept is None else _Ended(kept, _stood(kept))
 
 
 def _stood(kept: Kept) -> Standing:

@@ -97,10 +97,25 @@ class SqlStateStore(ABC):
 
     def decisions(self, after: int, limit: int) -> list[tuple[int, DecisionV1]]:
         """(number, decision), oldest first, with numbers above `after`; the first one's number is 1."""
+        return [(number, msgspec.json.decode(body, type=DecisionV1)) for number, body in self.bodies(after, limit)]
+
+    def newest_decisions(self, before: int, limit: int) -> list[tuple[int, DecisionV1]]:
+        """(number, decision), newest first, with numbers below `before`."""
+        query = "SELECT number, body FROM decisions WHERE number < ? ORDER BY number DESC LIMIT ?"
+        with self.reading() as sql:
+            rows = sql.execute(query, (before, limit)).fetchall()
+        return [(number, msgspec.json.decode(body, type=DecisionV1)) for number, body in rows]
+
+    def bodies(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """(number, what is stored and hashed) of decisions, oldest first, with numbers above `after`."""
         query = "SELECT number, body FROM decisions WHERE number > ? ORDER BY number LIMIT ?"
         with self.reading() as sql:
-            rows = sql.execute(query, (after, limit)).fetchall()
-        return [(number, msgspec.json.decode(body, type=DecisionV1)) for number, body in rows]
+            return [(number, _bytes(body)) for number, body in sql.execute(query, (after, limit))]
+
+    def last_number(self) -> int:
+        """Of the newest decision; 0 before the first."""
+        with self.reading() as sql:
+            return sql.execute("SELECT max(number) FROM decisions").fetchone()[0] or 0
 
     def save(
         self,
@@ -182,6 +197,11 @@ class SqlStateStore(ABC):
         current = read_head(sql)
         if current.epoch != self._epoch:
             raise StaleHead(f"the state is in epoch {current.epoch}, this opening was {self._epoch}: open it anew")
+
+
+def _bytes(body: bytes | memoryview | str) -> bytes:
+    """SQLite gives text where somebody has put text in the place of bytes."""
+    return body.encode() if isinstance(body, str) else bytes(body)
 
 
 def _check(table: RoutingTable, moved: Head, stored: RoutingTable | None) -> None:

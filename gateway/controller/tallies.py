@@ -1,4 +1,5 @@
-"""Running counts per model, arm, hour and principle, so that a rate never needs a look at the exchanges.
+"""Running counts per model, arm, hour and principle, so that a rate never needs a look at the exchanges; those of
+the last two days per minute too.
 
 Exchanges whose arm an operator forced count only as `forced`: they are no evidence for or against an arm.
 """
@@ -10,18 +11,25 @@ from classifiers.verdict import Finding
 from gateway.events.schema import VerdictV1
 
 HOUR_US = 3_600_000_000
+MINUTE_US = 60_000_000
+MINUTES_US = 48 * HOUR_US
+"""For so long minutes are counted and kept."""
 _ARM = """INSERT INTO arm_tallies VALUES (?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET count = count + excluded.count"""
 _PRINCIPLE = """INSERT INTO principle_tallies VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET count = count + excluded.count"""
+_MINUTE = """INSERT INTO minute_tallies VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET count = count + excluded.count"""
 _UNIT = """INSERT INTO units VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET hour = excluded.hour WHERE excluded.hour > hour"""
 
 
 class Tallies:
-    """What one batch of verdicts adds."""
+    """What one batch of verdicts adds. `minutes_from_us`: older ones are counted by the hour only."""
 
-    def __init__(self) -> None:
+    def __init__(self, minutes_from_us: int) -> None:
+        self._minutes_from_us = minutes_from_us
+        self._minutes: Counter[tuple[str, int, str, str, str]] = Counter()
         self._arms: Counter[tuple[str, str, int, str]] = Counter()
         self._principles: Counter[tuple[str, str, int, str, str]] = Counter()
         self._units: dict[tuple[str, str, bytes], int] = {}
@@ -34,10 +42,14 @@ class Tallies:
         if event.assignment.forced:
             self._arms[event.model, arm, hour, "forced"] += 1
             return
-        for what in _what(event):
+        whole, principles = _what(event), _principles(event)
+        for what in whole:
             self._arms[event.model, arm, hour, what] += 1
-        for principle, what in _principles(event):
+        for principle, what in principles:
             self._principles[event.model, arm, hour, principle, what] += 1
+        if event.time_us >= self._minutes_from_us:
+            for principle, what in [*(("", what) for what in whole), *principles]:
+                self._minutes[event.model, event.time_us // MINUTE_US, arm, principle, what] += 1
         unit = (event.model, arm, event.assignment.unit_hash)
         self._units[unit] = max(hour, self._units.get(unit, 0))
 
@@ -45,6 +57,7 @@ class Tallies:
         """Add it to what is there, within the caller's transaction."""
         connection.executemany(_ARM, ((*key, count) for key, count in self._arms.items()))
         connection.executemany(_PRINCIPLE, ((*key, count) for key, count in self._principles.items()))
+        connection.executemany(_MINUTE, ((*key, count) for key, count in self._minutes.items()))
         connection.executemany(_UNIT, ((*key, hour) for key, hour in self._units.items()))
 
 

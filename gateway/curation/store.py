@@ -59,6 +59,7 @@ _VOTES = f"""SELECT exchange_id, violates FROM labels l JOIN drawn d USING (exch
 _FORGET = "UPDATE labels SET note = '' WHERE exchange_id = ? AND note != ''"
 _MARK = """SELECT count(*), coalesce(max(number), 0), coalesce(
     (SELECT time_us FROM labels WHERE model = ?1 ORDER BY number DESC LIMIT 1), 0) FROM labels WHERE model = ?1"""
+_NUMBERS = "SELECT (SELECT max(number) FROM labels), (SELECT max(number) FROM draws)"
 _SPEAKING = f"""SELECT exchange_id, violates FROM labels l INDEXED BY by_model
     WHERE model = ? AND principle = ? AND exchange_us > ? AND {_LAST} AND EXISTS (
         SELECT 1 FROM labels d INDEXED BY by_exchange WHERE d.exchange_id = l.exchange_id
@@ -130,6 +131,11 @@ class LabelStore:
     def mark(self, model: str) -> tuple[int, ...]:
         """Another one whenever a model's labels are others than before."""
         return self._file.query(_MARK, (model,))[0]
+
+    def newest(self) -> tuple[int, int]:
+        """Another one whenever labels or samples of any model have come since. Cheap."""
+        labels, draws = self._file.query(_NUMBERS)[0]
+        return labels or 0, draws or 0
 
     def votes(self, model: str, principle: str, after_us: int) -> dict[str, list[bool]]:
         """What people say of exchanges later than that which a sample held when they spoke: by exchange, each

@@ -132,3 +132,8 @@ class StateStoreContract(RolloutContract):
         rest = store.decisions(first[-1][0], 10)
         assert [entry.id for _, entry in rest] == ["d3", "d4", "d5"]
         assert store.decisions(rest[-1][0], 10) == []
+        newest = store.newest_decisions(2**62, 2)
+        assert [entry.id for _, entry in newest] == ["d5", "d4"]
+        older = store.newest_decisions(newest[-1][0], 10)
+        assert [entry.id for _, entry in older] == ["d3", "d2", "d1"]
+        assert store.newest_decisions(older[-1][0], 10) == []

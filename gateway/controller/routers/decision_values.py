@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from gateway.controller.chain import canonical, decision_hash
+from gateway.controller.chain_check import Checked
 from gateway.controller.decision_story import Story
 from gateway.controller.routers.rollout_values import EvidenceShown
 from gateway.controller.routers.values import Answer, example, moment, percent
@@ -60,7 +61,7 @@ class DecisionShown(Answer):
 
 
 class DecisionPage(Answer):
-    """The oldest first. `next`: give it as `after` for what follows; null at the end."""
+    """`next`: give it as `after`, with the newest first as `before`, for what follows; null at the end."""
 
     model_config = example(
         decisions=[_DECISION],
@@ -69,6 +70,26 @@ class DecisionPage(Answer):
 
     decisions: list[DecisionShown]
     next: int | None
+
+
+class Verification(Answer):
+    """Whether each decision follows from the one before. `head`: hash of the last one that does, 64 zeros before
+    the first; `broken_at`: number of the first that does not.
+    """
+
+    model_config = example(
+        checked=7,
+        head=_DECISION["hash"],
+        broken_at=None,
+        said="all 7 decisions follow from one another",
+        time="2026-03-01T12:00:00.000125Z",
+    )
+
+    checked: int
+    head: str
+    broken_at: int | None
+    said: str
+    time: datetime = Field(description="When they were looked at")
 
 
 class StoryShown(Answer):
@@ -144,6 +165,13 @@ def decision_shown(number: int, decision: DecisionV1) -> DecisionShown:
         previous=decision.previous,
         hash=decision_hash(decision),
         canonical=canonical(decision).decode(),
+    )
+
+
+def verification_shown(seen: Checked) -> Verification:
+    """As it was found."""
+    return Verification(
+        checked=seen.checked, head=seen.head, broken_at=seen.broken_at, said=seen.said, time=moment(seen.time_us)
     )
 
 

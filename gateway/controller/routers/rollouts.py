@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from fastapi import APIRouter
 
 from gateway.controller import kept_rollout
-from gateway.controller.decision_story import every
+from gateway.controller.decision_story import of_rollout
 from gateway.controller.orders import Wanted
 from gateway.controller.parts import ControllerParts
 from gateway.controller.problems import Problem
@@ -71,7 +71,7 @@ def _add_reads(router: APIRouter, parts: ControllerParts) -> None:
     def decisions(model: str, rollout: str) -> DecisionPage:
         """All of them, oldest first."""
         orders.model(model)
-        found = [each for each in every(store) if each[1].rollout == rollout and each[1].model == model]
+        found = of_rollout(store, model, rollout)
         refuse_elsewhere(parts.tables, found=bool(found))
         if not found:
             raise UnknownRollout(f"{rollout!r} of {model}: tipstaff rollout history {model} lists them")

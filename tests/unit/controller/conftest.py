@@ -17,13 +17,16 @@ from classifiers.exchange import Answer, Turn
 from gateway.configinforce import Loading
 from gateway.controller.access import Access
 from gateway.controller.api import create_app
+from gateway.controller.evidence_history import EvidenceHistory
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.forgetting import UnitForgetting
+from gateway.controller.history_file import open_history
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.known_stores import KnownStores
 from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.levels import Levels
+from gateway.controller.loss_watch import LossWatch
 from gateway.controller.orders import Orders
 from gateway.controller.parts import ControllerParts
 from gateway.controller.recovery import open_state
@@ -127,9 +130,11 @@ class Controller:
         self.events = SqliteEventLog(self.data.log, "controller", self.clock)
         self.trail = AuditTrail(self.events, self.clock, self.meters)
         self.rollouts = Rollouts(self.store, self.tables, self.index, models, rules, self.clock)
-        standing = Standings(self.rollouts, self.clock).of
+        memory = open_history(self.data.history, self.clock)
+        self.history = EvidenceHistory(memory, self.rollouts)
+        standings = Standings(self.rollouts, self.clock)
         series = ControllerSeries(
-            self.tables, self.ledgers, rules, self.levels, standing, dict, version="0.0.1", classifier="rules 1"
+            self.tables, self.ledgers, rules, self.levels, standings.of, dict, version="0.0.1", classifier="rules 1"
         )
         self.exposition = Exposition(self.data.counters, series)
         self.forgetting = self.made_forgetting(self.rollouts, lambda: self.horizon_us)
@@ -142,7 +147,10 @@ class Controller:
             store=self.store,
             tables=self.tables,
             rollouts=self.rollouts,
+            standings=standings,
             levels=self.levels,
+            history=self.history,
+            losses=LossWatch(memory, self.clock),
             orders=Orders(self.rollouts, models, rules, TrafficReader(self.index, rules, self.clock), statuses),
             models=models,
             configuration=self.configuration,
@@ -209,6 +217,7 @@ class Controller:
         self.index.close()
         self.feedback.close()
         self.labels.close()
+        self.history.close()
         self.store.close()
         self.file.close()
 

@@ -23,18 +23,23 @@ ROUTES = {
     "GET /metrics": Right.READ,
     "GET /docs": Right.READ,
     "GET /api/v1/status": Right.READ,
+    "GET /api/v1/live": Right.READ,
+    "GET /api/v1/live/stream": Right.READ,
     "GET /api/v1/constitution": Right.READ,
     "GET /api/v1/ledger": Right.READ,
     "GET /api/v1/exchanges": Right.READ,
     "GET /api/v1/exchanges/{exchange_id}": Right.READ,
     "GET /api/v1/decisions": Right.READ,
+    "GET /api/v1/decisions/verification": Right.READ,
     "GET /api/v1/decisions/{decision}": Right.READ,
     "GET /api/v1/levels": Right.READ,
     "GET /api/v1/models/{model}/weights": Right.READ,
     "GET /api/v1/models/{model}/rates": Right.READ,
+    "GET /api/v1/models/{model}/series": Right.READ,
     "GET /api/v1/models/{model}/rollout": Right.READ,
     "GET /api/v1/models/{model}/rollout/history": Right.READ,
     "GET /api/v1/models/{model}/rollout/{rollout}/decisions": Right.READ,
+    "GET /api/v1/models/{model}/rollout/{rollout}/evidence": Right.READ,
     "GET /api/v1/models/{model}/labels": Right.READ,
     "GET /api/v1/models/{model}/labels/summary": Right.READ,
     "GET /api/v1/rollouts/bundle": Right.READ,
@@ -89,6 +94,7 @@ def test_every_route_is_here(controller: Controller) -> None:
 def test_who_may_ask_what(guarded: Controller, who: Role | str | None) -> None:
     token = None if who is None else "nobody's" if who == "wrong" else f"token-of-{who}"
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
+    guarded.parts.ending.set()  # who follows gets one answer
     for route, right in ROUTES.items():
         method, template = route.split()
         path = template.format(**_VALUES)

@@ -1,0 +1,70 @@
+"""Does the chain of decisions hold, as it is stored: every hash made again, from the first one on."""
+
+import threading
+from collections.abc import Iterator
+
+import msgspec
+
+from gateway.controller import chain
+from gateway.controller.state_store import SqlStateStore
+from gateway.ports import Clock
+
+_PAGE = 1000
+_FRESH_SECONDS = 60.0
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """`checked` decisions were looked at; `head`: hash of the last that follows from the one before; `broken_at`:
+    number of the first that does not. `time_us`: of the look, microseconds.
+    """
+
+    checked: int
+    head: str
+    broken_at: int | None
+    said: str
+    time_us: int
+
+
+class ChainCheck:
+    """Looks again when there are more decisions, and once a minute. From any thread."""
+
+    def __init__(self, store: SqlStateStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last: tuple[int, float, Checked] | None = None
+
+    def seen(self) -> Checked:
+        """What was found. Raises StateStore's errors."""
+        number, now = self._store.last_number(), self._clock.monotonic()
+        with self._lock:
+            if self._last is None or self._last[0] != number or now - self._last[1] >= _FRESH_SECONDS:
+                self._last = number, now, self._look()
+            return self._last[2]
+
+    def _look(self) -> Checked:
+        numbers: list[int] = []
+        head = chain.GENESIS
+        try:
+            for digest, follows in chain.hashes(self._bodies(numbers)):
+                if not follows:
+                    return self._broken(
+                        numbers, head, "does not follow from the one before: it or that was changed"
+                    )
+                head = digest
+        except msgspec.DecodeError as error:
+            return self._broken(numbers, head, f"cannot be read: {error}")
+        said = f"all {len(numbers):,} decisions follow from one another" if numbers else "nothing was decided yet"
+        return Checked(len(numbers), head, None, said, self._clock.now_us())
+
+    def _bodies(self, numbers: list[int]) -> Iterator[bytes]:
+        """All of them; each one's number is in `numbers` before it is given."""
+        after = 0
+        while page := self._store.bodies(after, _PAGE):
+            for number, body in page:
+                numbers.append(number)
+                yield body
+            after = page[-1][0]
+
+    def _broken(self, numbers: list[int], head: str, why: str) -> Checked:
+        return Checked(len(numbers), head, numbers[-1], f"decision {numbers[-1]} {why}", self._clock.now_us())
