@@ -123,7 +123,6 @@ def test_what_is_wider_than_the_window_is_named(browser: Browser) -> None:
 def test_bytes_and_the_first_paint_are_measured(browser: Browser) -> None:
     script = f"// {'x' * 50_000}"
     with page(SCRIPTED, script) as origin, visiting(browser, origin) as visitor:
-        assert visitor.transferred.keys() == {"/", "/page.js"}
         assert 50_000 < visitor.transferred["/page.js"] < 51_000
         assert 0 < visitor.first_paint_ms() < 60_000
 
