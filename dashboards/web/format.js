@@ -36,9 +36,10 @@ export function evalue(log10) {
   return value >= 100 ? number.format(Math.round(value)) : String(Number(value.toPrecision(2)));
 }
 
-/** 45 s, 12 min, 3 h 20 min, 4 d 2 h. */
+/** 4.1 ms, 45 s, 12 min, 3 h 20 min, 4 d 2 h. */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return NONE;
+  if (seconds > 0 && seconds < 0.1) return `${Number((seconds * 1000).toPrecision(2))} ms`;
   if (seconds < 10) return `${Number(seconds.toFixed(seconds < 1 ? 2 : 1))} s`;
   if (seconds < 2 * MINUTE) return `${Math.round(seconds)} s`;
   if (seconds < 2 * HOUR) return `${Math.round(seconds / MINUTE)} min`;
@@ -72,3 +73,7 @@ export const utc = (time) => new Date(time).toISOString().replace("T", " ").repl
 
 /** rolled_back -> rolled back */
 export const words = (name) => String(name).replaceAll("_", " ");
+
+/** How a decision moved the arms: ["canary 10 % → 30 %", ...]; empty: it moved none. */
+export const moves = ({ before, after }) => Object.keys(after).filter((arm) => (before[arm] ?? 0) !== after[arm])
+  .map((arm) => `${arm} ${percent(before[arm] ?? 0)} → ${percent(after[arm])}`);

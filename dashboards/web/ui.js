@@ -1,7 +1,8 @@
 // The parts that pages are made of.
 import { html, useEffect, useId, useRef, useState } from "./react.js";
 import { ask } from "./api.js";
-import { local, utc } from "./format.js";
+import { link } from "./router.js";
+import { count, local, utc } from "./format.js";
 
 const SHAPES = { ok: "✓", notice: "▲", bad: "■", none: "○" };
 const MEANS = { ok: "fine", notice: "look here", bad: "act", none: "nothing" };
@@ -20,7 +21,7 @@ export const Badge = ({ level = "none", children }) => html`
 
 /** Something to be read now; role alert for what went wrong. */
 export const Notice = ({ level = "notice", children }) => html`
-  <div class="notice ${level}" role=${level === "bad" ? "alert" : "status"}>${children}</div>`;
+  <div class=${level} role=${level === "bad" ? "alert" : "status"}>${children}</div>`;
 
 /** A time as the person's clock shows it, UTC on hover. */
 export const Time = ({ at }) => (at ? html`<time datetime=${at} title=${utc(at)}>${local(at)}</time>` : "–");
@@ -31,7 +32,7 @@ export const Empty = ({ title, children }) => html`<div class="empty"><h3>${titl
 export function Loaded({ of, what, children }) {
   if (of.loading) return html`<p class="quiet" role="status">Loading ${what} …</p>`;
   const failed = of.error && html`<${Notice} level="bad">
-    <p><strong>${what} could not be read${of.data ? " again" : ""}.</strong> ${of.error.message}</p>
+    <p><strong>${what[0].toUpperCase()}${what.slice(1)} could not be read${of.data ? " again" : ""}.</strong> ${of.error.message}</p>
     <button type="button" onClick=${of.reload}>Try again</button><//>`;
   return html`${failed}${of.data && children(of.data)}`;
 }
@@ -78,9 +79,9 @@ export function barred(session, right) {
 
 /**
  * A button that asks for a reason before it acts. `why`: what will happen, in words. `barred`: why it can't be pressed now; it
- * stays focusable and says so. `act(reason)` may throw Problem, which is shown in the dialog.
+ * stays focusable and says so. `act(reason)` may throw Problem, which is shown in the dialog. `reasoned` false: none is asked for.
  */
-export function ActionButton({ label, title, why, barred: bar = "", danger, act, children, ready = true }) {
+export function ActionButton({ label, title, why, barred: bar = "", danger, act, children, ready = true, reasoned = true }) {
   const [open, setOpen] = useState(false);
   const id = useId();
   const press = () => !bar && setOpen(true);
@@ -88,12 +89,12 @@ export function ActionButton({ label, title, why, barred: bar = "", danger, act,
     <button type="button" class=${danger ? "danger" : ""} aria-disabled=${bar ? "true" : undefined} title=${bar}
       aria-describedby=${bar ? id : undefined} onClick=${press}>${label}</button>
     ${bar && html`<span class="unseen" id=${id}>${bar}</span>`}
-    ${open && html`<${Confirm} label=${label} title=${title || label} why=${why} danger=${danger} act=${act} ready=${ready}
+    ${open && html`<${Confirm} label=${label} title=${title || label} why=${why} danger=${danger} act=${act} ready=${ready} reasoned=${reasoned}
       close=${() => setOpen(false)}>${children}<//>`}
   </span>`;
 }
 
-function Confirm({ label, title, why, danger, act, ready, close, children }) {
+function Confirm({ label, title, why, danger, act, ready, reasoned, close, children }) {
   const [reason, setReason] = useState("");
   const [state, setState] = useState({ busy: false, error: null });
   const dialog = useRef(null);
@@ -114,17 +115,20 @@ function Confirm({ label, title, why, danger, act, ready, close, children }) {
       <h2 id="${id}t">${title}</h2>
       <p>${why}</p>
       ${children}
-      <label for="${id}r">Reason (kept in the decision)</label>
-      <textarea id="${id}r" rows="2" required value=${reason} onInput=${(event) => setReason(event.target.value)}></textarea>
+      ${reasoned && html`<label for="${id}r">Reason (kept in the decision)</label>
+      <textarea id="${id}r" rows="2" required value=${reason} onInput=${(event) => setReason(event.target.value)}></textarea>`}
       ${state.error && html`<${Notice} level="bad">${state.error.message}<//>`}
       <div class="row">
-        <button type="submit" class=${danger ? "danger" : "main"} disabled=${state.busy || !ready || !reason.trim()}>
+        <button type="submit" class=${danger ? "danger" : "main"} disabled=${state.busy || !ready || (reasoned && !reason.trim())}>
           ${state.busy ? "Working …" : label}</button>
         <button type="button" onClick=${() => dialog.current.close()}>Cancel</button>
       </div>
     </form>
   </dialog>`;
 }
+
+/** A column of numbers: a key of the row, or what makes the cell. */
+export const number = (name, of) => ({ name, number: true, cell: typeof of === "function" ? of : (row) => count(row[of]) });
 
 /** A POST to the API as an action. */
 export const post = (path, body) => ask(path, { method: "POST", body });
@@ -141,3 +145,11 @@ const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200
 
 /** Control, bidi and zero-width characters told as their code points, so that nothing looks like what it is not. */
 export const visible = (text) => text.replace(UNSEEN, (char) => `⟨U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+
+/** An exchange by the end of its id, which differs; its beginning is a time. */
+export const ExchangeLink = ({ id, model }) => html`<a class="mono entry" href=${link(`exchanges/${id}`, { model })} title="Exchange ${id}"
+  aria-label="Exchange ${id}">…${id.slice(-8)}</a>`;
+
+/** Named sentences: [[name, what is said], ...]; those that say nothing are left out. */
+export const Told = ({ of }) => html`
+  <dl class="told">${of.filter(([, said]) => said).map(([name, said]) => html`<dt>${name}</dt><dd>${said}</dd>`)}</dl>`;
