@@ -36,11 +36,11 @@ export function evalue(log10) {
   return value >= 100 ? number.format(Math.round(value)) : String(Number(value.toPrecision(2)));
 }
 
-/** 4.1 ms, 45 s, 12 min, 3 h 20 min, 4 d 2 h. */
+/** 31 ms, 45 s, 12 min, 3 h 20 min, 4 d 2 h. */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return NONE;
-  if (seconds > 0 && seconds < 0.1) return `${Number((seconds * 1000).toPrecision(2))} ms`;
-  if (seconds < 10) return `${Number(seconds.toFixed(seconds < 1 ? 2 : 1))} s`;
+  if (seconds < 1) return `${Number((1000 * seconds).toPrecision(2))} ms`;
+  if (seconds < 10) return `${Number(seconds.toFixed(1))} s`;
   if (seconds < 2 * MINUTE) return `${Math.round(seconds)} s`;
   if (seconds < 2 * HOUR) return `${Math.round(seconds / MINUTE)} min`;
   if (seconds < 2 * DAY) return both(seconds, HOUR, "h", MINUTE, "min");

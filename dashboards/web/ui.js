@@ -1,7 +1,7 @@
 // The parts that pages are made of.
 import { html, useEffect, useId, useRef, useState } from "./react.js";
-import { ask } from "./api.js";
 import { link } from "./router.js";
+import { ask } from "./api.js";
 import { count, local, utc } from "./format.js";
 
 const SHAPES = { ok: "✓", notice: "▲", bad: "■", none: "○" };
@@ -27,6 +27,14 @@ export const Notice = ({ level = "notice", children }) => html`
 export const Time = ({ at }) => (at ? html`<time datetime=${at} title=${utc(at)}>${local(at)}</time>` : "–");
 
 export const Empty = ({ title, children }) => html`<div class="empty"><h3>${title}</h3><p>${children}</p></div>`;
+
+/** An exchange by the end of its id, which differs; its beginning is a time. */
+export const ExchangeLink = ({ id, model }) => html`<a class="mono entry" href=${link(`exchanges/${id}`, { model })} title="Exchange ${id}"
+  aria-label="Exchange ${id}">…${id.slice(-8)}</a>`;
+
+/** Named sentences: [[name, what is said], ...]; those that say nothing are left out. */
+export const Told = ({ of }) => html`
+  <dl class="told">${of.filter(([, said]) => said).map(([name, said]) => html`<dt>${name}</dt><dd>${said}</dd>`)}</dl>`;
 
 /** What `useData` found: loading, failed, or `children(data)`; old data stays under a failure. */
 export function Loaded({ of, what, children }) {
@@ -69,6 +77,9 @@ export function Choice({ label, value, options, onChange }) {
       ${options.map(([key, words]) => html`<option value=${key} selected=${key === value}>${words}</option>`)}
     </select></span>`;
 }
+
+/** A column of numbers: a key of the row, or what makes the cell. */
+export const number = (name, of) => ({ name, number: true, cell: typeof of === "function" ? of : (row) => count(row[of]) });
 
 /** Why somebody may not; empty: they may. */
 export function barred(session, right) {
@@ -127,9 +138,6 @@ function Confirm({ label, title, why, danger, act, ready, reasoned, close, child
   </dialog>`;
 }
 
-/** A column of numbers: a key of the row, or what makes the cell. */
-export const number = (name, of) => ({ name, number: true, cell: typeof of === "function" ? of : (row) => count(row[of]) });
-
 /** A POST to the API as an action. */
 export const post = (path, body) => ask(path, { method: "POST", body });
 
@@ -145,11 +153,3 @@ const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200
 
 /** Control, bidi and zero-width characters told as their code points, so that nothing looks like what it is not. */
 export const visible = (text) => text.replace(UNSEEN, (char) => `⟨U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
-
-/** An exchange by the end of its id, which differs; its beginning is a time. */
-export const ExchangeLink = ({ id, model }) => html`<a class="mono entry" href=${link(`exchanges/${id}`, { model })} title="Exchange ${id}"
-  aria-label="Exchange ${id}">…${id.slice(-8)}</a>`;
-
-/** Named sentences: [[name, what is said], ...]; those that say nothing are left out. */
-export const Told = ({ of }) => html`
-  <dl class="told">${of.filter(([, said]) => said).map(([name, said]) => html`<dt>${name}</dt><dd>${said}</dd>`)}</dl>`;
