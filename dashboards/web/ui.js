@@ -29,8 +29,8 @@ export const Time = ({ at }) => (at ? html`<time datetime=${at} title=${utc(at)}
 export const Empty = ({ title, children }) => html`<div class="empty"><h3>${title}</h3><p>${children}</p></div>`;
 
 /** An exchange by the end of its id, which differs; its beginning is a time. */
-export const ExchangeLink = ({ id, model }) => html`<a class="mono entry" href=${link(`exchanges/${id}`, { model })} title="Exchange ${id}"
-  aria-label="Exchange ${id}">…${id.slice(-8)}</a>`;
+export const ExchangeLink = ({ id, model }) => html`<a class="mono entry" href=${link(`exchanges/${id}`, { model })} title=${id}><span
+  class="unseen">exchange </span>…${id.slice(-8)}</a>`;
 
 /** Named sentences: [[name, what is said], ...]; those that say nothing are left out. */
 export const Told = ({ of }) => html`

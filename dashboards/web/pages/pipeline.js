@@ -81,7 +81,7 @@ function Proxies({ of }) {
     number("Heard", (row) => `${duration(row.age_seconds)} ago`),
     number("Routing table", (row) => html`<${Bad} of=${row.behind ? `${row.table_version}, not ${of.table.version}` : row.table_version} when=${row.behind} />`),
   ];
-  return html`<${Panel} title="Proxies"><${Table} caption="Proxies" columns=${columns} rows=${of.proxies} empty="No proxy runs." /><//>`;
+  return html`<${Panel} title="Proxies"><${Table} caption="What each proxy said last" columns=${columns} rows=${of.proxies} empty="No proxy runs." /><//>`;
 }
 
 const Processes = ({ of }) => html`<${Panel} title="Processes" aside="tipstaff ${of.version}">
@@ -106,7 +106,7 @@ function Reading({ of }) {
       ["Disk used", bytes(storage?.used_bytes), "By the data folder"],
       ["Disk free", bytes(storage?.free_bytes)],
     ]} />
-    <${Table} caption="Classifiers" columns=${columns} rows=${of.evaluators} empty="No classifier has evaluated anything yet." /><//>`;
+    <${Table} caption="What each classifier has done" columns=${columns} rows=${of.evaluators} empty="No classifier has evaluated anything yet." /><//>`;
 }
 
 function Agreement({ rows, model }) {
@@ -130,7 +130,7 @@ function Relays({ rows }) {
     number("Spooled", "spooled"),
     number("Lost", (row) => html`<${Bad} of=${count(row.lost)} when=${row.lost > 0} />`),
   ];
-  return html`<${Panel} title="Relays"><${Table} caption="Relays" columns=${columns} rows=${rows} empty="None is configured: events are kept here only." /><//>`;
+  return html`<${Panel} title="Relays"><${Table} caption="What each relay has done" columns=${columns} rows=${rows} empty="None is configured: events are kept here only." /><//>`;
 }
 
 function Configuration({ of, session }) {
