@@ -22,10 +22,10 @@ export default function Decisions({ place, model, live }) {
 /** Whether every decision still has the hash that the next one was made upon. */
 function Verified({ of }) {
   const looked = html`<span class="quiet">Head <${Hash} of=${of.head} />, looked at <${Time} at=${of.time} /></span>`;
-  if (of.broken_at === null) return html`<${Notice} level="ok"><strong>✓ ${of.said}</strong> ${looked}<//>`;
-  return html`<${Notice} level="bad"><p><strong>■ The chain is broken at number ${of.broken_at}: ${of.said}</strong></p>
-    <p>A decision was changed, removed or put in after it was made. Trust nothing from number ${of.broken_at} on before somebody has found out
-      how. Keep the data folder as it is, and compare with a bundle or a copy from before. ${looked}</p><//>`;
+  if (of.broken_at === null) return html`<${Notice} level="ok"><strong>✓ The chain holds: ${of.said}.</strong> ${looked}<//>`;
+  return html`<${Notice} level="bad"><p><strong>■ The chain is broken: ${of.said}.</strong></p>
+    <p>Trust nothing from number ${of.broken_at} on before somebody has found out how that came. Keep the data folder as it is, and compare it
+      with a bundle or a copy from before. ${looked}</p><//>`;
 }
 
 const Hash = ({ of }) => html`<code title=${of}>${of.slice(0, 12)}</code>`;
