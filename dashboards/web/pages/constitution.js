@@ -83,9 +83,10 @@ const KINDS = { added: "ok", removed: "bad", changed: "notice", moved: "none" };
 function Difference({ of }) {
   if (of.same) return html`<p>They say the same: nothing differs but comments and layout.</p>`;
   const rest = of.others.length ? [{ id: "", title: "The whole", change: "changed", fields: of.others }] : [];
+  const fields = (each) => html`<${Told} of=${each.fields.map((field) => [field.field, html`<${Words} ...${field} />`])} />`;
   return html`<ul class="changes">${[...of.principles, ...rest].map((each) => html`<li key=${each.id}>
     <h4>${visible(each.title)} <code>${each.id}</code> <${Badge} level=${KINDS[each.change]}>${each.change}<//></h4>
-    <${Told} of=${each.fields.map((field) => [field.field, html`<${Words} ...${field} />`])} /></li>`)}</ul>`;
+    ${each.change === "removed" ? html`<details><summary>What it said</summary>${fields(each)}</details>` : fields(each)}</li>`)}</ul>`;
 }
 
 /** Two texts as one, word by word: what both begin and end with stands once. */
