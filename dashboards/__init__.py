@@ -1,1 +1,1 @@
-"""What other systems show of tipstaff: Grafana's dashboards, Prometheus's rules. Data, and what makes it."""
+"""What shows tipstaff: its own page, Grafana's dashboards, Prometheus's rules. Data, and what makes it."""

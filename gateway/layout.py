@@ -94,6 +94,11 @@ class DataFolder(msgspec.Struct, frozen=True):
         return self.root / "controller" / "labels.sqlite"
 
     @property
+    def sessions(self) -> Path:
+        """Who is signed in at the admin port, JSON, replaced atomically. The controller's; no backup has it."""
+        return self.root / "sessions" / "open.json"
+
+    @property
     def counters(self) -> Path:
         """All counter files."""
         return self.root / "counters"

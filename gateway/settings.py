@@ -571,6 +571,8 @@ class Settings(_Part):
     """Tokens of people and programs, each with a name and a role."""
     admin_users: UserHeader | None = None
     """Who signs in at a proxy in front of the admin port."""
+    admin_session_hours: Annotated[float, Field(gt=0, le=720, strict=True)] = 12
+    """How long whoever signs in with a token at the dashboard stays signed in, from then on."""
     client_keys: Annotated[tuple[NamedKey, ...], BeforeValidator(_listed), AfterValidator(_named_once)] = ()
     """Keys that clients need on the data port; none: whoever reaches it may ask, and Authorization is passed on."""
     unit_key_file: Path | None = None

@@ -15,7 +15,8 @@ from gateway.app.common import Process, consumers, exit_code, part_died, running
 from gateway.app.constitution import load_constitution
 from gateway.app.reload import ConfigDesk, Renewal
 from gateway.app.seat import tables_of, take_seat
-from gateway.controller.access import Access, Asked, Refusal
+from gateway.controller import shell
+from gateway.controller.access import Access
 from gateway.controller.api import create_app
 from gateway.controller.database import opening
 from gateway.controller.exemplars import ViolationExemplars
@@ -34,10 +35,12 @@ from gateway.controller.notify import ChainHead, Notifier, receivers
 from gateway.controller.orders import Orders
 from gateway.controller.outbox import Outbox
 from gateway.controller.parts import ControllerParts
+from gateway.controller.refusals import counted
 from gateway.controller.reports import Reporting
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.series import ControllerSeries
 from gateway.controller.server import ServerDied, serve
+from gateway.controller.sessions import Sessions
 from gateway.controller.standings import Standings
 from gateway.controller.statuses import Statuses
 from gateway.controller.surroundings import Surroundings
@@ -60,7 +63,6 @@ from gateway.ports import Clock, LogFull, StaleHead, StateStore
 from gateway.process import Exit, Parent, inherited, listen, run_async
 from gateway.processes import CONTROLLER, GATHER, SCORER, configured, proxy_name
 from gateway.scoring.texts import KeptTexts
-from gateway.settings import Settings
 from gateway.tasks import Tasks
 from gateway.telemetry.exposition import Exposition
 
@@ -102,8 +104,9 @@ async def _control(
 
     renewal.stop = end
     loop.add_signal_handler(signal.SIGHUP, renewal.asked)
-    make = partial(_controller, process, desk, renewal.begin_anew, _in_loop(loop, stop, renewal), stop, adopt=adopt)
-    start = _Start(process, stack, make)
+    access, on_death = _access(process), _in_loop(loop, stop, renewal)
+    make = partial(_controller, process, access, desk, renewal.begin_anew, on_death, stop, adopt=adopt)
+    start = _Start(process, access, stack, make)
     tasks = Tasks(lambda name, error: part_died(name, error, stop))
     started = start.attempt()
     if not started:
@@ -126,6 +129,7 @@ class _Start:
     def __init__(
         self,
         process: Process,
+        access: Access,
         stack: ExitStack,
         make: Callable[[ExitStack], tuple[ControllerParts, ControllerLoop]],
     ) -> None:
@@ -134,10 +138,10 @@ class _Start:
         self._why = ""
         self._started = False
         self._patience = Patience("starting", process.clock)
-        data, access = process.data, _access(process.settings)
-        exposition = Exposition(data.counters)
+        self._shell = shell.load()
+        exposition, refused = Exposition(process.data.counters), counted(process.meters)
         self.front = Front(
-            waiting_app(lambda: self._why, exposition, _ledgers(process), access, process.meters, _unheard)
+            waiting_app(lambda: self._why, exposition, _ledgers(process), access, refused, self._shell)
         )
 
     def attempt(self) -> bool:
@@ -156,7 +160,7 @@ class _Start:
             loop.start()
             stack.callback(loop.close)
             self._stack.enter_context(stack.pop_all())
-        self.front.app = create_app(parts)
+        self.front.app = create_app(parts, self._shell)
         self._started = True
 
     async def keep_trying(self, ready: Callable[[], None]) -> None:
@@ -170,6 +174,7 @@ class _Start:
 
 def _controller(
     process: Process,
+    access: Access,
     desk: ConfigDesk,
     begin_anew: Callable[[], object],
     on_death: Callable[[BaseException], None],
@@ -277,7 +282,7 @@ def _controller(
         exposition=Exposition(data.counters, series, exemplars.shown, configured(settings)),
         healthy=lambda: [] if loop.alive else ["the controller's loop has ended"],
         folder=folder,
-        access=_access(settings),
+        access=access,
         trail=trail,
         forgetting=forgetting,
         unit_key=partial(_unit_key, data),
@@ -341,12 +346,10 @@ def _ledgers(process: Process) -> Callable[[], Mapping[Stream, Ledger]]:
     return partial(ledger.read, data.log, data.counters, consumers(process.settings))
 
 
-def _access(settings: Settings) -> Access:
-    return Access(load_tokens(settings), settings.admin_users)
-
-
-def _unheard(_asked: Asked, _refusal: Refusal) -> None:
-    """While storage cannot be used, nobody can write down who was refused; it is counted."""
+def _access(process: Process) -> Access:
+    settings, tokens = process.settings, load_tokens(process.settings)
+    sessions = Sessions(process.data.sessions, tokens, process.clock, settings.admin_session_hours * 3600)
+    return Access(tokens, sessions, settings.admin_users)
 
 
 def _in_loop(

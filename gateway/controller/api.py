@@ -2,15 +2,15 @@
 
 from fastapi import Depends, FastAPI
 
-from gateway.controller import problems
-from gateway.controller.access import Guard
+from gateway.controller import problems, refusals
 from gateway.controller.body_limit import BodyLimit
+from gateway.controller.guard import Guard
 from gateway.controller.parts import ControllerParts
-from gateway.controller.refusals import refusals
 from gateway.controller.routers.audit import audit_router
 from gateway.controller.routers.bundles import bundles_router
 from gateway.controller.routers.config import config_router
 from gateway.controller.routers.constitution import constitution_router
+from gateway.controller.routers.dashboard import dashboard_router
 from gateway.controller.routers.decisions import decisions_router
 from gateway.controller.routers.docs import docs_router
 from gateway.controller.routers.exchanges import exchanges_router
@@ -23,17 +23,20 @@ from gateway.controller.routers.metrics import metrics_router
 from gateway.controller.routers.rates import rates_router
 from gateway.controller.routers.rollouts import rollouts_router
 from gateway.controller.routers.runbook import runbook_router
+from gateway.controller.routers.session import session_router
 from gateway.controller.routers.status import status_router
 from gateway.controller.routers.table import table_router
 from gateway.controller.routers.values import problems as problems_of
 from gateway.controller.routers.weights import weights_router
+from gateway.controller.shell import Shell
 
 _DESCRIPTION = """The admin API. Additive only; errors are problem details (RFC 9457).
-With tokens configured, send `Authorization: Bearer TOKEN`; without any, only this machine may ask. Roles: a viewer
-reads, an auditor also reads texts and the audit stream, an operator also changes things."""
+With tokens configured, send `Authorization: Bearer TOKEN`, or sign in at /api/v1/session and send its cookie;
+without any, only this machine may ask. Roles: a viewer reads, an auditor also reads texts and the audit stream, an
+operator also changes things."""
 
 
-def create_app(parts: ControllerParts) -> FastAPI:
+def create_app(parts: ControllerParts, shell: Shell) -> FastAPI:
     """The application over `parts`. It starts nothing and closes nothing."""
     app = FastAPI(
         title="tipstaff",
@@ -45,12 +48,15 @@ def create_app(parts: ControllerParts) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
+    refused = refusals.written(parts.meters, parts.trail)
     for router in (
         health_router(parts.tables, lambda: [*parts.folder.troubles(), *parts.healthy()]),
         status_router(parts),
         constitution_router(parts.constitution),
         docs_router(app),
         runbook_router(),
+        dashboard_router(shell),
+        session_router(parts, refused),
     ):
         app.include_router(router)
     for router in (
@@ -71,5 +77,5 @@ def create_app(parts: ControllerParts) -> FastAPI:
     ):  # what they would say of a data folder that is gone is wrong
         app.include_router(router, dependencies=[Depends(parts.folder.check)], responses=problems_of(503))
     app.add_middleware(BodyLimit)
-    app.add_middleware(Guard, access=parts.access, meters=parts.meters, refused=refusals(parts.trail))
+    app.add_middleware(Guard, access=parts.access, refused=refused)
     return app

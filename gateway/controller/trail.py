@@ -25,6 +25,8 @@ Action = Literal[
     "unit.forgotten",
     "key.rotated",
     "sign_in.failed",
+    "session.opened",
+    "session.ended",
 ]
 _PER_MINUTE = 60
 """Refused requests of strangers, and of the known, that are written one by one; of more only the number."""

@@ -104,4 +104,8 @@ class Tokens:
 
     def of(self, token: bytes) -> Identity | None:
         """Whose it is; None: nobody's."""
-        return self._known.get(sha256(token).digest())
+        return self.holder(sha256(token).digest())
+
+    def holder(self, token_digest: bytes) -> Identity | None:
+        """The same for a token of which only the SHA-256 is kept."""
+        return self._known.get(token_digest)

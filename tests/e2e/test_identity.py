@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 
 from gateway.core.identity import hashed
+from tests.e2e.test_reload import reload, settings, write
 from tests.support.people import question
 from tests.support.simulated import simulated
 from tests.support.stack import Stack, tipstaff
@@ -73,3 +74,32 @@ def test_who_did_what_is_known_by_name(tmp_path: Path) -> None:
             path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".token"
         )
     assert b"token-of-" not in kept.replace(b"tipstaff-token", b"")
+
+
+def test_whoever_signs_in_stays_so_until_the_token_goes(tmp_path: Path) -> None:
+    tokens = []
+    for name in ("ada", "bob"):
+        (tmp_path / f"{name}.hash").write_text(hashed(f"token-of-{name}"))
+        tokens.append({"name": name, "role": "operator", "file": f"{name}.hash"})
+    with simulated("v1") as (server,), Stack(tmp_path, **settings(server, admin_tokens=tokens)) as stack:
+        browser = httpx.Client(
+            base_url=f"http://127.0.0.1:{stack.admin_port}",
+            follow_redirects=True,
+            timeout=60,  # the port stays open while the controller is started again
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+
+        def who() -> str:
+            answer = browser.get("/api/v1/session")
+            return str(answer.json()["title" if answer.is_error else "name"])
+
+        assert browser.get("/").headers["content-type"].startswith("text/html")
+        browser.post("/api/v1/session", json={"token": "token-of-ada"}).raise_for_status()
+        assert who() == "ada"
+        killed = stack.kill("controller")
+        until(lambda: stack.restarted("controller", killed), 60, "it is started again")
+        assert who() == "ada"
+        write(stack, settings(server, admin_tokens=tokens[1:]))
+        assert reload(stack).problems == ()
+        until(lambda: who() == "The session has ended", 60, "it went with its token", 0.1)
+        assert (tmp_path / "data" / "sessions" / "open.json").read_bytes() == b"[]"

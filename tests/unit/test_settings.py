@@ -107,6 +107,8 @@ def test_an_environment_variable_that_is_no_key_is_refused() -> None:
             {"header": "Host", "trusted": ["10.0.0.1"], "roles": {"ada": "viewer"}},
             "means something else already",
         ),
+        ("admin_session_hours", 0, "greater than 0"),
+        ("admin_session_hours", 721, "less than or equal to 720"),
         ("client_keys", [{"name": "shop", "file": "f", "models": []}], "at least 1"),
         ("admin_users", {"trusted": [], "roles": {"ada": "viewer"}}, "at least 1"),
         ("scoring", {"encoder": False}, "default, none, or the folder of a model"),

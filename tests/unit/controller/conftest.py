@@ -1,6 +1,7 @@
 """A controller on a folder of its own, and a client that calls its application without a socket."""
 
 import asyncio
+import gzip
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,8 @@ from gateway.controller.parts import ControllerParts
 from gateway.controller.recovery import open_state
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.series import ControllerSeries
+from gateway.controller.sessions import Sessions
+from gateway.controller.shell import Asset, Shell
 from gateway.controller.standings import Standings
 from gateway.controller.statuses import Statuses
 from gateway.controller.tables import RoutingTables
@@ -43,7 +46,7 @@ from gateway.events.sqlite import SqliteEventLog
 from gateway.forgetting import ForgettingFolder
 from gateway.layout import DataFolder
 from gateway.scoring.texts import KeptText, KeptTexts
-from gateway.settings import Arm, ConfigError, Model, Settings
+from gateway.settings import Arm, ConfigError, Model, Settings, UserHeader
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.metrics import Meters
@@ -59,6 +62,13 @@ TOKENS = Tokens(
 )
 
 WORKERS = ("proxy-0", "scorer-0")
+_PAGE, _SCRIPT = b"<!doctype html><title>a page</title>", b"alert(1)"
+SHELL = Shell(
+    "0123456789abcdef",
+    Asset("text/html; charset=utf-8", _PAGE, gzip.compress(_PAGE)),
+    {"pages/app.js": Asset("text/javascript; charset=utf-8", _SCRIPT, gzip.compress(_SCRIPT))},
+)
+SESSION_SECONDS = 3600
 
 
 @cache
@@ -93,7 +103,7 @@ class Unchanged:
 class Controller:
     """Real parts on a folder, without the loop; `call` asks the application."""
 
-    def __init__(self, root: Path, access: Access | None = None) -> None:
+    def __init__(self, root: Path, tokens: Tokens | None = None, users: UserHeader | None = None) -> None:
         self.data = DataFolder(root / "data")
         prepare(self.data)
         self.clock = ManualClock(START)
@@ -125,6 +135,8 @@ class Controller:
         self.forgetting = self.made_forgetting(self.rollouts, lambda: self.horizon_us)
         self.horizon_us = 0
         statuses = Statuses(self.data.root / "status", self.clock)
+        tokens = tokens or Tokens({})
+        self.sessions = Sessions(self.data.sessions, tokens, self.clock, SESSION_SECONDS)
         self.parts = ControllerParts(
             version="0.0.1",
             store=self.store,
@@ -145,7 +157,7 @@ class Controller:
             exposition=self.exposition,
             healthy=lambda: self.troubles,
             folder=self.folder,
-            access=access or Access(Tokens({})),
+            access=Access(tokens, self.sessions, users),
             trail=self.trail,
             forgetting=self.forgetting,
             unit_key=lambda: "0f1e2d3c4b5a6978",
@@ -153,7 +165,7 @@ class Controller:
             meters=self.meters,
             clock=self.clock,
         )
-        self.app = create_app(self.parts)
+        self.app = create_app(self.parts, SHELL)
 
     def made_forgetting(self, rollouts: Rollouts, horizon_us: Callable[[], int]) -> UnitForgetting:
         return UnitForgetting(
@@ -222,7 +234,7 @@ def controller(tmp_path: Path) -> Iterator[Controller]:
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Controller]:
     """One with a token for each role, and the one of nobody by name."""
-    controller = Controller(tmp_path, Access(TOKENS))
+    controller = Controller(tmp_path, TOKENS)
     controller.start()
     yield controller
     controller.close()

@@ -1,14 +1,27 @@
+from pathlib import Path
+
 import pytest
 from starlette.datastructures import Headers
 
-from gateway.controller.access import Access, Asked, Refusal, check, needed
+from gateway.controller.access import Access, Asked, Asker, By, Refusal, by_https, check, needed
+from gateway.controller.sessions import Sessions
 from gateway.core.identity import NAMELESS, Identity, Right, Role, Tokens, digest
 from gateway.settings import UserHeader
+from tests.support.manual_clock import ManualClock
 
-OPEN = Access(Tokens({}))
-TOKEN = Access(Tokens({digest("s3cret"): NAMELESS, digest("v1ew"): Identity("vic", Role.VIEWER)}))
-PROXY = Access(
-    Tokens({digest("s3cret"): NAMELESS}),
+VIC = Identity("vic", Role.VIEWER)
+
+
+def access(tokens: dict[str, Identity], users: UserHeader | None = None, file: Path | None = None) -> Access:
+    """Without a `file` nobody can be signed in."""
+    known = Tokens({digest(token): who for token, who in tokens.items()})
+    return Access(known, Sessions(file or Path("/nowhere/sessions"), known, ManualClock(), 60), users)
+
+
+OPEN = access({})
+TOKEN = access({"s3cret": NAMELESS, "v1ew": VIC})
+PROXY = access(
+    {"s3cret": NAMELESS},
     UserHeader.model_validate(
         {"trusted": ["10.1.0.0/16", "fd00::/8"], "roles": {"ada": "operator", "aud": "auditor"}}
     ),
@@ -96,10 +109,10 @@ def test_what_changes_something_is_json_from_no_other_site(method: str) -> None:
     assert reason(asked(method=method)) == "not_json"
 
 
-def test_who_asks_has_a_name_and_a_role() -> None:
-    assert check(asked(), OPEN) == NAMELESS
-    assert check(asked(authorization="Bearer s3cret"), TOKEN) == NAMELESS
-    assert check(asked(authorization="Bearer v1ew"), TOKEN) == Identity("vic", Role.VIEWER)
+def test_who_asks_has_a_name_and_a_role_and_it_is_said_how_that_is_known() -> None:
+    assert check(asked(), OPEN) == Asker(NAMELESS, By.MACHINE)
+    assert check(asked(authorization="Bearer s3cret"), TOKEN) == Asker(NAMELESS, By.TOKEN)
+    assert check(asked(authorization="Bearer v1ew"), TOKEN) == Asker(VIC, By.TOKEN)
 
 
 def test_a_role_that_may_not_is_refused_by_name() -> None:
@@ -122,11 +135,18 @@ def test_a_role_that_may_not_is_refused_by_name() -> None:
         ("PUT", "/api/v1/models/m/rollout/plan", Right.CHANGE),
         ("POST", "/api/v1/models/m/rollout", Right.CHANGE),
         ("DELETE", "/anything", Right.CHANGE),
+        ("GET", "/api/v1/session", None),
+        ("DELETE", "/api/v1/session", None),
+        ("GET", "/api/v1/session/x", Right.READ),
         ("MADEUP", "/api/v1/status", Right.CHANGE),
     ],
 )
-def test_what_is_not_a_read_changes_something(method: str, path: str, right: Right) -> None:
+def test_what_is_not_a_read_changes_something(method: str, path: str, right: Right | None) -> None:
     assert needed(method, path) is right
+
+
+def named(name: str, role: Role) -> Asker:
+    return Asker(Identity(name, role), By.HEADER)
 
 
 class TestATrustedProxy:
@@ -134,7 +154,7 @@ class TestATrustedProxy:
 
     @pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3", "fd00::7"])
     def test_whom_it_names_may_what_the_role_may(self, peer: str) -> None:
-        assert check(asked(peer=peer, x_forwarded_user="ada"), PROXY) == Identity("ada", Role.OPERATOR)
+        assert check(asked(peer=peer, x_forwarded_user="ada"), PROXY) == named("ada", Role.OPERATOR)
         assert reason(asked(peer=peer, x_forwarded_user="aud"), PROXY) is None
         change = asked("/x", "PUT", peer=peer, x_forwarded_user="aud", content_type="application/json")
         assert reason(change, PROXY) == "role"
@@ -142,16 +162,16 @@ class TestATrustedProxy:
     def test_whom_it_names_and_nobody_knows_may_nothing_unless_others_may(self) -> None:
         assert reason(asked(peer="10.1.2.3", x_forwarded_user="eve"), PROXY) == "unknown_user"
         assert PROXY.users is not None
-        open_to_all = Access(Tokens({}), PROXY.users.model_copy(update={"others": Role.VIEWER}))
-        assert check(asked(peer="10.1.2.3", x_forwarded_user="eve"), open_to_all) == Identity("eve", Role.VIEWER)
+        open_to_all = access({}, PROXY.users.model_copy(update={"others": Role.VIEWER}))
+        assert check(asked(peer="10.1.2.3", x_forwarded_user="eve"), open_to_all) == named("eve", Role.VIEWER)
 
     @pytest.mark.parametrize("name", ["tipstaff", "Config", "operator", "a b", "a\x1b[2K", "x" * 200, "<b>"])
     def test_nobody_is_called_like_another_or_like_a_line(self, name: str) -> None:
         assert PROXY.users is not None
-        open_to_all = Access(Tokens({}), PROXY.users.model_copy(update={"others": Role.OPERATOR}))
+        open_to_all = access({}, PROXY.users.model_copy(update={"others": Role.OPERATOR}))
         assert reason(asked(peer="10.1.2.3", x_forwarded_user=name), open_to_all) == "unknown_user"
         address = asked(peer="10.1.2.3", x_forwarded_user="ada+x@example.org")
-        assert check(address, open_to_all) == Identity("ada+x@example.org", Role.OPERATOR)
+        assert check(address, open_to_all) == named("ada+x@example.org", Role.OPERATOR)
 
     @pytest.mark.parametrize("name", ["x-forwarded-user", "authorization"])
     def test_who_asks_is_said_once(self, name: str) -> None:
@@ -160,7 +180,7 @@ class TestATrustedProxy:
 
     def test_what_the_proxy_itself_was_sent_does_not_matter(self) -> None:
         basic = asked(peer="10.1.2.3", x_forwarded_user="ada", authorization="Basic YWRhOnB3")
-        assert check(basic, PROXY) == Identity("ada", Role.OPERATOR)
+        assert check(basic, PROXY) == named("ada", Role.OPERATOR)
 
     @pytest.mark.parametrize("peer", ["10.2.2.3", "127.0.0.1", "::1", None, "nonsense"])
     def test_from_anywhere_else_the_header_means_nothing(self, peer: str | None) -> None:
@@ -168,5 +188,100 @@ class TestATrustedProxy:
 
     def test_a_token_counts_before_the_header_and_a_wrong_one_does_too(self) -> None:
         both = {"x_forwarded_user": "aud", "peer": "10.1.2.3"}
-        assert check(asked(authorization="Bearer s3cret", **both), PROXY) == NAMELESS
+        assert check(asked(authorization="Bearer s3cret", **both), PROXY) == Asker(NAMELESS, By.TOKEN)
         assert reason(asked(authorization="Bearer wrong", **both), PROXY) == "wrong_token"
+
+
+class TestASession:
+    """A browser sends its cookie with every request to this host, whoever's page makes it."""
+
+    @pytest.fixture
+    def signed_in(self, tmp_path: Path) -> tuple[Access, str]:
+        users = PROXY.users
+        found = access({"s3cret": NAMELESS, "v1ew": VIC}, users, tmp_path / "sessions" / "open.json")
+        word, _ = found.sessions.open(b"v1ew")
+        return found, f"tipstaff_session={word}"
+
+    def test_whoever_has_its_cookie_is_who_opened_it(self, signed_in: tuple[Access, str]) -> None:
+        access, cookie = signed_in
+        found = check(asked(cookie=cookie), access)
+        assert found == Asker(VIC, By.SESSION, ManualClock().us + 60_000_000)
+        assert check(asked(cookie=f"theme=dark; {cookie}; a=b=c"), access) == found
+        change = asked("/api/v1/models/m/weights", "PUT", cookie=cookie, content_type="application/json")
+        assert reason(change, access) == "role"
+
+    def test_a_token_counts_before_it_and_a_wrong_one_does_too(self, signed_in: tuple[Access, str]) -> None:
+        access, cookie = signed_in
+        assert check(asked(cookie=cookie, authorization="Bearer s3cret"), access) == Asker(NAMELESS, By.TOKEN)
+        assert reason(asked(cookie=cookie, authorization="Bearer wrong"), access) == "wrong_token"
+
+    def test_it_counts_before_the_proxys_word_until_it_has_ended(self, signed_in: tuple[Access, str]) -> None:
+        access, cookie = signed_in
+        from_proxy = asked(peer="10.1.2.3", x_forwarded_user="ada", cookie=cookie)
+        found = check(from_proxy, access)
+        assert isinstance(found, Asker)
+        assert (found.who, found.by) == (VIC, By.SESSION)
+        access.sessions.end(cookie.partition("=")[2])
+        assert check(from_proxy, access) == named("ada", Role.OPERATOR)
+
+    def test_one_that_has_ended_is_told_so(self, signed_in: tuple[Access, str]) -> None:
+        access, cookie = signed_in
+        access.sessions.end(cookie.partition("=")[2])
+        found = check(asked(cookie=cookie), access)
+        assert isinstance(found, Refusal)
+        assert (found.reason, found.problem.status, found.problem.title) == (
+            "session_ended",
+            401,
+            "The session has ended",
+        )
+        assert reason(asked(cookie="theme=dark"), access) == "no_token"
+        assert reason(asked("/metrics", cookie=cookie), access) is None
+
+    @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+    def test_another_sites_page_may_not_even_read_by_it(self, signed_in: tuple[Access, str], method: str) -> None:
+        access, cookie = signed_in
+        json = "application/json"
+        foreign = asked("/api/v1/session", method, cookie=cookie, origin="http://127.0.0.1:8000", content_type=json)
+        assert reason(foreign, access) == "foreign_origin"
+        own = asked("/api/v1/session", method, cookie=cookie, origin="http://127.0.0.1:9191", content_type=json)
+        assert reason(own, access) is None
+        assert reason(asked("/api/v1/session", "DELETE", cookie=cookie), access) == "not_json"
+
+    @pytest.mark.parametrize("apart", [False, True])
+    def test_a_second_one_from_a_sibling_site_is_no_answer(
+        self, signed_in: tuple[Access, str], *, apart: bool
+    ) -> None:
+        access, cookie = signed_in
+        pairs = [cookie, "tipstaff_session=theirs"]
+        cookies = pairs if apart else ["; ".join(pairs)]
+        raw = [(b"host", b"127.0.0.1:9191"), *((b"cookie", each.encode()) for each in cookies)]
+        assert reason(Asked("GET", "/api/v1/status", "127.0.0.1", Headers(raw=raw)), access) == "repeated"
+        with_token = Headers(raw=[*raw, (b"authorization", b"Bearer s3cret")])
+        assert reason(Asked("GET", "/api/v1/status", "127.0.0.1", with_token), access) is None
+
+    def test_signing_in_is_open_to_all_but_another_sites_page(self) -> None:
+        json = "application/json"
+        assert reason(asked("/api/v1/session", "POST", content_type=json), TOKEN) is None
+        assert reason(asked("/api/v1/session", "POST"), TOKEN) == "not_json"
+        evil = asked("/api/v1/session", "POST", content_type=json, origin="https://evil.example")
+        assert reason(evil, TOKEN) == "foreign_origin"
+        assert reason(asked("/api/v1/session", "POST", peer="10.0.0.5", content_type=json)) == "not_local"
+        assert reason(asked("/api/v1/session/x", "POST", content_type=json), TOKEN) == "no_token"
+
+
+@pytest.mark.parametrize("path", ["/", "/dashboard", "/dashboard/", "/dashboard/exchanges/x"])
+def test_the_page_is_for_everybody_to_read(path: str) -> None:
+    for given in (OPEN, TOKEN):
+        assert reason(asked(path, peer="10.0.0.5", host="evil.example"), given) is None
+        assert reason(asked(path, "HEAD", peer="10.0.0.5"), given) is None
+    assert reason(asked(path, "POST", content_type="application/json"), TOKEN) == "no_token"
+    assert reason(asked("/dashboards", peer="10.0.0.5"), TOKEN) == "no_token"
+
+
+def test_https_is_the_browsers_word_or_a_trusted_proxys() -> None:
+    assert by_https(asked(origin="https://tipstaff.example"), None)
+    assert not by_https(asked(origin="http://tipstaff.example"), None)
+    assert by_https(asked(peer="10.1.2.3", x_forwarded_proto="https"), PROXY.users)
+    assert not by_https(asked(peer="10.1.2.3", x_forwarded_proto="http"), PROXY.users)
+    assert not by_https(asked(peer="10.2.2.3", x_forwarded_proto="https"), PROXY.users)
+    assert not by_https(asked(peer="10.1.2.3", x_forwarded_proto="https"), None)
