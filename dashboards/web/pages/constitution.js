@@ -15,7 +15,8 @@ export default function Constitution({ place, model, live, session }) {
   const found = useData(API, live?.constitution);
   const set = (values) => link("constitution", { ...place.query, ...values });
   return html`
-    <${Loaded} of=${found} what="the constitution">${(shown) => html`<${Principles} shown=${shown} model=${model} wanted=${place.query.words ?? ""} set=${set} />`}<//>
+    <${Loaded} of=${found} what="the constitution">${(shown) => html`
+      <${Principles} shown=${shown} model=${model} wanted=${place.query.words ?? ""} set=${set} />`}<//>
     <${Versions} of=${useData(`${API}/versions`, live?.constitution)} wanted=${place.query.version} set=${set} />
     <${Try} model=${model} session=${session} />`;
 }
@@ -29,9 +30,11 @@ function Principles({ shown, model, wanted, set }) {
     const text = Object.values(each).join(" ").toLowerCase();
     return asked.every((word) => text.includes(word));
   });
-  return html`<${Panel} title=${visible(shown.title)} aside=${html`version <${Hash} of=${shown.hash} /> · <a href="#versions">versions</a> · <a href="#try">try a change</a>`}>
+  return html`<${Panel} title=${visible(shown.title)} aside=${html`version <${Hash} of=${shown.hash} />
+    ${" "}· <a href="#versions">versions</a> · <a href="#try">try a change</a>`}>
     <div class="row"><label for="words">Find</label>
-      <input id="words" type="search" placeholder="a word, a severity …" value=${wanted} onInput=${(event) => go(set({ words: event.target.value }), { replace: true })} />
+      <input id="words" type="search" placeholder="a word, a severity …" value=${wanted}
+        onInput=${(event) => go(set({ words: event.target.value }), { replace: true })} />
       <span class="quiet" role="status">${count(fitting.length)} of ${count(all.length)} principles</span></div>
     ${shown.tiers.map(({ tier }) => [tier, fitting.filter((each) => each.tier === tier)]).filter(([, those]) => those.length).map(([tier, those]) => html`
       <h3 class="rank">${tier[0].toUpperCase()}${tier.slice(1)}</h3>
@@ -45,13 +48,16 @@ function Principle({ of, model }) {
   const by = [rules.length && `${count(rules.length)} rules`, heads.length && `the encoder (${heads.join(", ")})`].filter(Boolean).join(" and ");
   const many = count(examples.violates + examples.complies + examples.provokes);
   return html`<li><div><h4>${visible(of.title)}</h4> <code>${of.id}</code>
-      <p><${Badge} level=${LEVELS[of.severity]}>${of.severity}<//> <a href=${link("exchanges", { model, principle: of.id })} aria-label="Exchanges: ${of.id}">exchanges</a></p></div>
+      <p><${Badge} level=${LEVELS[of.severity]}>${of.severity}<//>
+        ${" "}<a href=${link("exchanges", { model, principle: of.id })} aria-label="Exchanges: ${of.id}">exchanges</a></p></div>
     <div><p>${visible(of.text)}</p>
-      <p class="quiet">${SCOPES[of.scope]}; violated by ${words(of.violated_by)}; ${ACTIONS[of.action]}; found by ${by || "nothing yet"}; ${many} examples</p></div></li>`;
+      <p class="quiet">${SCOPES[of.scope]}; violated by ${words(of.violated_by)}; ${ACTIONS[of.action]};
+        ${" "}found by ${by || "nothing yet"}; ${many} examples</p></div></li>`;
 }
 
 function Versions({ of, wanted, set }) {
-  const changes = ({ changed }) => Object.entries(changed).filter(([, many]) => many).map(([what, many]) => `${count(many)} ${what}`).join(", ") || "no principle changed";
+  const changes = ({ changed }) => Object.entries(changed).filter(([, many]) => many)
+    .map(([what, many]) => `${count(many)} ${what}`).join(", ") || "no principle changed";
   const columns = [
     { name: "Version", cell: (row) => html`<${Hash} of=${row.hash} /> ${row.in_force && html`<${Badge} level="ok">in force<//>`}` },
     { name: "Since", cell: (row) => html`<${Time} at=${row.since} />` },
@@ -62,7 +68,8 @@ function Versions({ of, wanted, set }) {
   ];
   return html`<${Panel} title="Versions" id="versions"><${Loaded} of=${of} what="the versions">${({ versions }) => html`
     <${Table} caption="Constitutions that were in force, newest first" columns=${columns} rows=${versions} empty="None is kept yet." />
-    ${wanted && html`<${Chosen} key=${wanted} versions=${versions} wanted=${wanted} close=${html`<a href="${set({ version: "" })}#versions">Close</a>`} />`}`}<//><//>`;
+    ${wanted && html`<${Chosen} key=${wanted} versions=${versions} wanted=${wanted}
+      close=${html`<a href="${set({ version: "" })}#versions">Close</a>`} />`}`}<//><//>`;
 }
 
 /** What the chosen version says otherwise than the one before it. */
@@ -121,7 +128,8 @@ function Try({ model, session }) {
   const send = async (path, busy, more = {}) => {
     const mine = (running.current = new AbortController());
     setState({ busy, at: Date.now() });
-    const found = await ask(`${API}/${path}`, { method: "POST", body: { text, ...more }, signal: mine.signal }).then((data) => ({ [path]: data, of: text }), (error) => ({ error }));
+    const asked = ask(`${API}/${path}`, { method: "POST", body: { text, ...more }, signal: mine.signal });
+    const found = await asked.then((data) => ({ [path]: data, of: text }), (error) => ({ error }));
     if (running.current === mine) setState(found);
   };
   const whatIf = () => send("what-if", `Reading the newest ${count(Number(limit))} answers of ${model} again, by both texts`,
@@ -137,8 +145,10 @@ function Try({ model, session }) {
     <textarea id="text" class="mono" rows="8" spellcheck="false" ref=${area} value=${text} onInput=${(event) => setText(event.target.value)}></textarea>
     <div class="row">
       <button type="button" disabled=${!idle} onClick=${() => send("diff", "Comparing it with the one in force")}>Show what differs</button>
-      <button type="button" class="main" aria-disabled=${bar ? "true" : undefined} title=${bar} disabled=${!bar && !idle} onClick=${() => !bar && whatIf()}>What if?</button>
-      <${Choice} label="Answers" value=${limit} options=${MOST} onChange=${setLimit} /><${Choice} label="given" value=${since} options=${SINCE} onChange=${setSince} />
+      <button type="button" class="main" aria-disabled=${bar ? "true" : undefined} title=${bar} disabled=${!bar && !idle}
+        onClick=${() => !bar && whatIf()}>What if?</button>
+      <${Choice} label="Answers" value=${limit} options=${MOST} onChange=${setLimit} />
+      <${Choice} label="given" value=${since} options=${SINCE} onChange=${setSince} />
       ${bar && html`<span class="quiet">What if: ${bar}</span>`}</div>
     ${state.busy && html`<${Busy} ...${state} stop=${stop} />`}
     ${state.error && html`<${Refused} error=${state.error} area=${area} />`}
@@ -153,7 +163,8 @@ function Busy({ busy, at, stop }) {
     const timer = setInterval(() => tick((before) => before + 1), 1000);
     return () => clearInterval(timer);
   }, []);
-  return html`<${Notice}>${busy} … <span aria-hidden="true">${duration(Math.round((Date.now() - at) / 1000))}</span> <button type="button" class="small" onClick=${stop}>Stop waiting</button><//>`;
+  return html`<${Notice}>${busy} … <span aria-hidden="true">${duration(Math.round((Date.now() - at) / 1000))}</span>
+    ${" "}<button type="button" class="small" onClick=${stop}>Stop waiting</button><//>`;
 }
 
 /** Why a text can't be loaded, line by line; a line's number leads to it. */
@@ -166,11 +177,16 @@ function Refused({ error, area }) {
     area.current.scrollTop = (area.current.scrollHeight * (line - 3)) / lines.length;
   };
   return html`<${Notice} level="bad"><strong>${error.title}.</strong> ${error.errors.length
-    ? html`<ul>${error.errors.map((each) => html`<li>${each.line > 0 && html`<button type="button" class="small" onClick=${() => show(each.line)}>line ${each.line}</button>`}
+    ? html`<ul>${error.errors.map((each) => html`<li>
+        ${each.line > 0 && html`<button type="button" class="small" onClick=${() => show(each.line)}>line ${each.line}</button>`}
         ${" "}<code>${visible(each.key ?? "")}</code> ${visible(each.detail)}</li>`)}</ul>` : visible(error.message)}<//>`;
 }
 
-const then = (before, after) => html`${count(after)} <span class="quiet">${after === before ? "same" : `${after > before ? "+" : "−"}${count(Math.abs(after - before))}`}</span>`;
+/** The later number, and by how much it differs. */
+function then(before, after) {
+  const more = after === before ? "same" : `${after > before ? "+" : "−"}${count(Math.abs(after - before))}`;
+  return html`${count(after)} <span class="quiet">${more}</span>`;
+}
 
 function WhatIf({ of, model }) {
   const links = (ids) => ids.map((id) => html`<${ExchangeLink} id=${id} model=${model} /> `);

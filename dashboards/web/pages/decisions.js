@@ -32,7 +32,8 @@ const Hash = ({ of }) => html`<code title=${of}>${of.slice(0, 12)}</code>`;
 
 function All({ before, mark, ...shared }) {
   const found = useData(`${API}${query({ order: "newest", limit: 50, before })}`, mark);
-  return html`<${Panel} title="All decisions, newest first" aside="each carries the hash of the one before it"><${Loaded} of=${found} what="the decisions">${(page) => html`
+  return html`<${Panel} title="All decisions, newest first" aside="each carries the hash of the one before it">
+    <${Loaded} of=${found} what="the decisions">${(page) => html`
     <${List} caption="Decisions, newest first" rows=${page.decisions} ...${shared} />
     <div class="row">${before && html`<a href=${link("decisions", { model: shared.model })}>Newest</a>`}
       ${page.next !== null && html`<a href=${link("decisions", { model: shared.model, before: page.next })}>Older</a>`}</div>`}<//><//>`;
@@ -40,9 +41,10 @@ function All({ before, mark, ...shared }) {
 
 function List({ caption, rows, model, chain, current }) {
   const columns = [
-    { name: "No.", cell: (row) => html`<${Number} of=${row.number} chain=${chain} />` },
+    { name: "No.", cell: (row) => html`<${Numbered} of=${row.number} chain=${chain} />` },
     { name: "When", cell: (row) => html`<${Time} at=${row.time} />` },
-    { name: "What", cell: (row) => html`<a href=${link(`decisions/${row.id}`, { model })} aria-current=${row.id === current ? "true" : undefined}>${words(row.kind)}</a>${row.drill > 0 && " (drill)"}` },
+    { name: "What", cell: (row) => html`<a href=${link(`decisions/${row.id}`, { model })} aria-current=${row.id === current ? "true" : undefined}>
+      ${words(row.kind)}</a>${row.drill > 0 && " (drill)"}` },
     { name: "Share of users", cell: (row) => moves(row).map((said) => html`<div class="entry">${said}</div>`) },
     { name: "Why", text: true, cell: (row) => visible(row.reason) },
     { name: "By", cell: (row) => visible(row.actor) },
@@ -52,11 +54,12 @@ function List({ caption, rows, model, chain, current }) {
 }
 
 /** A decision's number with what the check said of it. */
-function Number({ of, chain }) {
+function Numbered({ of, chain }) {
   const broken = chain && chain.broken_at !== null && of >= chain.broken_at;
   if (!chain || (!broken && of > chain.checked)) return of;
   const said = broken ? "at or behind the break of the chain" : "its hash is right";
-  return html`<span class="entry" title=${said}><span class="sign ${broken ? "bad" : "ok"}" role="img" aria-label=${said}>${broken ? "■" : "✓"}</span> ${of}</span>`;
+  return html`<span class="entry" title=${said}>
+    <span class="sign ${broken ? "bad" : "ok"}" role="img" aria-label=${said}>${broken ? "■" : "✓"}</span> ${of}</span>`;
 }
 
 function One({ id, mark, ...shared }) {
@@ -88,7 +91,7 @@ function Said({ detail, chain }) {
   const { decision: made, story, exchanges, watermark } = detail;
   return html`<section class="panel" aria-label="The decision">
     <header><h2><${Badge} level=${LEVELS[made.kind]}>${words(made.kind)}<//> ${made.drill > 0 && html`<${Badge} level="notice">drill<//>`} ${made.model}</h2>
-      <div class="aside"><${Time} at=${made.time} /> · number <${Number} of=${made.number} chain=${chain} /> in the chain</div></header>
+      <div class="aside"><${Time} at=${made.time} /> · number <${Numbered} of=${made.number} chain=${chain} /> in the chain</div></header>
     <${Told} of=${[
       ["Who", who(made, story.plan)],
       ["What", what(made, story.stages)],
@@ -155,7 +158,8 @@ function Evidence({ of }) {
     <${Table} caption="Evidence by guardrail" columns=${columns} rows=${of.rows} />
     <${Facts} of=${[
       ["Units, stable / canary", `${count(of.units[0])} / ${count(of.units[1])}`, "Users or sessions that were counted"],
-      ["Split as dealt", of.mismatch >= of.mismatch_needs ? "■ no: more or fewer than chance" : `yes (E ${evalue(of.mismatch)})`, "Whether units arrive as the weights say"],
+      ["Split as dealt", of.mismatch >= of.mismatch_needs ? "■ no: more or fewer than chance" : `yes (E ${evalue(of.mismatch)})`,
+        "Whether units arrive as the weights say"],
       ["Harm budget used", of.budget ? `${of.budget_spent.toFixed(1)} of ${count(of.budget)}` : "none set", "Harmful answers more than stable would have given"],
     ]} /><//>`;
 }

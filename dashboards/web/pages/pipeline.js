@@ -31,7 +31,8 @@ function Ledger({ streams }) {
     { name: "Stream", cell: once((stream) => html`<strong>${stream.stream}</strong>`) },
     number("Started", once((stream) => count(stream.started))),
     number("= in flight", once((stream) => count(stream.in_flight))),
-    number("+ dropped", once(({ dropped }) => html`<${Bad} of=${count(total(Object.values(dropped)))} when=${reasons(dropped)} /><div class="quiet">${reasons(dropped)}</div>`)),
+    number("+ dropped", once(({ dropped }) => html`<${Bad} of=${count(total(Object.values(dropped)))} when=${reasons(dropped)} />
+      <div class="quiet">${reasons(dropped)}</div>`)),
     number("+ appended", once((stream) => count(stream.appended))),
     { name: "Adds up", cell: once((stream) => html`<${Badge} level=${stream.balanced ? "ok" : "bad"}>${stream.balanced ? "yes" : "no"}<//>`) },
     { name: "Read by", cell: (row) => row.reader ?? html`<span class="quiet">nobody: it is kept</span>` },
@@ -70,7 +71,8 @@ function Upstream({ of }) {
     { name: "Server version", cell: (row) => visible(row.server_version) || "not known" },
     { name: "Seen by", cell: (row) => row.process },
   ];
-  return html`<${Panel} title="Upstream, per arm"><${Table} caption="Endpoints per arm" columns=${columns} rows=${rows} empty="No proxy has said anything yet." /><//>`;
+  return html`<${Panel} title="Upstream, per arm">
+    <${Table} caption="Endpoints per arm" columns=${columns} rows=${rows} empty="No proxy has said anything yet." /><//>`;
 }
 
 function Proxies({ of }) {
@@ -130,7 +132,8 @@ function Relays({ rows }) {
     number("Spooled", "spooled"),
     number("Lost", (row) => html`<${Bad} of=${count(row.lost)} when=${row.lost > 0} />`),
   ];
-  return html`<${Panel} title="Relays"><${Table} caption="What each relay has done" columns=${columns} rows=${rows} empty="None is configured: events are kept here only." /><//>`;
+  return html`<${Panel} title="Relays">
+    <${Table} caption="What each relay has done" columns=${columns} rows=${rows} empty="None is configured: events are kept here only." /><//>`;
 }
 
 function Configuration({ of, session }) {
@@ -141,7 +144,8 @@ function Configuration({ of, session }) {
   const again = html`<${ActionButton} label="Read it again" title="Read the configuration again" reasoned=${false} barred=${barred(session, "change")} act=${act}
     why="The file is taken whole, or refused and nothing is changed. No client's request fails for it; this page may wait a second or two." />`;
   return html`<${Panel} title="Configuration in force" aside=${again}><${Loaded} of=${of} what="the configuration">${(shown) => html`
-    ${shown.refused.length > 0 && html`<${Notice} level="bad"><strong>The file was refused at <${Time} at=${shown.tried} />: what was in force before still is.</strong>
+    ${shown.refused.length > 0 && html`<${Notice} level="bad"><strong>
+      The file was refused at <${Time} at=${shown.tried} />: what was in force before still is.</strong>
       <${Lines} of=${shown.refused} /><//>`}
     <p><code>${visible(shown.source)}</code>, in force since <${Time} at=${shown.since} />, last read <${Time} at=${shown.tried} /></p>
     <${Lines} of=${shown.notes} />
