@@ -95,7 +95,7 @@ function Reading({ of }) {
   const columns = [
     { name: "Classifier", cell: (row) => html`${row.name} <code>${row.version}</code>` },
     number("Evaluated", "evaluated"),
-    { name: "Not evaluated", cell: (row) => reasons(row.not_evaluated) || "0" },
+    { name: "Scored without it", cell: (row) => reasons(row.not_evaluated) || "0" },
     number("Half within", (row) => duration(row.p50_seconds)),
     number("95 % within", (row) => duration(row.p95_seconds)),
   ];
@@ -113,7 +113,8 @@ function Reading({ of }) {
 
 function Agreement({ rows, model }) {
   const columns = [
-    { name: "Principle", cell: (row) => html`<a href=${link("exchanges", { model, principle: row.principle, disagreed: true })}>${row.principle}</a>` },
+    { name: "Principle", cell: (row) => html`<a href=${link("exchanges", { model, principle: row.principle === "any" ? "" : row.principle, disagreed: true })}>
+      ${row.principle}</a>` },
     number("Labelled", "labelled"),
     number("Agreed", (row) => (row.labelled ? share(row.agreed / row.labelled) : "–")),
     number("Missed", "missed"),
@@ -127,7 +128,7 @@ function Agreement({ rows, model }) {
 function Relays({ rows }) {
   const columns = [
     { name: "To", cell: (row) => html`${visible(row.target)} <span class="quiet">${row.stream}</span>` },
-    number("Behind", (row) => duration(row.lag_seconds)),
+    number("Behind", (row) => html`<${Bad} of=${row.lag_seconds === null ? "no relay runs" : duration(row.lag_seconds)} when=${row.lag_seconds === null} />`),
     number("Delivered", "delivered"),
     number("Spooled", "spooled"),
     number("Lost", (row) => html`<${Bad} of=${count(row.lost)} when=${row.lost > 0} />`),
