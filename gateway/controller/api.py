@@ -64,7 +64,7 @@ def create_app(parts: ControllerParts) -> FastAPI:
         table_router(parts.tables, parts.unit_key, parts.ending),
         rates_router(parts.tables, parts.index),
         series_router(parts.tables, parts.index, parts.clock),
-        exchanges_router(parts.index, parts.texts, parts.feedback, parts.trail),
+        exchanges_router(parts.index, parts.texts, parts.feedback, parts.trail, parts.labels),
         labels_router(parts),
         ledger_router(parts.ledgers),
         pipeline_router(parts),
