@@ -90,7 +90,7 @@ export function barred(session, right) {
 
 /**
  * A button that asks for a reason before it acts. `why`: what will happen, in words. `barred`: why it can't be pressed now; it
- * stays focusable and says so. `act(reason)` may throw Problem, which is shown in the dialog. `reasoned` false: none is asked for.
+ * stays focusable and says so. `act(reason)` may throw Problem, which is shown in the dialog. `kept`: where the reason goes; empty: none is asked for.
  */
 export function ActionButton({ label, title, why, barred: bar = "", danger, act, children, ready = true, kept = "in the decision" }) {
   const [open, setOpen] = useState(false);
@@ -130,7 +130,7 @@ function Confirm({ label, title, why, danger, act, ready, kept, close, children 
       <textarea id="${id}r" rows="2" required value=${reason} onInput=${(event) => setReason(event.target.value)}></textarea>`}
       ${state.error && html`<${Notice} level="bad">${state.error.message}<//>`}
       <div class="row">
-        <button type="submit" class=${danger ? "danger" : "main"} disabled=${state.busy || !ready || (reasoned && !reason.trim())}>
+        <button type="submit" class=${danger ? "danger" : "main"} disabled=${state.busy || !ready || (kept && !reason.trim())}>
           ${state.busy ? "Working …" : label}</button>
         <button type="button" onClick=${() => dialog.current.close()}>Cancel</button>
       </div>
