@@ -27,14 +27,14 @@ export function query(values) {
   return set.length ? `?${new URLSearchParams(set)}` : "";
 }
 
-/** The answer's JSON; null for 204. Throws Problem. */
-export async function ask(path, { method = "GET", body } = {}) {
+/** The answer's JSON; null for 204. Throws Problem, also when `signal` ends it. */
+export async function ask(path, { method = "GET", body, signal } = {}) {
   const headers = { accept: "application/json" };
   if (method !== "GET") headers["content-type"] = "application/json";
   let response;
   try {
     const sent = body === undefined ? undefined : JSON.stringify(body);
-    response = await fetch(path, { method, headers, body: sent, credentials: "same-origin" });
+    response = await fetch(path, { method, headers, body: sent, credentials: "same-origin", signal });
   } catch {
     throw new Problem(0, "No answer", "The gateway's admin port does not answer");
   }

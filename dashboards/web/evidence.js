@@ -3,8 +3,8 @@ import { html } from "./react.js";
 import { ofModel } from "./api.js";
 import { Chart } from "./chart.js";
 import { useData } from "./live.js";
-import { Loaded, Panel } from "./ui.js";
-import { duration, evalue, share, words } from "./format.js";
+import { Loaded, Panel, number } from "./ui.js";
+import { duration, evalue, points, share, words } from "./format.js";
 
 const FLOOR = -2;
 
@@ -58,3 +58,14 @@ function Guardrail({ over, place, name, shown }) {
   return html`<${Chart} title=${`${words(name)}${rates}`} times=${all} lines=${lines} format=${evalue} low=${FLOOR}
     high=${Math.max(over.needs, needs) + 0.3} />`;
 }
+
+const rate = (of) => (of.periods ? html`${share(of.mean)} <span class="quiet">${share(of.low)} … ${share(of.high)}</span>` : "–");
+
+/** Columns for the rows of an evidence table: both arms' rates, and their difference, each with its 95 % interval. */
+export const rateColumns = (from, to) => [
+  number(from, (row) => rate(row.stable)),
+  number(to, (row) => rate(row.canary)),
+  number("Difference, points", (row) => (row.stable.periods && row.canary.periods
+    ? html`${points(row.canary.mean - row.stable.mean)} <span class="quiet">${points(row.low)} … ${points(row.high)}</span>` : "–")),
+  number("Not evaluated", (row) => `${share(row.not_evaluated[0])} / ${share(row.not_evaluated[1])}`),
+];

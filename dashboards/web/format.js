@@ -73,3 +73,7 @@ export const utc = (time) => new Date(time).toISOString().replace("T", " ").repl
 
 /** rolled_back -> rolled back */
 export const words = (name) => String(name).replaceAll("_", " ");
+
+/** How a decision moved the arms: ["canary 10 % → 30 %", ...]; empty: it moved none. */
+export const moves = ({ before, after }) => Object.keys(after).filter((arm) => (before[arm] ?? 0) !== after[arm])
+  .map((arm) => `${arm} ${percent(before[arm] ?? 0)} → ${percent(after[arm])}`);

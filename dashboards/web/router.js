@@ -43,7 +43,10 @@ function followed(event) {
   if (!anchor || !plain || event.defaultPrevented || anchor.target || anchor.hasAttribute("download")) return;
   const url = new URL(anchor.href);
   if (url.origin !== location.origin || !url.pathname.startsWith(BASE)) return;
+  if (anchor.getAttribute("href").startsWith("#")) return;
   event.preventDefault();
   go(anchor.href);
-  scrollTo(0, 0);
+  const part = url.hash && document.getElementById(url.hash.slice(1));
+  if (part) part.scrollIntoView();
+  else scrollTo(0, 0);
 }

@@ -1,5 +1,6 @@
 // The parts that pages are made of.
 import { html, useEffect, useId, useRef, useState } from "./react.js";
+import { link } from "./router.js";
 import { ask } from "./api.js";
 import { count, local, utc } from "./format.js";
 
@@ -20,18 +21,26 @@ export const Badge = ({ level = "none", children }) => html`
 
 /** Something to be read now; role alert for what went wrong. */
 export const Notice = ({ level = "notice", children }) => html`
-  <div class="notice ${level}" role=${level === "bad" ? "alert" : "status"}>${children}</div>`;
+  <div class=${level} role=${level === "bad" ? "alert" : "status"}>${children}</div>`;
 
 /** A time as the person's clock shows it, UTC on hover. */
 export const Time = ({ at }) => (at ? html`<time datetime=${at} title=${utc(at)}>${local(at)}</time>` : "–");
 
 export const Empty = ({ title, children }) => html`<div class="empty"><h2>${title}</h2><p>${children}</p></div>`;
 
+/** An exchange by the end of its id, which differs; its beginning is a time. */
+export const ExchangeLink = ({ id, model }) => html`<a class="mono entry" href=${link(`exchanges/${id}`, { model })} title=${id}><span
+  class="unseen">exchange </span>…${id.slice(-8)}</a>`;
+
+/** Named sentences: [[name, what is said], ...]; those that say nothing are left out. */
+export const Told = ({ of }) => html`
+  <dl class="told">${of.filter(([, said]) => said).map(([name, said]) => html`<dt>${name}</dt><dd>${said}</dd>`)}</dl>`;
+
 /** What `useData` found: loading, failed, or `children(data)`; old data stays under a failure. */
 export function Loaded({ of, what, children }) {
   if (of.loading) return html`<p class="quiet" role="status">Loading ${what} …</p>`;
   const failed = of.error && html`<${Notice} level="bad">
-    <p><strong>${what} could not be read${of.data ? " again" : ""}.</strong> ${of.error.message}</p>
+    <p><strong>${what[0].toUpperCase()}${what.slice(1)} could not be read${of.data ? " again" : ""}.</strong> ${of.error.message}</p>
     <button type="button" onClick=${of.reload}>Try again</button><//>`;
   return html`${failed}${of.data && children(of.data)}`;
 }
@@ -69,6 +78,9 @@ export function Choice({ label, value, options, onChange }) {
     </select></span>`;
 }
 
+/** A column of numbers: a key of the row, or what makes the cell. */
+export const number = (name, of) => ({ name, number: true, cell: typeof of === "function" ? of : (row) => count(row[of]) });
+
 /** Why somebody may not; empty: they may. */
 export function barred(session, right) {
   if (!session || session.rights.includes(right)) return "";
@@ -78,9 +90,9 @@ export function barred(session, right) {
 
 /**
  * A button that asks for a reason before it acts. `why`: what will happen, in words. `barred`: why it can't be pressed now; it
- * stays focusable and says so. `act(reason)` may throw Problem, which is shown in the dialog.
+ * stays focusable and says so. `act(reason)` may throw Problem, which is shown in the dialog. `kept`: where the reason goes; empty: none is asked for.
  */
-export function ActionButton({ label, title, why, barred: bar = "", danger, act, children, ready = true }) {
+export function ActionButton({ label, title, why, barred: bar = "", danger, act, children, ready = true, kept = "in the decision" }) {
   const [open, setOpen] = useState(false);
   const id = useId();
   const press = () => !bar && setOpen(true);
@@ -88,12 +100,12 @@ export function ActionButton({ label, title, why, barred: bar = "", danger, act,
     <button type="button" class=${danger ? "danger" : ""} aria-disabled=${bar ? "true" : undefined} title=${bar}
       aria-describedby=${bar ? id : undefined} onClick=${press}>${label}</button>
     ${bar && html`<span class="unseen" id=${id}>${bar}</span>`}
-    ${open && html`<${Confirm} label=${label} title=${title || label} why=${why} danger=${danger} act=${act} ready=${ready}
+    ${open && html`<${Confirm} label=${label} title=${title || label} why=${why} danger=${danger} act=${act} ready=${ready} kept=${kept}
       close=${() => setOpen(false)}>${children}<//>`}
   </span>`;
 }
 
-function Confirm({ label, title, why, danger, act, ready, close, children }) {
+function Confirm({ label, title, why, danger, act, ready, kept, close, children }) {
   const [reason, setReason] = useState("");
   const [state, setState] = useState({ busy: false, error: null });
   const dialog = useRef(null);
@@ -114,11 +126,11 @@ function Confirm({ label, title, why, danger, act, ready, close, children }) {
       <h2 id="${id}t">${title}</h2>
       <p>${why}</p>
       ${children}
-      <label for="${id}r">Reason (kept in the decision)</label>
-      <textarea id="${id}r" rows="2" required value=${reason} onInput=${(event) => setReason(event.target.value)}></textarea>
+      ${kept && html`<label for="${id}r">Reason (kept ${kept})</label>
+      <textarea id="${id}r" rows="2" required value=${reason} onInput=${(event) => setReason(event.target.value)}></textarea>`}
       ${state.error && html`<${Notice} level="bad">${state.error.message}<//>`}
       <div class="row">
-        <button type="submit" class=${danger ? "danger" : "main"} disabled=${state.busy || !ready || !reason.trim()}>
+        <button type="submit" class=${danger ? "danger" : "main"} disabled=${state.busy || !ready || (kept && !reason.trim())}>
           ${state.busy ? "Working …" : label}</button>
         <button type="button" onClick=${() => dialog.current.close()}>Cancel</button>
       </div>

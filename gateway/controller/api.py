@@ -22,6 +22,7 @@ from gateway.controller.routers.ledger import ledger_router
 from gateway.controller.routers.levels import levels_router
 from gateway.controller.routers.live import live_router
 from gateway.controller.routers.metrics import metrics_router
+from gateway.controller.routers.pipeline import pipeline_router
 from gateway.controller.routers.rates import rates_router
 from gateway.controller.routers.rollouts import rollouts_router
 from gateway.controller.routers.runbook import runbook_router
@@ -69,9 +70,10 @@ def create_app(parts: ControllerParts, shell: Shell) -> FastAPI:
         table_router(parts.tables, parts.unit_key, parts.ending),
         rates_router(parts.tables, parts.index),
         series_router(parts.tables, parts.index, parts.clock),
-        exchanges_router(parts.index, parts.texts, parts.feedback, parts.trail),
+        exchanges_router(parts.index, parts.texts, parts.feedback, parts.trail, parts.labels),
         labels_router(parts),
         ledger_router(parts.ledgers),
+        pipeline_router(parts),
         decisions_router(parts.store, parts.rollouts, parts.tables, parts.clock),
         rollouts_router(parts),
         evidence_router(parts),

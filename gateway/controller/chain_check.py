@@ -1,11 +1,11 @@
 """Does the chain of decisions hold, as it is stored: every hash made again, from the first one on."""
 
-import threading
 from collections.abc import Iterator
 
 import msgspec
 
 from gateway.controller import chain
+from gateway.controller.kept_for import KeptFor
 from gateway.controller.state_store import SqlStateStore
 from gateway.ports import Clock
 
@@ -31,16 +31,11 @@ class ChainCheck:
     def __init__(self, store: SqlStateStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._lock = threading.Lock()
-        self._last: tuple[int, float, Checked] | None = None
+        self._last = KeptFor(_FRESH_SECONDS, clock, self._look)
 
     def seen(self) -> Checked:
         """What was found. Raises StateStore's errors."""
-        number, now = self._store.last_number(), self._clock.monotonic()
-        with self._lock:
-            if self._last is None or self._last[0] != number or now - self._last[1] >= _FRESH_SECONDS:
-                self._last = number, now, self._look()
-            return self._last[2]
+        return self._last.get(self._store.last_number())
 
     def _look(self) -> Checked:
         numbers: list[int] = []

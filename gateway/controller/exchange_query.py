@@ -1,6 +1,7 @@
 """From a filter to SQL over the index of exchanges. Pure; the most selective index is named, never guessed."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -21,7 +22,8 @@ class ExchangeFilter(msgspec.Struct, frozen=True):
     """What an exchange must be to be listed; what is left out does not matter.
 
     `arm` is the assigned one. `principle` goes with `finding` violates (also when that is left out) or
-    provocation. `severity`: at least this. Times: since <= canonical time < until, in microseconds.
+    provocation. `severity`: at least this. Times: since <= canonical time < until, in microseconds. `among`: one of
+    these ids, which are few.
     """
 
     model: str | None = None
@@ -36,6 +38,7 @@ class ExchangeFilter(msgspec.Struct, frozen=True):
     forced: bool | None = None
     since_us: int | None = None
     until_us: int | None = None
+    among: Sequence[str] | None = None
 
 
 class ExchangeRow(msgspec.Struct, frozen=True):
@@ -71,6 +74,9 @@ _COLUMNS = (
     "deciding, violated, provoked, refusal, over_refusal, not_evaluated, first_byte, total, request_bytes, "
     "response_bytes"
 )
+_PREFIXED = ", ".join(f"e.{name}" for name in _COLUMNS.split(", "))
+_NAMED = """EXISTS (SELECT 1 FROM principles p
+    WHERE (p.principle, p.finding) = (?, ?) AND p.time_us = e.time_us AND p.id = e.id)"""
 _SEVERITIES = tuple(Severity)
 
 
@@ -87,6 +93,10 @@ def row_of(values: tuple[Any, ...]) -> ExchangeRow:
 
 def select(wanted: ExchangeFilter, limit: int, after: Cursor | None) -> tuple[str, tuple[object, ...]]:
     """The query and its values. Raises ValueError for a principle together with `not_evaluated`."""
+    if wanted.principle is not None and wanted.finding == "not_evaluated":
+        raise ValueError("finding=not_evaluated is of a whole exchange: leave principle out")
+    if wanted.among is not None:
+        return _of_few(wanted, wanted.among, limit, after)
     if wanted.principle is not None:
         return _of_principle(wanted, limit, after)
     conditions, values = _joined(_conditions(wanted), _range(wanted, after, ""))
@@ -96,15 +106,27 @@ def select(wanted: ExchangeFilter, limit: int, after: Cursor | None) -> tuple[st
 
 
 def _of_principle(wanted: ExchangeFilter, limit: int, after: Cursor | None) -> tuple[str, tuple[object, ...]]:
-    if wanted.finding == "not_evaluated":
-        raise ValueError("finding=not_evaluated is of a whole exchange: leave principle out")
     named = [("p.principle = ?", wanted.principle), ("p.finding = ?", wanted.finding or "violates")]
     others = _conditions(msgspec.structs.replace(wanted, finding=None))
     conditions, values = _joined(named, _range(wanted, after, "p."), others)
-    columns = ", ".join(f"e.{name}" for name in _COLUMNS.split(", "))
     source = "principles p CROSS JOIN exchanges e ON e.id = p.id"
     order = "ORDER BY p.time_us DESC, p.id DESC LIMIT ?"
-    return f"SELECT {columns} FROM {source} WHERE {conditions} {order}", (*values, limit)  # noqa: S608
+    return f"SELECT {_PREFIXED} FROM {source} WHERE {conditions} {order}", (*values, limit)  # noqa: S608
+
+
+def _of_few(
+    wanted: ExchangeFilter, among: Sequence[str], limit: int, after: Cursor | None
+) -> tuple[str, tuple[object, ...]]:
+    """Each is looked up by its id, so that nothing else is looked at."""
+    named: list[Condition] = []
+    if wanted.principle is not None:
+        named = [(_NAMED, (wanted.principle, wanted.finding or "violates"))]
+        wanted = msgspec.structs.replace(wanted, finding=None)
+    conditions, values = _joined(named, _conditions(wanted), _range(wanted, after, "e."))
+    where = f"WHERE {conditions}" if conditions else ""
+    source = "json_each(?) few CROSS JOIN exchanges e ON e.id = few.value"
+    order = "ORDER BY e.time_us DESC, e.id DESC LIMIT ?"
+    return f"SELECT {_PREFIXED} FROM {source} {where} {order}", (json.dumps(among), *values, limit)  # noqa: S608
 
 
 Condition = tuple[str, object]

@@ -36,6 +36,8 @@ _PIECE = 5000
 _IN_ORDER = """SELECT verdict FROM exchanges INDEXED BY by_model
     WHERE model = ? AND (time_us, id) > (?, ?) AND time_us <= ? ORDER BY time_us, id LIMIT ?"""
 _FIRST_HOUR = "SELECT min(hour) FROM arm_tallies WHERE model = ? AND hour >= ?"
+_EVALUATED = """SELECT verdict FROM exchanges INDEXED BY by_time WHERE not_evaluated IS NULL
+    ORDER BY time_us DESC LIMIT 1"""
 _NEWEST = "SELECT max(rowid) FROM exchanges"
 _COUNTS = "SELECT what, sum(count) FROM arm_tallies WHERE model = ? AND hour >= ? GROUP BY what"
 _OLDEST = "SELECT id FROM exchanges INDEXED BY by_time WHERE time_us < ? ORDER BY time_us LIMIT ?"
@@ -94,6 +96,11 @@ class ExchangeIndex:
         """The whole verdict of one exchange; None when there is none here."""
         found = self._query("SELECT verdict FROM exchanges WHERE id = ?", (exchange_id,))
         return stored_verdict(found[0][0]) if found else None
+
+    def evaluators(self) -> dict[str, str]:
+        """Name -> version of what made the newest verdict that anything was evaluated in; empty: there is none."""
+        found = self._query(_EVALUATED)
+        return stored_verdict(found[0][0]).verdict.evaluators if found else {}
 
     def verdicts(self, exchange_ids: Sequence[str]) -> dict[str, VerdictV1]:
         """The whole verdicts of those that are here, by exchange id; at most 1000 a call."""

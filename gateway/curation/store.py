@@ -4,7 +4,7 @@ on an exchange and a principle holds, and those before it stay as history.
 
 import json
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from hashlib import blake2b
@@ -66,6 +66,14 @@ _SPEAKING = f"""SELECT exchange_id, violates FROM labels l INDEXED BY by_model
         AND d.principle = l.principle AND d.model = l.model AND d.draw IS NOT NULL)"""  # noqa: S608 - our own text
 
 
+_AGREEMENT = f"""SELECT principle, flagged, lean > 0, count(*) FROM (
+    SELECT principle, max(flagged) AS flagged, 2 * sum(violates) - count(*) AS lean FROM labels l
+    WHERE {_LAST} GROUP BY model, principle, exchange_id
+) WHERE lean != 0 GROUP BY 1, 2, 3"""  # noqa: S608 - our own text
+_DISAGREED = f"""SELECT exchange_id, max(exchange_us) FROM labels l
+    WHERE violates != flagged AND {_LAST} GROUP BY exchange_id ORDER BY 2 DESC, 1 DESC LIMIT ?"""  # noqa: S608
+
+
 class Draw(msgspec.Struct, frozen=True):
     """A sample that was drawn: by whom and when, of what, how many at most and with which seed."""
 
@@ -75,6 +83,18 @@ class Draw(msgspec.Struct, frozen=True):
     seed: int
     actor: str
     time_us: int
+
+
+class Agreement(msgspec.Struct, frozen=True):
+    """Exchanges that were labelled by a principle, each with what most people say, their last words; those of which
+    as many say yes as no are left out. `missed`: a violation that was not flagged; `false_alarms`: the reverse.
+    """
+
+    principle: str
+    labelled: int
+    agreed: int
+    missed: int
+    false_alarms: int
 
 
 class LabelStore:
@@ -145,6 +165,26 @@ class LabelStore:
         for exchange_id, violates in self._file.query(_SPEAKING, (model, principle, after_us)):
             found[exchange_id].append(bool(violates))
         return dict(found)
+
+    def agreement(self) -> list[Agreement]:
+        """Of every principle that people have labelled by: whether they say what the classifiers did."""
+        found: dict[str, Counter[tuple[bool, bool]]] = defaultdict(Counter)
+        for principle, flagged, violates, number in self._file.query(_AGREEMENT):
+            found[principle][bool(flagged), bool(violates)] = number
+        return [
+            Agreement(
+                principle=principle,
+                labelled=counts.total(),
+                agreed=counts[True, True] + counts[False, False],
+                missed=counts[False, True],
+                false_alarms=counts[True, False],
+            )
+            for principle, counts in sorted(found.items())
+        ]
+
+    def disagreed(self, limit: int) -> list[str]:
+        """Exchanges of which somebody's last word is another than the classifiers' at that time, newest first."""
+        return [exchange_id for exchange_id, _ in self._file.query(_DISAGREED, (limit,))]
 
     def forget(self, exchange_ids: Iterable[str]) -> None:
         """What people wrote of these exchanges goes; what they decided stays."""

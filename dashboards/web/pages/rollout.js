@@ -3,9 +3,9 @@ import { html, useState } from "../react.js";
 import { ofModel } from "../api.js";
 import { useData } from "../live.js";
 import { link } from "../router.js";
-import { ActionButton, Badge, Empty, Facts, Loaded, Notice, Panel, Table, Time, barred, post } from "../ui.js";
-import { count, duration, evalue, percent, points, share, words } from "../format.js";
-import { EvidenceCharts } from "../evidence.js";
+import { ActionButton, Badge, Empty, Facts, Loaded, Notice, Panel, Table, Time, barred, post, visible } from "../ui.js";
+import { count, duration, evalue, percent, share, words } from "../format.js";
+import { EvidenceCharts, rateColumns } from "../evidence.js";
 import { StartButton } from "../start.js";
 
 const LEVELS = { running: "ok", promoted: "ok", finished: "ok", suspended: "notice", frozen: "bad", rolled_back: "bad", stopped: "bad" };
@@ -23,7 +23,7 @@ export default function Rollout({ model, live, session }) {
   const start = html`<${StartButton} of=${of} session=${session} />`;
   return html`
     ${!rollout && html`<${Panel} title="Who has which arm"><${Buckets} arms=${of.arms} stages=${[]} />
-      <p>${words(of.decided_by)} set this <${Time} at=${of.decided_at} />: ${of.reason}</p><//>
+      <p>${words(of.decided_by)} set this <${Time} at=${of.decided_at} />: ${visible(of.reason)}</p><//>
       <${Empty} title="No rollout has run yet">A rollout gives a new arm its first users, watches what it says, and goes on or back by
         evidence. ${start}<//>`}
     ${rollout && html`<${Loaded} of=${found} what="the rollout">${(shown) => html`
@@ -51,7 +51,7 @@ function Now({ of, shown, decided, session, start }) {
       never evidence, and ends where it began.<//>`}
     <${Buckets} arms=${of.arms} stages=${shown.stages} canary=${shown.to.arm} />
     ${!ended && html`<${Ladder} shown=${shown} />`}
-    ${last && html`<p><strong>${words(last.kind)}</strong> <${Time} at=${last.time} /> by ${last.actor}: ${last.reason}${" "}
+    ${last && html`<p><strong>${words(last.kind)}</strong> <${Time} at=${last.time} /> by ${visible(last.actor)}: ${visible(last.reason)}${" "}
       <a href=${link(`decisions/${last.id}`, { model: of.model })}>why</a></p>`}
     ${!ended && html`<p><strong>Now:</strong> ${shown.why}</p>`}
     ${shown.left.length > 0 && html`<ul>${shown.left.map((left) => html`<li>${left.said}${left.seconds !== null
@@ -121,17 +121,11 @@ function Rates({ shown }) {
   const columns = [
     { name: "Guardrail", cell: (row) => words(row.guardrail) },
     { name: "Both arms", cell: (row) => html`<${Interval} rates=${row.stable} most=${most} arm="stable" /><${Interval} rates=${row.canary} most=${most} arm="canary" />` },
-    { name: shown.from.arm, number: true, cell: (row) => html`<${Rate} of=${row.stable} />` },
-    { name: shown.to.arm, number: true, cell: (row) => html`<${Rate} of=${row.canary} />` },
-    { name: "Difference, points", number: true, cell: (row) => (row.stable.periods && row.canary.periods
-      ? html`${points(row.canary.mean - row.stable.mean)} <span class="quiet">${points(row.low)} … ${points(row.high)}</span>` : "–") },
-    { name: "Not evaluated", number: true, cell: (row) => `${share(row.not_evaluated[0])} / ${share(row.not_evaluated[1])}` },
+    ...rateColumns(shown.from.arm, shown.to.arm),
   ];
   return html`<${Panel} title="Rates, with 95 % confidence sequences" aside="share of a unit's answers in a period; valid at any time">
     <${Table} caption="Rates per guardrail and arm" columns=${columns} rows=${rows} /><//>`;
 }
-
-const Rate = ({ of }) => (of.periods ? html`${share(of.mean)} <span class="quiet">${share(of.low)} … ${share(of.high)}</span>` : "–");
 
 const Interval = ({ rates, most, arm }) => (rates.periods ? html`<div class="interval" aria-hidden="true">
   <div class="span ${arm}" style=${{ left: `${(100 * rates.low) / most}%`, width: `${(100 * (Math.min(rates.high, most) - rates.low)) / most}%` }}></div>
@@ -169,9 +163,9 @@ function Decisions({ model, of, canary }) {
   const columns = [
     { name: "When", cell: (row) => html`<${Time} at=${row.time} />` },
     { name: "What", cell: (row) => html`<a href=${link(`decisions/${row.id}`, { model })}>${words(row.kind)}</a>` },
-    { name: "By", cell: (row) => row.actor },
+    { name: "By", cell: (row) => visible(row.actor) },
     { name: "Canary", number: true, cell: (row) => moved(row, canary) },
-    { name: "Why", text: true, cell: (row) => row.reason },
+    { name: "Why", text: true, cell: (row) => visible(row.reason) },
   ];
   return html`<${Panel} title="Decisions of this rollout"><${Loaded} of=${of} what="the decisions">${(page) => html`
     <${Table} caption="Decisions, newest first" columns=${columns} rows=${page.decisions.slice().reverse()} />`}<//><//>`;

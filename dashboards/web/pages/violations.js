@@ -133,7 +133,7 @@ function Levels({ model, session, mark }) {
     { name: "In the 3 hours before", number: true, cell: (row) => share(row.rate) },
     { name: "Budget", number: true, cell: (row) => share(row.budget) },
     { name: "Act", cell: (row) => html`<${ActionButton} label="Acknowledge" title="Acknowledge: ${words(row.principle)}, ${row.arm}"
-      barred=${barred(session, "change")} why="Say what was found. The alarm is lowered and begins anew."
+      barred=${barred(session, "change")} why="Say what was found. The alarm is lowered and begins anew." kept="in the log"
       act=${(reason) => post(ofModel(model, "levels/acknowledge"), { arm: row.arm, principle: row.principle, reason }).then(found.reload)} />` },
   ];
   return html`<${Panel} title="Level alarms"><${Notice} level="bad">${raised.length === 1 ? "One alarm is" : `${raised.length} alarms are`} raised: more

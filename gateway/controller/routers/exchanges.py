@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,7 +19,10 @@ from gateway.controller.routers.values import Answer, Time, example, microsecond
 from gateway.controller.routers.who import Who
 from gateway.controller.trail import AuditTrail
 from gateway.core.identity import Right
+from gateway.curation.store import LabelStore
 
+_MOST_DISAGREED = 10_000
+"""The newest; of more, the rest is not listed."""
 _LISTED = {
     "id": "019cab1f3c6a7f4b8d2e6a90c1b2d3e4",
     "time": "2026-03-01T12:00:00.000125Z",
@@ -100,11 +104,16 @@ class Wanted(BaseModel):
     forced: bool | None = None
     since: Time | None = Field(default=None, description="RFC 3339, included")
     until: Time | None = Field(default=None, description="RFC 3339, not included")
+    disagreed: bool = Field(
+        default=False, description="Only those of which somebody says by a label what the classifiers did not find"
+    )
     limit: int = Field(default=50, ge=1, le=500)
     cursor: str | None = Field(default=None, description="`next` of the page before")
 
 
-def exchanges_router(index: ExchangeIndex, texts: Texts, feedback: FeedbackIndex, trail: AuditTrail) -> APIRouter:
+def exchanges_router(
+    index: ExchangeIndex, texts: Texts, feedback: FeedbackIndex, trail: AuditTrail, labels: LabelStore
+) -> APIRouter:
     """List, filter, page, and look at one."""
     router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"])
 
@@ -112,7 +121,9 @@ def exchanges_router(index: ExchangeIndex, texts: Texts, feedback: FeedbackIndex
     def find(wanted: Annotated[Wanted, Query()]) -> ExchangePage:
         """The newest first. Example: ?model=assistant&arm=canary&principle=honesty&severity=high"""
         place = after(wanted.cursor)
-        rows = index.find(_filter(wanted), wanted.limit + 1, None if place is None else Cursor(*place))
+        rows = index.find(
+            _among(_filter(wanted), wanted, labels), wanted.limit + 1, None if place is None else Cursor(*place)
+        )
         shown, more = page(rows, wanted.limit)
         return ExchangePage(exchanges=[_listed(row) for row in shown], next=more)
 
@@ -132,6 +143,10 @@ def exchanges_router(index: ExchangeIndex, texts: Texts, feedback: FeedbackIndex
         return detail(event, None if withheld else text, feedback.of(exchange_id), withheld=withheld)
 
     return router
+
+
+def _among(found: ExchangeFilter, wanted: Wanted, labels: LabelStore) -> ExchangeFilter:
+    return msgspec.structs.replace(found, among=labels.disagreed(_MOST_DISAGREED)) if wanted.disagreed else found
 
 
 def _filter(wanted: Wanted) -> ExchangeFilter:

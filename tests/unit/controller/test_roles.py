@@ -26,6 +26,7 @@ ROUTES = {
     "GET /api/v1/live": Right.READ,
     "GET /api/v1/live/stream": Right.READ,
     "GET /api/v1/constitution": Right.READ,
+    "GET /api/v1/pipeline": Right.READ,
     "GET /api/v1/ledger": Right.READ,
     "GET /api/v1/exchanges": Right.READ,
     "GET /api/v1/exchanges/{exchange_id}": Right.READ,
