@@ -33,6 +33,7 @@ ROUTES = {
     "GET /api/v1/rollouts/{rollout}/bundle": Right.READ,
     "POST /api/v1/models/{model}/rollout/plan": Right.READ,
     "GET /api/v1/config": Right.READ,
+    "GET /api/v1/models/{model}/labels/queue": Right.READ,
     "GET /api/v1/forget/{name}": Right.READ,
     "GET /api/v1/audit": Right.AUDIT,
     "PUT /api/v1/models/{model}/weights": Right.CHANGE,
