@@ -19,6 +19,7 @@ Action = Literal[
     "labels.sampled",
     "labels.added",
     "bundle.exported",
+    "exchanges.exported",
     "config.loaded",
     "config.reload",
     "arm.forced",

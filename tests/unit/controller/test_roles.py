@@ -22,6 +22,7 @@ ROUTES = {
     "GET /api/v1/decisions": Right.READ,
     "GET /api/v1/decisions/{decision}": Right.READ,
     "GET /api/v1/levels": Right.READ,
+    "GET /api/v1/exchanges/export": Right.READ,
     "GET /api/v1/models/{model}/weights": Right.READ,
     "GET /api/v1/models/{model}/rates": Right.READ,
     "GET /api/v1/models/{model}/rollout": Right.READ,
