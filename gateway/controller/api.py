@@ -48,7 +48,6 @@ def create_app(parts: ControllerParts) -> FastAPI:
     for router in (
         health_router(parts.tables, lambda: [*parts.folder.troubles(), *parts.healthy()]),
         status_router(parts),
-        constitution_router(parts.constitution),
         docs_router(app),
         runbook_router(),
     ):
@@ -63,6 +62,7 @@ def create_app(parts: ControllerParts) -> FastAPI:
         ledger_router(parts.ledgers),
         decisions_router(parts.store, parts.rollouts, parts.tables),
         rollouts_router(parts),
+        constitution_router(parts),
         levels_router(parts.levels),
         bundles_router(parts.folder, parts.store.reading, parts.version, parts.trail, parts.tables),
         audit_router(parts.trail),

@@ -20,6 +20,7 @@ Action = Literal[
     "labels.added",
     "bundle.exported",
     "exchanges.exported",
+    "constitution.tried",
     "config.loaded",
     "config.reload",
     "arm.forced",

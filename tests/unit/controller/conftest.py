@@ -13,9 +13,11 @@ import pytest
 
 from classifiers import constitution
 from classifiers.exchange import Answer, Turn
+from gateway.app.readers import Readers
 from gateway.configinforce import Loading
 from gateway.controller.access import Access
 from gateway.controller.api import create_app
+from gateway.controller.constitutions import Constitutions
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
 from gateway.controller.forgetting import UnitForgetting
@@ -26,6 +28,7 @@ from gateway.controller.levels import Levels
 from gateway.controller.orders import Orders
 from gateway.controller.parts import ControllerParts
 from gateway.controller.recovery import open_state
+from gateway.controller.rereading import Rereading
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.series import ControllerSeries
 from gateway.controller.standings import Standings
@@ -43,7 +46,7 @@ from gateway.events.sqlite import SqliteEventLog
 from gateway.forgetting import ForgettingFolder
 from gateway.layout import DataFolder
 from gateway.scoring.texts import KeptText, KeptTexts
-from gateway.settings import Arm, ConfigError, Model, Settings
+from gateway.settings import Arm, ConfigError, Model, Scoring, Settings
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.metrics import Meters
@@ -125,6 +128,9 @@ class Controller:
         self.forgetting = self.made_forgetting(self.rollouts, lambda: self.horizon_us)
         self.horizon_us = 0
         statuses = Statuses(self.data.root / "status", self.clock)
+        constitutions = Constitutions(self.store, rules)
+        constitutions.note(self.clock.now_us())
+        readers = Readers(Scoring(encoder="none"))
         self.parts = ControllerParts(
             version="0.0.1",
             store=self.store,
@@ -140,6 +146,8 @@ class Controller:
             corrections=LabelCorrection(self.labels, self.index, rules),
             texts=self.texts,
             constitution=rules,
+            constitutions=constitutions,
+            rereading=Rereading(self.index.find, self.texts.get, rules, readers, self.clock),
             statuses=statuses,
             ledgers=self.ledgers,
             exposition=self.exposition,
