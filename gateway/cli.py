@@ -14,6 +14,7 @@ from gateway.commands.admin_option import ADMIN, Admin
 from gateway.commands.audit_app import add_audit
 from gateway.commands.backup_app import add_backup
 from gateway.commands.classify_app import add_classify
+from gateway.commands.constitution_app import constitution_app
 from gateway.commands.forget_app import add_forget
 from gateway.commands.identity_app import add_identity
 from gateway.commands.observe_app import add_observe
@@ -32,7 +33,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-constitution_app = typer.Typer(help="Check and try the written rules.", no_args_is_help=True)
 app.add_typer(constitution_app, name="constitution")
 app.add_typer(review_app, name="review")
 app.add_typer(rollout_app, name="rollout")
@@ -270,25 +270,6 @@ def demo(
     from gateway.demo.story import Options, run
 
     raise typer.Exit(run(Options(exit_after=exit_after, model=model, seed=seed)))
-
-
-@constitution_app.command(epilog="Example: tipstaff constitution lint constitution.yaml")
-def lint(path: Annotated[Path | None, typer.Argument(help="Default: the one that ships.")] = None) -> None:
-    """Say everything that is wrong with a constitution, with line numbers."""
-    from gateway.commands.constitution import run_lint as run
-
-    raise typer.Exit(run(path, say))
-
-
-@constitution_app.command(name="test", epilog="Example: tipstaff constitution test constitution.yaml")
-def examples(
-    path: Annotated[Path | None, typer.Argument(help="Default: the one that ships.")] = None,
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
-) -> None:
-    """Run each principle's own examples as its unit tests, with the configured classifiers."""
-    from gateway.commands.constitution import run_test as run
-
-    raise typer.Exit(run(path, say, as_json=as_json))
 
 
 @app.command()

@@ -22,21 +22,33 @@ __all__ = [
     "classifier_for",
     "encoder_for",
     "make_classifier",
+    "network_for",
+    "reader_for",
     "rules_for",
 ]
 
 
 def encoder_for(constitution: Constitution, scoring: Scoring) -> EncoderReader | None:
     """The encoder that is configured, loaded; None: there is to be none. Raises ConfigError."""
+    network = network_for(scoring)
+    return None if network is None else reader_for(constitution, network, scoring)
+
+
+def network_for(scoring: Scoring) -> Network | None:
+    """What the encoder reads with, loaded; None: there is to be none. Raises ConfigError."""
     if scoring.encoder == "none":
         if scoring.labels or scoring.pairs:
             raise ConfigError(["scoring.encoder: none, so that scoring.labels and scoring.pairs mean nothing"])
         return None
     folder = DEFAULT if scoring.encoder == "default" else Path(scoring.encoder)
     try:
-        network = _network(folder, scoring)
+        return _network(folder, scoring)
     except ModelError as error:
         raise ConfigError([f"scoring.encoder: {error}"]) from error
+
+
+def reader_for(constitution: Constitution, network: Network, scoring: Scoring) -> EncoderReader:
+    """The encoder for this constitution, over a network that is loaded. Raises ConfigError."""
     if unknown := [problem for each in constitution.principles for problem in _unknown_heads(each, network)]:
         raise ConfigError(unknown)
     return EncoderReader(constitution, network, scoring.max_windows)

@@ -13,11 +13,13 @@ from pathlib import Path
 from gateway import __version__, unitkeys
 from gateway.app.common import Process, consumers, exit_code, part_died, running_process
 from gateway.app.constitution import load_constitution
+from gateway.app.readers import Readers
 from gateway.app.reload import ConfigDesk, Renewal
 from gateway.app.seat import tables_of, take_seat
 from gateway.controller import shell
 from gateway.controller.access import Access
 from gateway.controller.api import create_app
+from gateway.controller.constitutions import Constitutions
 from gateway.controller.database import opening
 from gateway.controller.evidence_history import EvidenceHistory
 from gateway.controller.exemplars import ViolationExemplars
@@ -40,6 +42,7 @@ from gateway.controller.outbox import Outbox
 from gateway.controller.parts import ControllerParts
 from gateway.controller.refusals import counted
 from gateway.controller.reports import Reporting
+from gateway.controller.rereading import Rereading
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.series import ControllerSeries
 from gateway.controller.server import ServerDied, serve
@@ -71,6 +74,8 @@ from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.metrics import DROPPED
 
 _RETRY_SECONDS, _SELDOM_SECONDS = 0.5, 60.0
+_REREADING_SECONDS = 30.0
+"""For whoever tries a constitution: no longer than a person waits, and than a connection is kept."""
 
 
 def run_controller(config: Path, listen_fd: int | None, parent_fd: int | None, *, adopt: bool) -> int:
@@ -196,6 +201,19 @@ def _controller(
     index, feedback, labels, events = _opened(process, stack)
     memory = stack.enter_context(closing(open_history(data.history, clock)))
     trail = _trail(process, events)
+    constitutions = Constitutions(store, constitution)
+    with opening(data.state):
+        constitutions.note(clock.now_us())
+    texts = KeptTexts(data.texts, None, clock, settings.retention.days, settings.retention.bytes)
+    rereading = Rereading(
+        index.find,
+        texts.get,
+        constitution,
+        Readers(settings.scoring),
+        clock,
+        seconds=_REREADING_SECONDS,
+        ending=ending.is_set,
+    )
     folder = FolderWatch(data)
     awaits = partial(awaited, settings.events.gather)
     exemplars = ViolationExemplars()
@@ -279,8 +297,10 @@ def _controller(
         feedback=feedback,
         labels=labels,
         corrections=corrections,
-        texts=KeptTexts(data.texts, None, clock, settings.retention.days, settings.retention.bytes),
+        texts=texts,
         constitution=constitution,
+        constitutions=constitutions,
+        rereading=rereading,
         statuses=statuses,
         rollouts=rollouts,
         orders=orders,

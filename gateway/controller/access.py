@@ -36,8 +36,10 @@ _AUDIT = "/api/v1/audit"
 _TABLE = "/api/v1/table"
 _SHOWN = 128
 _HOST = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^\[\]:@]+))(?::\d+)?")
-_FORESEES = "/rollout/plan"
-"""A POST that changes nothing."""
+_FORESEES = ("/rollout/plan", "/api/v1/constitution/diff")
+"""How the paths of a POST end that changes nothing."""
+_READS_TEXTS = "/api/v1/constitution/what-if"
+"""A POST whose answer says what is in texts, and which changes nothing."""
 
 
 class By(StrEnum):
@@ -143,7 +145,7 @@ def _open(asked: Asked) -> bool:
 
 
 def needed(method: str, path: str) -> Right | None:
-    """What a request needs: to read, unless it changes something or reads the audit stream.
+    """What a request needs: to read, unless it changes something or reads texts or the audit stream.
 
     None: nothing but that it is known who asks.
     """
@@ -153,6 +155,8 @@ def needed(method: str, path: str) -> Right | None:
         return Right.AUDIT
     if path == _TABLE and method in _SAFE:
         return Right.TABLE
+    if method == "POST" and path == _READS_TEXTS:
+        return Right.TEXT
     if method in _SAFE or (method == "POST" and path.endswith(_FORESEES)):
         return Right.READ
     return Right.CHANGE

@@ -56,7 +56,6 @@ def create_app(parts: ControllerParts, shell: Shell) -> FastAPI:
     for router in (
         health_router(parts.tables, lambda: [*parts.folder.troubles(), *parts.healthy()]),
         status_router(parts),
-        constitution_router(parts.constitution),
         docs_router(app),
         runbook_router(),
         dashboard_router(shell),
@@ -76,6 +75,7 @@ def create_app(parts: ControllerParts, shell: Shell) -> FastAPI:
         pipeline_router(parts),
         decisions_router(parts.store, parts.rollouts, parts.tables, parts.clock),
         rollouts_router(parts),
+        constitution_router(parts),
         evidence_router(parts),
         levels_router(parts.levels),
         bundles_router(parts.folder, parts.store.reading, parts.version, parts.trail, parts.tables),

@@ -7,6 +7,7 @@ verdict is delivered, it counts once.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -192,6 +193,12 @@ class ExchangeIndex:
     @property
     def _minutes_from_us(self) -> int:
         return self._clock.now_us() - MINUTES_US
+
+
+def look(path: Path, wanted: ExchangeFilter, limit: int) -> list[ExchangeRow]:
+    """As `ExchangeIndex.find`, by the file at `path`, which another process may write. Raises sqlite3.Error."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        return [row_of(row) for row in connection.execute(*select(wanted, limit, None))]
 
 
 def _change(connection: sqlite3.Connection, exchange_id: str, renamed: Callable[[VerdictV1], VerdictV1]) -> None:

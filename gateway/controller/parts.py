@@ -9,6 +9,7 @@ import msgspec
 from classifiers.constitution import Constitution
 from gateway.configinforce import Loading
 from gateway.controller.access import Access
+from gateway.controller.constitutions import Constitutions
 from gateway.controller.evidence_history import EvidenceHistory
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
@@ -18,6 +19,7 @@ from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.levels import Levels
 from gateway.controller.loss_watch import LossWatch
 from gateway.controller.orders import Orders
+from gateway.controller.rereading import Rereading
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.standings import Standings
 from gateway.controller.state_store import SqlStateStore
@@ -79,6 +81,8 @@ class ControllerParts(msgspec.Struct, frozen=True):
     corrections: LabelCorrection
     texts: Texts
     constitution: Constitution
+    constitutions: Constitutions
+    rereading: Rereading
     statuses: Statuses
     ledgers: Callable[[], Mapping[Stream, Ledger]]
     exposition: Exposition

@@ -9,8 +9,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from classifiers.problem import Refused as FileRefused
 from gateway.controller.folder_watch import DataFolderGone
 from gateway.controller.levels import UnknownAlarm
+from gateway.controller.rereading import Busy, Unfit
 from gateway.controller.rollouts import UnknownRollout
 from gateway.controller.sqlite_file import QueryTooSlow
 from gateway.controller.tables import Conflict, Elsewhere, UnknownModel
@@ -21,6 +23,7 @@ from gateway.settings import ConfigError
 log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+_MOST_ERRORS = 100
 
 
 class Problem(Exception):
@@ -55,6 +58,8 @@ _KNOWN: dict[type[Exception], tuple[int, str, str]] = {
     UnknownAlarm: (404, "no-alarm", "No such alarm"),
     UnknownRollout: (404, "no-rollout", "No such rollout"),
     Refused: (409, "refused", "The rollout refuses"),
+    Busy: (409, "busy", "Texts are being read again"),
+    Unfit: (422, "constitution", "This constitution cannot be read by"),
     Conflict: (409, "conflict", "The routing table moved on"),
     Elsewhere: (409, "elsewhere", "Another controller decides this"),
     StaleHead: (409, "conflict", "Another controller moved the state"),
@@ -79,6 +84,7 @@ def install(app: FastAPI) -> None:
     for kind in _KNOWN:
         app.add_exception_handler(kind, known)
     app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(FileRefused, _refused_file)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -95,6 +101,16 @@ def _invalid(_request: Request, error: Exception) -> JSONResponse:
     errors = [{"pointer": "/".join(("#", *map(str, one["loc"]))), "detail": one["msg"]} for one in found]
     detail = "; ".join(f"{one['pointer']}: {one['detail']}" for one in errors)
     return Problem(422, "invalid", "The request does not fit", detail).response(errors=errors)
+
+
+def _refused_file(_request: Request, error: Exception) -> JSONResponse:
+    """A constitution that somebody sent: every reason with its line, up to a hundred."""
+    found = error.problems[:_MOST_ERRORS] if isinstance(error, FileRefused) else ()
+    errors = [
+        {"pointer": "#/body/text", "line": each.line, "key": each.key, "detail": each.message} for each in found
+    ]
+    detail = "; ".join(str(each) for each in found)
+    return Problem(422, "constitution", "This constitution cannot be loaded", detail).response(errors=errors)
 
 
 def _http(request: Request, error: Exception) -> JSONResponse:

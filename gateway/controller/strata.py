@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from gateway.curation.sampling import ANY, Drawn, Frame, Stratum, allocate, place
+from gateway.curation.sampling import ANY, Drawn, Frame, Stratum, allocate, place, turn
 
 _FRAME = """FROM exchanges INDEXED BY by_model
     WHERE model = ? AND time_us >= ? AND time_us < ? AND forced = 0 AND not_evaluated IS NULL AND arm != ''"""
@@ -40,7 +40,7 @@ def draw(
             _DRAW, (*_values(frame), stratum.arm, *flag, stratum.flagged, count)
         )
     ]
-    return sizes, sorted(drawn, key=lambda one: place(~seed, one.exchange_id))
+    return sizes, sorted(drawn, key=lambda one: turn(seed, one.exchange_id))
 
 
 def _values(frame: Frame) -> tuple[object, ...]:

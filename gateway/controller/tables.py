@@ -39,6 +39,13 @@ class Conflict(Exception):
     """The table moved on since the caller looked."""
 
 
+def check_model(tables: "Tables", model: str) -> None:
+    """Raises UnknownModel, which names those that there are."""
+    models = tables.current().models
+    if model not in models:
+        raise UnknownModel(f"{model!r}: there are {', '.join(sorted(models))}")
+
+
 def wishes(models: Mapping[str, Model]) -> dict[str, Wish]:
     """What the configuration says, model by model."""
     return {

@@ -19,6 +19,8 @@ Action = Literal[
     "labels.sampled",
     "labels.added",
     "bundle.exported",
+    "exchanges.exported",
+    "constitution.tried",
     "config.loaded",
     "config.reload",
     "arm.forced",

@@ -63,3 +63,10 @@ def place(seed: int, exchange_id: str) -> int:
     """Where an exchange stands in its stratum: uniform in [0, 2^63), independent between exchanges and seeds."""
     key = seed.to_bytes(8, "big", signed=True)
     return int.from_bytes(blake2b(exchange_id.encode(), digest_size=8, key=key).digest(), "big") >> 1
+
+
+def turn(seed: int, exchange_id: str) -> int:
+    """Where an exchange stands in the sample that was drawn with this seed: people are asked in this order, which
+    is random, and independent of what was drawn.
+    """
+    return place(~seed, exchange_id)

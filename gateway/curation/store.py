@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.controller.sqlite_file import SqliteFile
 from gateway.curation.labels import Label, Said, StratumCounts, count
-from gateway.curation.sampling import Drawn, Frame, Stratum
+from gateway.curation.sampling import Drawn, Frame, Stratum, turn
 from gateway.ports import Clock
 
 VERSION = 1
@@ -56,6 +56,9 @@ _LAST = """NOT EXISTS (
     AND n.principle = l.principle AND n.actor = l.actor AND n.model = l.model AND n.number > l.number)"""
 _VOTES = f"""SELECT exchange_id, violates FROM labels l JOIN drawn d USING (exchange_id)
     WHERE d.draw = ? AND l.model = ? AND l.principle = ? AND {_LAST}"""  # noqa: S608 - our own text
+_JUDGED = """SELECT d.exchange_id, EXISTS (
+    SELECT 1 FROM labels l INDEXED BY by_exchange WHERE l.exchange_id = d.exchange_id AND l.principle = ?
+    AND l.actor = ? AND l.model = ?) FROM drawn d WHERE d.draw = ?"""
 _FORGET = "UPDATE labels SET note = '' WHERE exchange_id = ? AND note != ''"
 _MARK = """SELECT count(*), coalesce(max(number), 0), coalesce(
     (SELECT time_us FROM labels WHERE model = ?1 ORDER BY number DESC LIMIT 1), 0) FROM labels WHERE model = ?1"""
@@ -147,6 +150,13 @@ class LabelStore:
             drawn = {identifier: Stratum(arm, bool(flagged)) for identifier, arm, flagged in rows}
             votes = connection.execute(_VOTES, (draw.id, draw.frame.model, draw.frame.principle))
             return count(populations, drawn, ((identifier, bool(violates)) for identifier, violates in votes))
+
+    def queue(self, draw: Draw, actor: str) -> tuple[int, list[str]]:
+        """How many exchanges a sample has, and those that `actor` has not judged, in its random order."""
+        frame = draw.frame
+        rows = self._file.query(_JUDGED, (frame.principle, actor, frame.model, draw.id))
+        left = [exchange_id for exchange_id, judged in rows if not judged]
+        return len(rows), sorted(left, key=lambda exchange_id: turn(draw.seed, exchange_id))
 
     def mark(self, model: str) -> tuple[int, ...]:
         """Another one whenever a model's labels are others than before."""

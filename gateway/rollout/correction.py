@@ -86,6 +86,15 @@ class Correction(msgspec.Struct, frozen=True):
     drift: tuple[float, float] = (0.0, 0.0)
 
 
+def true_rate(arm: ArmLabels) -> Estimate | None:
+    """The share of violating exchanges that labels make of an arm's flags, its interval at 1 - ALPHA; None: there
+    are no exchanges, or no label for the flagged or for the others of them.
+    """
+    if not arm.flags[1] or any(each.exchanges and not each.labelled for each in (arm.flagged, arm.plain)):
+        return None
+    return _rate(arm)
+
+
 def assess(stable: ArmLabels, canary: ArmLabels, margin: float, per_unit: float = 1.0) -> Correction:
     """What labels say against promoting the canary. `margin` above 0: by less than this its true rate of violations
     may be higher. `per_unit`: exchanges per unit; flags of one unit are taken as one when arms are compared.
@@ -124,18 +133,24 @@ def _odds(arm: ArmLabels, per_unit: float) -> Odds:
 def _rates(arm: ArmLabels, pooled: tuple[float, float]) -> ArmRates:
     flags, exchanges = arm.flags
     share = flags / exchanges
-    flagged = wilson(arm.flagged.violating, arm.flagged.labelled, ALPHA)
-    plain = wilson(arm.plain.violating, arm.plain.labelled, ALPHA)
-    seen = wilson(flags, exchanges, ALPHA)
-    around = Estimate(0.0, seen.low - share, seen.high - share)
     false = _flag_rate(share, _others(arm.flagged), _others(arm.plain))
     return ArmRates(
         flagged=share,
-        rate=combined(((share, flagged), (1.0 - share, plain), (flagged.value - plain.value, around))),
+        rate=_rate(arm),
         sensitivity=_flag_rate(share, arm.flagged, arm.plain),
         specificity=Estimate(1.0 - false.value, 1.0 - false.high, 1.0 - false.low),
         rogan_gladen=_rogan_gladen(share, *pooled),
     )
+
+
+def _rate(arm: ArmLabels) -> Estimate:
+    flags, exchanges = arm.flags
+    share = flags / exchanges
+    flagged = wilson(arm.flagged.violating, arm.flagged.labelled, ALPHA)
+    plain = wilson(arm.plain.violating, arm.plain.labelled, ALPHA)
+    seen = wilson(flags, exchanges, ALPHA)
+    around = Estimate(0.0, seen.low - share, seen.high - share)
+    return combined(((share, flagged), (1.0 - share, plain), (flagged.value - plain.value, around)))
 
 
 def _flag_rate(share: float, flagged: Stratum, plain: Stratum) -> Estimate:

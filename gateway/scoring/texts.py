@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from classifiers.exchange import Answer, Turn
+from classifiers.exchange import Answer, Exchange, Turn
 from gateway.core.ids import id_time_us
 from gateway.ports import Clock
 from gateway.scoring.longer import DAY_US, Filed, LongerTexts, day_files
@@ -48,6 +48,10 @@ class KeptText(msgspec.Struct, frozen=True):
     cut: bool = False
     arm: str = ""
     flagged: bool = False
+
+    def exchange(self) -> Exchange:
+        """As a classifier reads it again: redacted, and without what was cut."""
+        return Exchange(self.exchange_id, self.turns, self.answers, self.model, self.cut)
 
 
 class TextsUnwritable(Exception):

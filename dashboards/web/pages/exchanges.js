@@ -40,7 +40,7 @@ function List({ place, model, ids, arms, principles, mark }) {
   return html`
     <${Filters} set=${place.query} finding=${place.query.finding || "violates"} change=${change} arms=${arms} principles=${principles} />
     <div class="row">
-      <a class="button" href="/api/v1/exchanges/export${query({ ...filter, limit: EXPORTED })}" download
+      <a class="button" href="/api/v1/exchanges/export${query({ ...filter, finding: filter.finding || "any", limit: EXPORTED })}" download
         title="The newest ${count(EXPORTED)} of these, as JSON lines; with their texts where your role may read them">Export</a>
       ${cursor && html`<a href=${link("exchanges", { ...place.query, cursor: "" })}>Back to the newest</a>`}
       <span role="status">${!cursor && held && html`<${Newer} held=${held} now=${found.data} show=${hold} />`}</span>

@@ -1,10 +1,12 @@
 """Exchanges: listed without text, and one whole, with its text redacted."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 import msgspec
 from fastapi import APIRouter, Path, Query
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from classifiers.verdict import Severity
@@ -14,6 +16,7 @@ from gateway.controller.index import ExchangeIndex
 from gateway.controller.parts import Texts
 from gateway.controller.problems import Problem, not_found
 from gateway.controller.routers.exchange_detail import ExchangeDetail, detail
+from gateway.controller.routers.exchange_export import ExchangeExport
 from gateway.controller.routers.paging import after, page
 from gateway.controller.routers.values import Answer, Time, example, microseconds, moment, problems
 from gateway.controller.routers.who import Who
@@ -23,6 +26,10 @@ from gateway.curation.store import LabelStore
 
 _MOST_DISAGREED = 10_000
 """The newest; of more, the rest is not listed."""
+_NDJSON = "application/x-ndjson"
+_LINES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file", "content": {_NDJSON: {"schema": {"type": "string"}}}}
+}
 _LISTED = {
     "id": "019cab1f3c6a7f4b8d2e6a90c1b2d3e4",
     "time": "2026-03-01T12:00:00.000125Z",
@@ -87,15 +94,14 @@ class ExchangePage(Answer):
     next: str | None
 
 
-class Wanted(BaseModel):
-    """The query string; what is left out does not matter."""
+class Filters(BaseModel):
+    """What of the query string says which exchanges; what is left out does not matter."""
 
     model_config = ConfigDict(extra="forbid")
 
     model: str | None = None
     arm: str | None = Field(default=None, description="The assigned arm")
     principle: str | None = Field(default=None, description="It was violated, or with finding=provocation provoked")
-    finding: Finding | None = Field(default=None, description="At least one principle, or the whole exchange")
     severity: Severity | None = Field(default=None, description="At least this grave")
     refusal: bool | None = None
     over_refusal: bool | None = None
@@ -107,25 +113,59 @@ class Wanted(BaseModel):
     disagreed: bool = Field(
         default=False, description="Only those of which somebody says by a label what the classifiers did not find"
     )
+
+
+class Wanted(Filters):
+    """The query string of a list."""
+
+    finding: Finding | None = Field(default=None, description="At least one principle, or the whole exchange")
     limit: int = Field(default=50, ge=1, le=500)
     cursor: str | None = Field(default=None, description="`next` of the page before")
+
+
+class Exported(Filters):
+    """The query string of an export."""
+
+    finding: Finding | Literal["any"] = Field(default="violates", description="any: whatever was found")
+    limit: int = Field(default=1000, ge=1, le=100_000)
 
 
 def exchanges_router(
     index: ExchangeIndex, texts: Texts, feedback: FeedbackIndex, trail: AuditTrail, labels: LabelStore
 ) -> APIRouter:
-    """List, filter, page, and look at one."""
+    """List, filter, page, export, and look at one."""
     router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"])
+    export = ExchangeExport(index, texts, feedback)
 
     @router.get("", summary="List exchanges", responses=problems(422, 503))
     def find(wanted: Annotated[Wanted, Query()]) -> ExchangePage:
         """The newest first. Example: ?model=assistant&arm=canary&principle=honesty&severity=high"""
         place = after(wanted.cursor)
         rows = index.find(
-            _among(_filter(wanted), wanted, labels), wanted.limit + 1, None if place is None else Cursor(*place)
+            _among(_filter(wanted, wanted.finding), wanted, labels),
+            wanted.limit + 1,
+            None if place is None else Cursor(*place),
         )
         shown, more = page(rows, wanted.limit)
         return ExchangePage(exchanges=[_listed(row) for row in shown], next=more)
+
+    @router.get(
+        "/export",
+        summary="Many exchanges, whole, as a file",
+        response_class=StreamingResponse,
+        responses={**_LINES, **problems(422, 503)},
+    )
+    def exported(wanted: Annotated[Exported, Query()], who: Who) -> StreamingResponse:
+        """JSON lines, each as GET /api/v1/exchanges/{id} answers, the newest first; by default those that violate a
+        principle. Who exported what stands in the audit stream; texts are not for viewers. A file that breaks off
+        is not whole: the connection then ends before the answer does.
+        """
+        chosen = _among(_filter(wanted, None if wanted.finding == "any" else wanted.finding), wanted, labels)
+        lines = export.lines(chosen, wanted.limit, withheld=not who.may(Right.TEXT))
+        said = wanted.model_dump(mode="json", exclude_unset=True, exclude={"limit"})
+        trail.tell(who.name, "exchanges.exported", urlencode(said) or "no filter", f"up to {wanted.limit}")
+        headers = {"content-disposition": 'attachment; filename="exchanges.jsonl"'}
+        return StreamingResponse(lines, media_type=_NDJSON, headers=headers)
 
     @router.get("/{exchange_id}", summary="One exchange", responses=problems(404, 422, 503))
     def one(exchange_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")], who: Who) -> ExchangeDetail:
@@ -145,19 +185,19 @@ def exchanges_router(
     return router
 
 
-def _among(found: ExchangeFilter, wanted: Wanted, labels: LabelStore) -> ExchangeFilter:
+def _among(found: ExchangeFilter, wanted: Filters, labels: LabelStore) -> ExchangeFilter:
     return msgspec.structs.replace(found, among=labels.disagreed(_MOST_DISAGREED)) if wanted.disagreed else found
 
 
-def _filter(wanted: Wanted) -> ExchangeFilter:
-    if wanted.principle is not None and wanted.finding == "not_evaluated":
+def _filter(wanted: Filters, finding: Finding | None) -> ExchangeFilter:
+    if wanted.principle is not None and finding == "not_evaluated":
         words = "not_evaluated is of a whole exchange: leave principle out"
         raise Problem(422, "filter", "The filter contradicts itself", words)
     return ExchangeFilter(
         model=wanted.model,
         arm=wanted.arm,
         principle=wanted.principle,
-        finding=wanted.finding,
+        finding=finding,
         severity=wanted.severity,
         refusal=wanted.refusal,
         over_refusal=wanted.over_refusal,

@@ -1,6 +1,6 @@
 """What goes in and out about labels, and how our own values become it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -9,8 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from gateway.controller.routers.values import Answer, Time, example, moment
 from gateway.curation.label_file import MOST, NOTE_LENGTH, Format
 from gateway.curation.labels import Label, StratumCounts
-from gateway.curation.sampling import ANY
+from gateway.curation.sampling import ANY, Stratum
 from gateway.curation.store import Draw
+from gateway.rollout.correction import ArmLabels, true_rate
+from gateway.rollout.correction import Stratum as Labelled
 
 Actor = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Principle = Annotated[str, Field(description="A principle's id; any: whichever; harmlessness: of that tier")]
@@ -79,6 +81,25 @@ class SampleShown(Answer):
     exchanges: list[str]
 
 
+class CorrectedShare(Answer):
+    """A share of exchanges, and the interval that holds the true one in 95 of 100 cases."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ArmCorrected(Answer):
+    """One arm's exchanges in the sample's population. `flagged`: the share that the classifiers flag; `corrected`:
+    the share that violates, as labels of the sample make of it.
+    """
+
+    arm: str
+    flagged: float
+    corrected: CorrectedShare | None = Field(description="Null: a stratum that has exchanges has no label yet")
+    labels: int
+
+
 class LabelSummary(Answer):
     """What people say of one sample by now: the input of the correction for the classifiers' errors."""
 
@@ -99,6 +120,14 @@ class LabelSummary(Answer):
                 "disputed": 1,
             }
         ],
+        arms=[
+            {
+                "arm": "canary",
+                "flagged": 0.02,
+                "corrected": {"value": 0.019, "low": 0.015, "high": 0.06},
+                "labels": 96,
+            }
+        ],
     )
 
     draw: str
@@ -107,6 +136,33 @@ class LabelSummary(Answer):
     since: datetime
     until: datetime
     strata: list[StratumShown]
+    arms: list[ArmCorrected]
+
+
+class QueueShown(Answer):
+    """What `actor`, who asks, has to do: `left` of the `size` exchanges of a sample, in its random order. Whoever
+    stops before the end has labelled a random sample too.
+    """
+
+    model_config = example(
+        draw=_DRAW,
+        principle="any",
+        since="2026-03-01T12:00:00Z",
+        until="2026-03-08T12:00:00Z",
+        actor="alice",
+        size=200,
+        labelled=199,
+        left=[_EXCHANGE],
+    )
+
+    draw: str
+    principle: str
+    since: datetime
+    until: datetime
+    actor: str
+    size: int
+    labelled: int
+    left: list[str]
 
 
 class LabelGiven(BaseModel):
@@ -226,6 +282,39 @@ def summary_shown(draw: Draw, counts: Sequence[StratumCounts]) -> LabelSummary:
         since=moment(draw.frame.since_us),
         until=moment(draw.frame.until_us),
         strata=_strata(counts),
+        arms=_arms(counts),
+    )
+
+
+def queue_shown(draw: Draw, actor: str, size: int, left: list[str]) -> QueueShown:
+    """The answer for what somebody has to judge yet."""
+    return QueueShown(
+        draw=draw.id,
+        principle=draw.frame.principle,
+        since=moment(draw.frame.since_us),
+        until=moment(draw.frame.until_us),
+        actor=actor,
+        size=size,
+        labelled=size - len(left),
+        left=left,
+    )
+
+
+def _arms(counts: Sequence[StratumCounts]) -> list[ArmCorrected]:
+    strata = {of.stratum: Labelled(of.population, of.labelled, of.positive) for of in counts}
+    return [_arm(name, strata) for name in sorted({stratum.arm for stratum in strata})]
+
+
+def _arm(name: str, strata: Mapping[Stratum, Labelled]) -> ArmCorrected:
+    none = Labelled(0, 0, 0)
+    arm = ArmLabels(*(strata.get(Stratum(name, flagged=flag), none) for flag in (True, False)))
+    flags, exchanges = arm.flags
+    rate = true_rate(arm)
+    return ArmCorrected(
+        arm=name,
+        flagged=flags / exchanges,
+        corrected=None if rate is None else CorrectedShare.model_validate(rate),
+        labels=arm.labelled,
     )
 
 

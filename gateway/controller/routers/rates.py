@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.rates import ArmCounts, PrincipleCounts
 from gateway.controller.routers.values import Answer, Time, example, microseconds, moment, problems
-from gateway.controller.tables import Tables, UnknownModel
+from gateway.controller.tables import Tables, check_model
 
 
 class PrincipleRates(Answer):
@@ -95,8 +95,7 @@ def rates_router(tables: Tables, index: ExchangeIndex) -> APIRouter:
         since: Annotated[Time | None, Query(description="RFC 3339; by default, all that is kept")] = None,
     ) -> ModelRates:
         """Counts and ratios, no inference: whether an arm is worse is the rollout's to say."""
-        if model not in tables.current().models:
-            raise UnknownModel(f"{model!r}: there are {', '.join(sorted(tables.current().models))}")
+        check_model(tables, model)
         found = index.rates(model, 0 if since is None else max(microseconds(since), 0))
         return ModelRates(model=model, since=moment(found.since_us), arms=[_arm(arm) for arm in found.arms])
 

@@ -14,9 +14,11 @@ import pytest
 
 from classifiers import constitution
 from classifiers.exchange import Answer, Turn
+from gateway.app.readers import Readers
 from gateway.configinforce import Loading
 from gateway.controller.access import Access
 from gateway.controller.api import create_app
+from gateway.controller.constitutions import Constitutions
 from gateway.controller.evidence_history import EvidenceHistory
 from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.folder_watch import FolderWatch
@@ -30,6 +32,7 @@ from gateway.controller.loss_watch import LossWatch
 from gateway.controller.orders import Orders
 from gateway.controller.parts import ControllerParts
 from gateway.controller.recovery import open_state
+from gateway.controller.rereading import Rereading
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.series import ControllerSeries
 from gateway.controller.sessions import Sessions
@@ -49,7 +52,7 @@ from gateway.events.sqlite import SqliteEventLog
 from gateway.forgetting import ForgettingFolder
 from gateway.layout import DataFolder
 from gateway.scoring.texts import KeptText, KeptTexts
-from gateway.settings import Arm, ConfigError, Model, Settings, UserHeader
+from gateway.settings import Arm, ConfigError, Model, Scoring, Settings, UserHeader
 from gateway.telemetry.counterfile import CounterFile
 from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.metrics import Meters
@@ -142,6 +145,9 @@ class Controller:
         statuses = Statuses(self.data.root / "status", self.clock)
         tokens = tokens or Tokens({})
         self.sessions = Sessions(self.data.sessions, tokens, self.clock, SESSION_SECONDS)
+        constitutions = Constitutions(self.store, rules)
+        constitutions.note(self.clock.now_us())
+        readers = Readers(Scoring(encoder="none"))
         self.parts = ControllerParts(
             version="0.0.1",
             store=self.store,
@@ -160,6 +166,8 @@ class Controller:
             corrections=LabelCorrection(self.labels, self.index, rules),
             texts=self.texts,
             constitution=rules,
+            constitutions=constitutions,
+            rereading=Rereading(self.index.find, self.texts.get, rules, readers, self.clock),
             statuses=statuses,
             ledgers=self.ledgers,
             exposition=self.exposition,
