@@ -78,11 +78,13 @@ class DemoRun:
         shown: dict[str, Any] = self.stack.admin.get(f"/api/v1/models/{MODEL}/rollout").raise_for_status().json()
         return shown
 
-    def rolled_back(self) -> str:
-        """The id of the decision that rolled the newest rollout back."""
+    def made(self, kind: str) -> dict[str, Any]:
+        """The newest decision of that kind in the newest rollout, with all that it rests on."""
         path = f"/api/v1/models/{MODEL}/rollout/{self.rollout()['id']}/decisions"
         made = self.stack.admin.get(path).raise_for_status().json()["decisions"]
-        return next(str(each["id"]) for each in reversed(made) if each["kind"] == "roll_back")
+        newest = next(each["id"] for each in reversed(made) if each["kind"] == kind)
+        detail: dict[str, Any] = self.stack.admin.get(f"/api/v1/decisions/{newest}").raise_for_status().json()
+        return detail
 
     def await_status(self, status: str, seconds: float = 90) -> None:
         """Until evidence has brought the rollout there."""

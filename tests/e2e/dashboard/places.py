@@ -29,7 +29,7 @@ def address(place: str, run: DemoRun) -> str:
         flagged = {"model": MODEL, "arm": "canary", "finding": "violates", "limit": "1"}
         exchange = run.stack.admin.get("/api/v1/exchanges", params=flagged).json()["exchanges"][0]["id"]
     if "{decision}" in PLACES[place]:
-        decision = run.rolled_back()
+        decision = run.made("roll_back")["decision"]["id"]
     return f"/dashboard/{PLACES[place].format(exchange=exchange, decision=decision)}?model={MODEL}"
 
 

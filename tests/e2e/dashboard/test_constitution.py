@@ -38,7 +38,7 @@ def test_what_a_changed_principle_would_have_flagged(welcome: Welcome, finished:
     visitor = welcome(finished.stack, "ada")
     page = visitor.page
     go(visitor, address("constitution", finished))
-    page.get_by_label("or paste the whole constitution as YAML").fill(_without(gone))
+    page.get_by_label("or paste the whole constitution, as YAML").fill(_without(gone))
     page.get_by_role("button", name="Show what differs").click()
     panel = page.get_by_role("region", name="Try a change")
     difference = panel.get_by_role("listitem").filter(has_text=gone)
@@ -58,7 +58,7 @@ def test_a_text_that_cannot_be_in_force_is_refused_by_its_line(welcome: Welcome,
     visitor.expect_trouble("answered 422: POST /api/v1/constitution/diff")
     page = visitor.page
     go(visitor, address("constitution", finished))
-    text = page.get_by_label("or paste the whole constitution as YAML")
+    text = page.get_by_label("or paste the whole constitution, as YAML")
     text.fill(DEFAULT.read_text().replace("principles:", "principals:", 1))
     page.get_by_role("button", name="Show what differs").click()
     alert = page.get_by_role("alert")

@@ -96,7 +96,7 @@ def test_a_viewer_tries_to_roll_back_and_an_operator_does(welcome: Welcome, runn
         expect(ended).to_be_visible()
         expect(viewer.page.get_by_role("region", name="Now")).to_contain_text("rolled back")
     arrive(operator)
-    made = running.stack.admin.get(f"/api/v1/decisions/{running.rolled_back()}").json()["decision"]
+    made = running.made("roll_back")["decision"]
     assert (made["actor"], made["reason"]) == ("ada", REASON)
 
 
