@@ -19,6 +19,8 @@ PLACES = {
     "pipeline": "pipeline",
 }
 """Name -> address below /dashboard/; the ids are of the run that is shown."""
+NO_SAMPLE = r"answered 404: GET /api/v1/models/\S+/labels/queue"
+"""How the page of the review hears that none was drawn yet."""
 PATIENCE = 20.0
 
 
@@ -35,6 +37,7 @@ def address(place: str, run: DemoRun) -> str:
 
 def go(visitor: Visitor, path: str) -> None:
     """Open it as a link from outside does, and wait until it has come."""
+    visitor.expect_trouble(NO_SAMPLE)
     visitor.page.goto(path)
     arrive(visitor)
 

@@ -48,7 +48,7 @@ def test_what_a_changed_principle_would_have_flagged(welcome: Welcome, finished:
     row = table.get_by_role("row").filter(has_text=gone)
     expect(row).to_be_visible(timeout=READ_MS)
     expect(row.get_by_role("cell").nth(2)).to_contain_text("0")
-    row.get_by_role("link").first.click()
+    row.get_by_role("link").first.press("Enter")
     arrive(visitor)
     expect(page.get_by_role("region", name="What was found")).to_contain_text(gone.replace("_", " "))
 
