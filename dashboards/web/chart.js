@@ -58,10 +58,11 @@ function Plot({ title, times, lines, format, low, high, bands, marks, height }) 
     };
   }, []);
   useEffect(() => {
-    const made = new uPlot(options(place.current.clientWidth, height, { lines, format, low, high, bands, marks }), [times, ...lines.map((line) => line.values)], place.current);
+    const node = place.current;
+    const made = new uPlot(options(node.clientWidth, height, { lines, format, low, high, bands, marks }), [times, ...lines.map((line) => line.values)], node);
     plot.current = made;
-    const resized = new ResizeObserver(() => made.setSize({ width: place.current.clientWidth, height }));
-    resized.observe(place.current);
+    const resized = new ResizeObserver(() => made.setSize({ width: node.clientWidth, height }));
+    resized.observe(node);
     return () => {
       resized.disconnect();
       made.destroy();

@@ -6,8 +6,17 @@ const BASE = "/dashboard/";
 /** {page, id, query} of an address. */
 export function parsed(address) {
   const url = new URL(address);
-  const [page, id] = url.pathname.slice(BASE.length).split("/").map(decodeURIComponent);
+  const [page, id] = url.pathname.slice(BASE.length).split("/").map(decoded);
   return { page: page || "rollout", id: id || "", query: Object.fromEntries(url.searchParams) };
+}
+
+/** A part of a path in plain words; one that is no UTF-8 stays as it is. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** An address on this page: link("exchanges", {arm: "canary"}), link("exchanges/0a1b", {}). */

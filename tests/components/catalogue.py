@@ -6,6 +6,7 @@ from tests.components.component import Component
 from tests.components.debian import DebianPackages
 from tests.components.environment import Environment
 from tests.components.kafka import Kafka
+from tests.components.npm import NpmPackage
 from tests.components.postgres import PostgreSQL
 from tests.components.vllm import TinyModel, Vllm
 
@@ -33,6 +34,13 @@ COMPONENTS: tuple[Component, ...] = (
     TinyModel(),
     Environment("trainer", _ROOT / "classifiers" / "training" / "requirements.txt"),
     Environment("schemathesis", Path(__file__).with_name("schemathesis.txt")),
+    DebianPackages("chromium", ("chromium", "fonts-dejavu-core"), ("chromium",)),
+    NpmPackage(
+        "axe-core",
+        "4.14.1",
+        "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+        "axe.min.js",
+    ),
 )
 
 

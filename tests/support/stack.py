@@ -64,12 +64,17 @@ class Stack:
         headers = {"authorization": f"Bearer {Path(str(token)).read_text().strip()}"} if token else {}
         self.client = httpx.Client(base_url=self.url, timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
         """A client of the data port; every request has a connection of its own, which any worker may get."""
-        self.admin = httpx.Client(base_url=f"http://127.0.0.1:{self.admin_port}", timeout=20, headers=headers)
+        self.admin = httpx.Client(base_url=self.admin_url, timeout=20, headers=headers)
 
     @property
     def url(self) -> str:
         """Base address of the data port."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def admin_url(self) -> str:
+        """Base address of the admin port."""
+        return f"http://127.0.0.1:{self.admin_port}"
 
     def start(self) -> Self:
         """Start and wait until all its processes are ready."""
