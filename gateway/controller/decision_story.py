@@ -10,7 +10,7 @@ from gateway.ports import StateStore
 from gateway.rollout.commands import possible
 from gateway.rollout.state import ENDED, RolloutState
 
-_PAGE = 500
+_PAGE = 100
 LAST = 2**62
 """Behind the number of every decision."""
 
@@ -28,16 +28,8 @@ class Story(msgspec.Struct, frozen=True):
     plan: str = ""
 
 
-def every(store: StateStore) -> Iterator[tuple[int, DecisionV1]]:
-    """(number, decision), all of them, oldest first."""
-    after = 0
-    while page := store.decisions(after, _PAGE):
-        yield from page
-        after = page[-1][0]
-
-
 def newest_first(store: StateStore) -> Iterator[tuple[int, DecisionV1]]:
-    """The same, newest first."""
+    """(number, decision), all of them."""
     before = LAST
     while page := store.newest_decisions(before, _PAGE):
         yield from page
@@ -55,8 +47,27 @@ def of_rollout(store: StateStore, model: str, rollout: str) -> list[tuple[int, D
     return found[::-1]
 
 
+def back_to(store: StateStore, identifier: str) -> list[tuple[int, DecisionV1]]:
+    """The newest decisions, oldest first, from whatever the story of that one begins with; all of them where there
+    is no such decision.
+    """
+    found: list[tuple[int, DecisionV1]] = []
+    target: DecisionV1 | None = None
+    held = begun = False
+    for number, made in newest_first(store):
+        found.append((number, made))
+        if target is not None and made.model == target.model:
+            held = held or _moved(made)
+        target = made if made.id == identifier else target
+        if target is not None:
+            begun = begun or not target.rollout or (made.rollout, made.kind) == (target.rollout, "start")
+            if held and begun:
+                break
+    return found[::-1]
+
+
 def story(decision: DecisionV1, of_model: Sequence[DecisionV1], newest: Kept | None) -> Story:
-    """`of_model`: all decisions on its model, oldest first; `newest`: the model's newest rollout."""
+    """`of_model`: decisions on its model, oldest first, as far as `back_to` goes; `newest`: its newest rollout."""
     place = next(number for number, made in enumerate(of_model) if made.id == decision.id)
     before = [made for made in of_model[:place] if _moved(made)]
     later = next((made for made in of_model[place + 1 :] if _moved(made)), None)

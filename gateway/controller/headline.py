@@ -4,6 +4,7 @@ A lamp is never ok for want of news: where nothing was looked at, it says so. Dr
 what they find is never bad: their harm is made up.
 """
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -19,6 +20,7 @@ LAGS_SECONDS = 60.0
 """From here on something is behind."""
 _LONGEST = 120
 _LITTLE_ROOM = 0.05
+_FULL_BYTES = 64_000_000
 _RANK: dict[Level, int] = {"bad": 3, "notice": 2, "ok": 1, "none": 0}
 _GOES_ON = frozenset({"", "dwell", "units", "proof", "hours", "comparing", "stepping"})
 """What a rollout waits for without anybody's doing."""
@@ -99,8 +101,8 @@ class Lost(msgspec.Struct, frozen=True):
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger adds up to. `unbalanced`: streams of which it does not; `lost`: lately, the rest before.
 
-    `lags`: seconds by consumer; `waiting`: events that wait, by consumer; `troubles`: what cannot be written now.
-    `free`: share of the disk.
+    `lags`: seconds by consumer; `waiting`: events that wait, by consumer; `troubles`: why somebody gets
+    nowhere now. `free`: share of the disk, and in bytes.
     """
 
     exchanges: int
@@ -111,6 +113,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     waiting: Mapping[str, int] = {}
     troubles: Sequence[str] = ()
     free: float = 1.0
+    free_bytes: int = sys.maxsize
 
 
 def rollout_lamp(trial: Trial | None, now_us: int) -> Lamp:
@@ -123,6 +126,11 @@ def rollout_lamp(trial: Trial | None, now_us: int) -> Lamp:
         return _lamp("none", f"no rollout is running; the last {what} was {ended} {_ago(trial.decided_us, now_us)}")
     level: Level = "ok" if trial.status == "promoted" or _moves(trial) else "notice"
     return _lamp(level, f"{_drill(trial)}{_STANDS[trial.status](trial, _clock(trial.decided_us, now_us))}")
+
+
+def elsewhere_lamp(said: str) -> Lamp:
+    """Where another controller decides: `said` names it."""
+    return _lamp("none", said)
 
 
 def _moves(trial: Trial) -> bool:
@@ -230,12 +238,14 @@ def loss_lamp(account: Account, now_us: int) -> Lamp:
 def _losing(account: Account, now_us: int) -> Lamp | None:
     if account.unbalanced:
         return _lamp("bad", f"the ledger does not add up for {', '.join(account.unbalanced)}: look at Pipeline")
-    if account.troubles:
-        return _lamp("bad", account.troubles[0])
+    if account.free_bytes < _FULL_BYTES:
+        return _lamp("bad", f"the disk is full: {account.free_bytes / 1e6:.0f} MB are free, and what comes is lost")
     return _lamp("bad", _lost(account.lost, now_us)) if account.lost else None
 
 
 def _pressed(account: Account) -> Lamp | None:
+    if account.troubles:
+        return _lamp("notice", f"nothing lost, but {account.troubles[0]}")
     if account.free < _LITTLE_ROOM:
         return _lamp("notice", f"nothing lost yet, but only {account.free:.1%} of the disk is free")
     name = max(account.lags, key=lambda each: account.lags[each], default="")

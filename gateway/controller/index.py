@@ -27,7 +27,7 @@ from gateway.controller.over_time import Series, TimeFrame, read_series
 from gateway.controller.rates import Rates, read_rates
 from gateway.controller.sqlite_file import SqliteFile
 from gateway.controller.strata import draw, population
-from gateway.controller.tallies import HOUR_US, MINUTE_US, MINUTES_US, Tallies
+from gateway.controller.tallies import ARMS, HOUR_US, MINUTE_US, MINUTES_US, Tallies
 from gateway.curation.sampling import Drawn, Frame, Stratum
 from gateway.events.schema import VerdictV1
 from gateway.ports import Clock, Entry, Positions
@@ -40,7 +40,8 @@ _FIRST_HOUR = "SELECT min(hour) FROM arm_tallies WHERE model = ? AND hour >= ?"
 _EVALUATED = """SELECT verdict FROM exchanges INDEXED BY by_time WHERE not_evaluated IS NULL
     ORDER BY time_us DESC LIMIT 1"""
 _NEWEST = "SELECT max(rowid) FROM exchanges"
-_COUNTS = "SELECT what, sum(count) FROM arm_tallies WHERE model = ? AND hour >= ? GROUP BY what"
+_COUNTS = f"""{ARMS} SELECT what, sum(count) FROM arms CROSS JOIN arm_tallies USING (arm)
+    WHERE model = ?1 AND hour >= ?2 GROUP BY what"""  # noqa: S608 - our own text
 _OLDEST = "SELECT id FROM exchanges INDEXED BY by_time WHERE time_us < ? ORDER BY time_us LIMIT ?"
 
 _LAST_ROW = "SELECT max(rowid), count(*) FROM (SELECT rowid FROM exchanges WHERE rowid > ? ORDER BY rowid LIMIT ?)"

@@ -11,13 +11,11 @@ import msgspec
 from gateway.events.schema import VerdictV1
 
 VERSION = 2
-_OVER_TIME = """
+_MINUTES = """
 CREATE TABLE minute_tallies (
     model TEXT, minute INTEGER, arm TEXT, principle TEXT, what TEXT, count INTEGER NOT NULL,
     PRIMARY KEY (model, minute, arm, principle, what)
-) WITHOUT ROWID;
-CREATE INDEX arm_tallies_by_hour ON arm_tallies (model, hour);
-CREATE INDEX principle_tallies_by_hour ON principle_tallies (model, hour)
+) WITHOUT ROWID
 """
 SCHEMA = f"""
 CREATE TABLE exchanges (
@@ -54,9 +52,9 @@ CREATE TABLE units (
     model TEXT, arm TEXT, unit BLOB, hour INTEGER NOT NULL, PRIMARY KEY (model, arm, unit)
 ) WITHOUT ROWID;
 CREATE TABLE positions (producer TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
-{_OVER_TIME}
+{_MINUTES}
 """
-MIGRATIONS = {1: _OVER_TIME}
+MIGRATIONS = {1: _MINUTES}
 """Minutes are counted from then on."""
 INSERT_EXCHANGE = f"INSERT OR IGNORE INTO exchanges VALUES ({', '.join('?' * 24)})"  # noqa: S608 - no input
 INSERT_PRINCIPLE = "INSERT OR IGNORE INTO principles VALUES (?, ?, ?, ?)"

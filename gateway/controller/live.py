@@ -13,6 +13,7 @@ from gateway.controller.headline import (
     Lamp,
     Raised,
     Trial,
+    elsewhere_lamp,
     loss_lamp,
     over_all,
     rollout_lamp,
@@ -108,7 +109,7 @@ class LiveBoard:
             route=route,
             versions={} if configured is None else {arm: each.version for arm, each in configured.arms.items()},
             rollout=None if kept is None else LiveRollout(kept, said, can(kept.state)),
-            rollout_lamp=Lamp("none", elsewhere) if elsewhere else rollout_lamp(trial, now_us),
+            rollout_lamp=elsewhere_lamp(elsewhere) if elsewhere else rollout_lamp(trial, now_us),
             safety_lamp=safety_lamp(
                 trial,
                 self._answers(name, now_us),
@@ -193,6 +194,7 @@ class LiveBoard:
             },
             troubles=[f"{name}: {trouble}" for name in running if (trouble := parts.statuses.trouble(name))],
             free=disk.free / disk.total,
+            free_bytes=disk.free,
         )
 
     def _marks(self, models: list[LiveModel], now_us: int) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gateway.controller.tallies import HOUR_US, MINUTE_US
+from gateway.controller.tallies import ARMS, HOUR_US, MINUTE_US
 
 WHOLE = (
     "exchanges",
@@ -22,16 +22,22 @@ WHOLE = (
 """What is counted of whole exchanges."""
 PARTS = ("evaluated", "violations")
 """What is counted of each principle."""
-_MINUTES = """SELECT minute, arm, principle, what, count FROM minute_tallies
+_MINUTES = """SELECT arm, principle, what, json_group_array(minute), json_group_array(count) FROM minute_tallies
     WHERE model = ?1 AND minute >= ?2 AND minute < ?3 AND principle IN (
         SELECT '' UNION SELECT principle FROM minute_tallies
-        WHERE model = ?1 AND minute >= ?2 AND minute < ?3 AND what = 'violations')"""
-_HOURS = """SELECT hour, arm, '', what, count FROM arm_tallies INDEXED BY arm_tallies_by_hour
-    WHERE model = ?1 AND hour >= ?2 AND hour < ?3
-    UNION ALL SELECT hour, arm, principle, what, count FROM principle_tallies INDEXED BY principle_tallies_by_hour
-    WHERE model = ?1 AND hour >= ?2 AND hour < ?3 AND what IN ('evaluated', 'violations') AND principle IN (
-        SELECT principle FROM principle_tallies INDEXED BY principle_tallies_by_hour
-        WHERE model = ?1 AND hour >= ?2 AND hour < ?3 AND what = 'violations')"""
+        WHERE model = ?1 AND minute >= ?2 AND minute < ?3 AND what = 'violations')
+    GROUP BY arm, principle, what"""
+_HOURS = f"""{ARMS}
+    SELECT arm, '', what, json_group_array(hour), json_group_array(count)
+    FROM arms CROSS JOIN arm_tallies USING (arm)
+    WHERE model = ?1 AND hour >= ?2 AND hour < ?3 GROUP BY arm, what
+    UNION ALL SELECT arm, principle, what, json_group_array(hour), json_group_array(count)
+    FROM arms CROSS JOIN principle_tallies USING (arm)
+    WHERE model = ?1 AND hour >= ?2 AND hour < ?3 AND principle IN (
+        SELECT principle FROM arms CROSS JOIN principle_tallies USING (arm)
+        WHERE model = ?1 AND hour >= ?2 AND hour < ?3 AND what = 'violations')
+    GROUP BY arm, principle, what"""  # noqa: S608 - our own text
+_numbers = msgspec.json.Decoder(list[int])
 
 
 class TimeFrame(msgspec.Struct, frozen=True):
@@ -75,15 +81,16 @@ def read_series(connection: sqlite3.Connection, model: str, frame: TimeFrame) ->
     return gathered(frame, connection.execute(query, (model, first, first + frame.buckets)))
 
 
-def gathered(frame: TimeFrame, rows: Iterable[tuple[int, str, str, str, int]]) -> Series:
-    """`rows`: number of the bucket since the epoch, arm, principle ('': the whole), what, count."""
+def gathered(frame: TimeFrame, rows: Iterable[tuple[str, str, str, str, str]]) -> Series:
+    """`rows`: arm, principle (empty: the whole), what, numbers of buckets since the epoch and counts, as JSON."""
     first = frame.since_us // frame.step_us
     found: dict[str, dict[str, Counts]] = defaultdict(dict)
-    for bucket, arm, principle, what, count in rows:
+    for arm, principle, what, buckets, counted in rows:
         names = PARTS if principle else WHOLE
         counts = found[arm].setdefault(principle, {name: [0] * frame.buckets for name in names})
         if what in counts:
-            counts[what][bucket - first] = count
+            for bucket, count in zip(_numbers.decode(buckets), _numbers.decode(counted), strict=True):
+                counts[what][bucket - first] = count
     return Series(frame, tuple(_arm(arm, found[arm], frame.buckets) for arm in sorted(found)))
 
 

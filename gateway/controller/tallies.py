@@ -14,6 +14,11 @@ HOUR_US = 3_600_000_000
 MINUTE_US = 60_000_000
 MINUTES_US = 48 * HOUR_US
 """For so long minutes are counted and kept."""
+ARMS = """WITH RECURSIVE arms (arm) AS (
+    SELECT min(arm) FROM arm_tallies WHERE model = ?1
+    UNION ALL SELECT (SELECT min(arm) FROM arm_tallies WHERE model = ?1 AND arm > arms.arm) FROM arms
+    WHERE arms.arm IS NOT NULL)"""
+"""A model's arms, one step into the primary key for each; then hours of one arm lie beside each other."""
 _ARM = """INSERT INTO arm_tallies VALUES (?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET count = count + excluded.count"""
 _PRINCIPLE = """INSERT INTO principle_tallies VALUES (?, ?, ?, ?, ?, ?)

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import encoder, fleet, idle, log, relay, replay, soak, stream, telemetry, unary
+from tests.benchmarks import dashboard, encoder, fleet, idle, log, relay, replay, soak, stream, telemetry, unary
 from tests.benchmarks.procs import pin_self
 from tests.benchmarks.table import Row, show
 
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Callable[[Path], list[Row]]] = {
     "replay": replay.measure,
     "relay": relay.measure,
     "fleet": fleet.measure,
+    "dashboard": dashboard.measure,
     "encoder": encoder.measure,
     "telemetry": telemetry.measure,
     "soak": soak.measure,

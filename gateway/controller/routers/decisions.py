@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 
 from gateway.controller.chain_check import ChainCheck
-from gateway.controller.decision_story import LAST, every, story
+from gateway.controller.decision_story import LAST, back_to, story
 from gateway.controller.problems import not_found
 from gateway.controller.rollouts import Rollouts
 from gateway.controller.routers.decision_values import (
@@ -52,7 +52,7 @@ def decisions_router(store: SqlStateStore, rollouts: Rollouts, tables: Tables, c
     @router.get("/{decision}", summary="One decision, with its evidence", responses=problems(404, 409))
     def read(decision: str) -> DecisionDetail:
         """All that it rests on, what came before it, and whether it is still in force."""
-        made = list(every(store))
+        made = back_to(store, decision)
         found = next(((number, each) for number, each in made if each.id == decision), None)
         refuse_elsewhere(tables, found=found is not None)
         if found is None:

@@ -1,6 +1,7 @@
 """The controller as it runs: real log, real index, uvicorn on a socket, a real Prometheus."""
 
 import asyncio
+import json
 import shutil
 import subprocess
 import threading
@@ -64,6 +65,10 @@ class Running:
         self._server.start()
         assert self.ready.wait(10)
 
+    def end_waiting(self) -> None:
+        """Nobody may wait for an answer any more."""
+        self._asyncio.call_soon_threadsafe(self.controller.parts.ending.set)
+
     def stop(self) -> None:
         self._asyncio.call_soon_threadsafe(self._stop.set)
         self._server.join(15)
@@ -81,6 +86,20 @@ def running(tmp_path: Path) -> Iterator[Running]:
     yield running
     running.stop()
     assert running.deaths == []
+
+
+def test_whoever_follows_hears_of_a_change_and_is_let_go_at_the_end(running: Running) -> None:
+    parts = running.controller
+    with httpx.stream("GET", f"{running.url}/api/v1/live/stream", timeout=10) as answer:
+        lines = (line for line in answer.iter_lines() if line.startswith("data: "))
+        first = json.loads(next(lines).removeprefix("data: "))
+        parts.tables.set_weights("assistant", {"canary": 0.5}, "because")
+        parts.clock.advance(1.0)
+        then = json.loads(next(lines).removeprefix("data: "))
+        assert (first["table_version"] + 1, then["models"][0]["arms"][1]["weight"]) == (then["table_version"], 50.0)
+        assert first["marks"]["decisions"] != then["marks"]["decisions"]
+        running.end_waiting()
+        assert list(lines) == []
 
 
 def test_a_verdict_in_the_log_is_listed_counted_and_accounted_for(running: Running) -> None:

@@ -86,6 +86,10 @@ class TestIsARolloutRunning:
     def test_somebody_should_look(self, waits_for: str) -> None:
         assert rollout_lamp(trial(waits_for=waits_for), NOW).level == "notice"
 
+    def test_where_another_decides(self) -> None:
+        found = headline.elsewhere_lamp("control.example decides how units are split" + "." * 200)
+        assert (found.level, len(found.said)) == ("none", 120)
+
     def test_a_drill_says_that_it_is_one(self) -> None:
         assert rollout_lamp(trial(drill=True), NOW).said.startswith("drill: canary at 25 %")
 
@@ -179,7 +183,12 @@ class TestIsAnythingLost:
         ("account", "level", "said"),
         [
             (Account(exchanges=1, unbalanced=["verdicts"]), "bad", "the ledger does not add up for verdicts"),
-            (Account(exchanges=1, troubles=["proxy-0: no space left"]), "bad", "proxy-0: no space left"),
+            (
+                Account(exchanges=1, free_bytes=5_000_000, free=0.001),
+                "bad",
+                "the disk is full: 5 MB are free, and what comes is lost",
+            ),
+            (Account(exchanges=1, troubles=["relay: no broker"]), "notice", "nothing lost, but relay: no broker"),
             (Account(exchanges=1, free=0.02), "notice", "nothing lost yet, but only 2.0% of the disk is free"),
             (
                 Account(exchanges=1, lags={"the relay": 61.0, "the scorer": 5.0}, waiting={"the relay": 1204}),
