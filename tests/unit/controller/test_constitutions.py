@@ -47,6 +47,12 @@ class TestTheRecord:
         assert found is not None
         assert (found.hash, found) == (shipped().hash, shipped())
 
+    def test_one_that_a_later_version_wrote_hinders_no_start(self, controller: Controller) -> None:
+        controller.store.keep(f"constitution {shipped().hash}", b'{"version": 2}')
+        kept = after_another(controller, without_one())
+        newest, _ = kept.versions()
+        assert (newest.hash, newest.changed) == (without_one().hash, None)
+
     def test_whoever_was_fenced_changes_nothing(self, controller: Controller) -> None:
         other = open_state(controller.data, controller.clock)
         with pytest.raises(StaleHead):
