@@ -179,6 +179,7 @@ class TestTheStream:
         controller.parts.ending.set()
         answer = controller.call("GET", "/api/v1/live/stream")
         assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers["x-accel-buffering"] == "no"
         frame = answer.text.split("\n\n")[1]
         assert frame.startswith("event: live\ndata: ")
         assert json.loads(frame.partition("data: ")[2])["models"][0]["model"] == "assistant"
