@@ -14,8 +14,8 @@ _FRESH_SECONDS = 60.0
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """`checked` decisions were looked at; `head`: hash of the last that follows from the one before; `broken_at`:
-    number of the first that does not. `time_us`: of the look, microseconds.
+    """`checked` decisions were looked at; `head`: hash of the last that follows from the one before and is as it was
+    stored; `broken_at`: number of the first that does not, or is not. `time_us`: of the look, microseconds.
     """
 
     checked: int
@@ -38,28 +38,29 @@ class ChainCheck:
         return self._last.get(self._store.last_number())
 
     def _look(self) -> Checked:
-        numbers: list[int] = []
+        seen: list[tuple[int, str]] = []
         head = chain.GENESIS
         try:
-            for digest, follows in chain.hashes(self._bodies(numbers)):
+            for digest, follows in chain.hashes(self._bodies(seen)):
                 if not follows:
-                    return self._broken(
-                        numbers, head, "does not follow from the one before: it or that was changed"
-                    )
+                    return self._broken(seen, head, "does not follow from the one before: it or that was changed")
+                if digest != seen[-1][1]:  # of the last one no other decision speaks
+                    return self._broken(seen, head, "has another hash than was stored with it: it was changed")
                 head = digest
         except msgspec.DecodeError as error:
-            return self._broken(numbers, head, f"cannot be read: {error}")
-        said = f"all {len(numbers):,} decisions follow from one another" if numbers else "nothing was decided yet"
-        return Checked(len(numbers), head, None, said, self._clock.now_us())
+            return self._broken(seen, head, f"cannot be read: {error}")
+        said = f"all {len(seen):,} decisions follow from one another" if seen else "nothing was decided yet"
+        return Checked(len(seen), head, None, said, self._clock.now_us())
 
-    def _bodies(self, numbers: list[int]) -> Iterator[bytes]:
-        """All of them; each one's number is in `numbers` before it is given."""
+    def _bodies(self, seen: list[tuple[int, str]]) -> Iterator[bytes]:
+        """All of them; each one's number and stored hash are in `seen` before it is given."""
         after = 0
         while page := self._store.bodies(after, _PAGE):
-            for number, body in page:
-                numbers.append(number)
+            for number, body, made in page:
+                seen.append((number, made))
                 yield body
             after = page[-1][0]
 
-    def _broken(self, numbers: list[int], head: str, why: str) -> Checked:
-        return Checked(len(numbers), head, numbers[-1], f"decision {numbers[-1]} {why}", self._clock.now_us())
+    def _broken(self, seen: list[tuple[int, str]], head: str, why: str) -> Checked:
+        number = seen[-1][0]
+        return Checked(len(seen), head, number, f"decision {number} {why}", self._clock.now_us())

@@ -4,10 +4,13 @@ A list of all of them is one value, each one's content another, which is written
 """
 
 import msgspec
+import structlog
 
 from classifiers.constitution import Constitution, canonical_json
 from classifiers.difference import Change, compare
 from gateway.ports import StateStore
+
+log = structlog.get_logger(__name__)
 
 _LIST = "constitutions"
 _ONE = "constitution "
@@ -22,7 +25,9 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Version(msgspec.Struct, frozen=True):
-    """One of them. `since_us`: when a controller first began with it. `changed`: None for the first of all."""
+    """One of them. `since_us`: when a controller first began with it. `changed`: None for the first of all, and where
+    the one before it could not be read.
+    """
 
     hash: str
     title: str
@@ -43,7 +48,7 @@ class Constitutions:
         kept, law = self._kept(), self.in_force
         if any(each.hash == law.hash for each in kept):
             return
-        before = self.get(kept[-1].hash) if kept else None
+        before = self._before(kept)
         changed = None if before is None else _changed(before, law)
         added = Version(law.hash, law.title, len(law.principles), now_us, changed)
         self._store.keep(_ONE + law.hash, canonical_json(law))
@@ -59,6 +64,13 @@ class Constitutions:
             return self.in_force
         found = self._store.named(_ONE + content_hash)
         return None if found is None else msgspec.json.decode(found, type=Constitution)
+
+    def _before(self, kept: list[Version]) -> Constitution | None:
+        try:
+            return self.get(kept[-1].hash) if kept else None
+        except msgspec.DecodeError as error:  # a later tipstaff's: no reason not to start
+            log.warning("the constitution before this one cannot be read", hash=kept[-1].hash, error=str(error))
+            return None
 
     def _kept(self) -> list[Version]:
         """Oldest first."""

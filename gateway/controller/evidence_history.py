@@ -110,10 +110,6 @@ class EvidenceHistory:
             connection.execute(_OVER)
         return gone
 
-    def close(self) -> None:
-        """Let go of the file; a second call does nothing."""
-        self._file.close()
-
     def _due_after(self, rollout: str) -> int:
         with self._file.looking() as connection:
             last = connection.execute(_LAST, (rollout,)).fetchone()[0]

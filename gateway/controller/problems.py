@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from classifiers.problem import Refused as FileRefused
 from gateway.controller.folder_watch import DataFolderGone
 from gateway.controller.levels import UnknownAlarm
-from gateway.controller.rereading import Busy, Unfit
+from gateway.controller.one_at_a_time import Busy
+from gateway.controller.rereading import Unfit
 from gateway.controller.rollouts import UnknownRollout
 from gateway.controller.sqlite_file import QueryTooSlow
 from gateway.controller.tables import Conflict, Elsewhere, UnknownModel
@@ -58,7 +59,7 @@ _KNOWN: dict[type[Exception], tuple[int, str, str]] = {
     UnknownAlarm: (404, "no-alarm", "No such alarm"),
     UnknownRollout: (404, "no-rollout", "No such rollout"),
     Refused: (409, "refused", "The rollout refuses"),
-    Busy: (409, "busy", "Texts are being read again"),
+    Busy: (409, "busy", "Somebody else is asking for the same"),
     Unfit: (422, "constitution", "This constitution cannot be read by"),
     Conflict: (409, "conflict", "The routing table moved on"),
     Elsewhere: (409, "elsewhere", "Another controller decides this"),

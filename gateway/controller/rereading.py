@@ -4,7 +4,6 @@ Texts are kept redacted and may be cut, so that what the scorer found in the who
 left of it. Both constitutions therefore read the kept text, and what was found then has no part in the comparison.
 """
 
-import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
@@ -13,6 +12,7 @@ import msgspec
 from classifiers.constitution import Constitution
 from classifiers.verdict import Finding, Verdict
 from gateway.controller.exchange_query import ExchangeFilter, ExchangeRow
+from gateway.controller.one_at_a_time import OneAtATime
 from gateway.ports import Classifier, Clock
 from gateway.scoring.texts import KeptText
 from gateway.settings import ConfigError
@@ -28,10 +28,6 @@ Find = Callable[[ExchangeFilter, int], Sequence[ExchangeRow]]
 """The newest exchanges first, at most so many."""
 Progress = Callable[[int, int], object]
 """Hears how many of how many exchanges are done."""
-
-
-class Busy(Exception):
-    """Texts are being read again already, and one reading at a time is what the machine is asked for."""
 
 
 class Unfit(Exception):
@@ -111,16 +107,12 @@ class Rereading:
         self._clock = clock
         self._seconds = seconds
         self._ending = ending
-        self._one = threading.Lock()
+        self._one = OneAtATime("texts are being read again for somebody else: ask again in a minute")
 
     def read(self, wanted: Again, other: Constitution, progress: Progress = lambda _done, _all: None) -> Reread:
         """What `other` finds beside the one in force. Raises Busy, Unfit, ConfigError, QueryTooSlow."""
-        if not self._one.acquire(blocking=False):
-            raise Busy("texts are being read again for somebody else: ask again in a minute")
-        try:
+        with self._one.turn():
             return self._read(wanted, other, progress)
-        finally:
-            self._one.release()
 
     def _read(self, wanted: Again, other: Constitution, progress: Progress) -> Reread:
         began = self._clock.monotonic()

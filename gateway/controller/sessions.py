@@ -7,6 +7,7 @@ signs in with what this file holds. Who it is, and with what role, the token say
 import os
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -109,7 +110,9 @@ class Sessions:
         try:
             atomicfile.replace(self._path, content, durable=True)
         except OSError as error:
-            log.warning("who is signed in cannot be kept: after a restart it is as before", error=str(error))
+            log.warning("who is signed in cannot be kept: after a restart nobody is", error=str(error))
+            with suppress(OSError):  # it has those who signed out; a full disk lets it go
+                self._path.unlink(missing_ok=True)
 
 
 def _digest(word: str) -> bytes:

@@ -32,9 +32,8 @@ class Standings:
     def __init__(self, rollouts: Rollouts, clock: Clock) -> None:
         self._rollouts = rollouts
         self._clock = clock
-        self._changes = -1
-        self._ended: dict[str, tuple[_Ended | None, _Ended | None]] = {}
-        """The last one, and the last that was no drill."""
+        self._ended: tuple[int, dict[str, tuple[_Ended | None, _Ended | None]]] = (-1, {})
+        """By model the last one, and the last that was no drill, as of so many changes: never of others."""
 
     def of(self, model: str) -> Standing | None:
         """What its last rollout has come to, as it is now; None: there never was one."""
@@ -54,11 +53,13 @@ class Standings:
         return None if ended is None else ended.kept
 
     def _last(self, model: str, changes: int) -> _Ended | None:
-        if changes != self._changes:
-            self._changes, self._ended = changes, {}
-        if model not in self._ended:
-            self._ended[model] = (self._read(model, drills=True), self._read(model, drills=False))
-        last, real = self._ended[model]
+        known = self._ended
+        if known[0] != changes:
+            known = self._ended = changes, {}
+        ended = known[1]  # another thread may put others in their place meanwhile
+        if model not in ended:
+            ended[model] = (self._read(model, drills=True), self._read(model, drills=False))
+        last, real = ended[model]
         return real if last is None or (last.standing.drill and self._is_past(last)) else last
 
     def _is_past(self, ended: _Ended) -> bool:

@@ -97,7 +97,8 @@ class SqlStateStore(ABC):
 
     def decisions(self, after: int, limit: int) -> list[tuple[int, DecisionV1]]:
         """(number, decision), oldest first, with numbers above `after`; the first one's number is 1."""
-        return [(number, msgspec.json.decode(body, type=DecisionV1)) for number, body in self.bodies(after, limit)]
+        found = self.bodies(after, limit)
+        return [(number, msgspec.json.decode(body, type=DecisionV1)) for number, body, _ in found]
 
     def newest_decisions(self, before: int, limit: int) -> list[tuple[int, DecisionV1]]:
         """(number, decision), newest first, with numbers below `before`."""
@@ -106,11 +107,11 @@ class SqlStateStore(ABC):
             rows = sql.execute(query, (before, limit)).fetchall()
         return [(number, msgspec.json.decode(body, type=DecisionV1)) for number, body in rows]
 
-    def bodies(self, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """(number, what is stored and hashed) of decisions, oldest first, with numbers above `after`."""
-        query = "SELECT number, body FROM decisions WHERE number > ? ORDER BY number LIMIT ?"
+    def bodies(self, after: int, limit: int) -> list[tuple[int, bytes, str]]:
+        """(number, what was hashed, its hash) of decisions as stored, oldest first, with numbers above `after`."""
+        query = "SELECT number, body, hash FROM decisions WHERE number > ? ORDER BY number LIMIT ?"
         with self.reading() as sql:
-            return [(number, _bytes(body)) for number, body in sql.execute(query, (after, limit))]
+            return [(number, _bytes(body), made) for number, body, made in sql.execute(query, (after, limit))]
 
     def last_number(self) -> int:
         """Of the newest decision; 0 before the first."""

@@ -74,7 +74,8 @@ _AGREEMENT = f"""SELECT principle, flagged, lean > 0, count(*) FROM (
     WHERE {_LAST} GROUP BY model, principle, exchange_id
 ) WHERE lean != 0 GROUP BY 1, 2, 3"""  # noqa: S608 - our own text
 _DISAGREED = f"""SELECT exchange_id, max(exchange_us) FROM labels l
-    WHERE violates != flagged AND {_LAST} GROUP BY exchange_id ORDER BY 2 DESC, 1 DESC LIMIT ?"""  # noqa: S608
+    WHERE violates != flagged AND (?1 IS NULL OR model = ?1) AND {_LAST}
+    GROUP BY exchange_id ORDER BY 2 DESC, 1 DESC LIMIT ?2"""  # noqa: S608 - our own text
 
 
 class Draw(msgspec.Struct, frozen=True):
@@ -192,9 +193,11 @@ class LabelStore:
             for principle, counts in sorted(found.items())
         ]
 
-    def disagreed(self, limit: int) -> list[str]:
-        """Exchanges of which somebody's last word is another than the classifiers' at that time, newest first."""
-        return [exchange_id for exchange_id, _ in self._file.query(_DISAGREED, (limit,))]
+    def disagreed(self, model: str | None, limit: int) -> list[str]:
+        """Exchanges, of `model` or of all, of which somebody's last word is another than the classifiers' at that
+        time, the newest first.
+        """
+        return [exchange_id for exchange_id, _ in self._file.query(_DISAGREED, (model, limit))]
 
     def forget(self, exchange_ids: Iterable[str]) -> None:
         """What people wrote of these exchanges goes; what they decided stays."""

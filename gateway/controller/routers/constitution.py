@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path
 from classifiers.constitution import Constitution, loads
 from classifiers.difference import compare
 from gateway.controller.constitutions import Constitutions
+from gateway.controller.one_at_a_time import OneAtATime
 from gateway.controller.parts import ControllerParts
 from gateway.controller.problems import not_found
 from gateway.controller.rereading import Again
@@ -32,6 +33,7 @@ def constitution_router(parts: ControllerParts) -> APIRouter:
     """Read them, compare them, and try one on texts that are kept."""
     router = APIRouter(prefix="/api/v1/constitution", tags=["constitution"])
     kept, in_force = parts.constitutions, constitution_shown(parts.constitution)
+    reading = OneAtATime("another constitution is being read for somebody else: ask again in a few seconds")
 
     @router.get("", summary="The constitution", responses=problems())
     def read() -> ConstitutionShown:
@@ -49,12 +51,15 @@ def constitution_router(parts: ControllerParts) -> APIRouter:
         """By its whole hash, as verdicts and decisions carry it."""
         return constitution_shown(_known(kept, content_hash))
 
-    @router.post("/diff", summary="Compare two constitutions", responses=refusals(404, 503))
+    @router.post("/diff", summary="Compare two constitutions", responses=refusals(404, 409, 503))
     def diff(wanted: Compared) -> DifferenceShown:
-        """Principle by principle and key by key; a file that cannot be loaded is refused with every line (422)."""
-        before = parts.constitution if wanted.before is None else _known(kept, wanted.before)
-        after = loads(wanted.text or "") if wanted.after is None else _known(kept, wanted.after)
-        return difference_shown(compare(before, after))
+        """Principle by principle and key by key; a file that cannot be loaded is refused with every line (422). One
+        at a time (409): a large file takes this process seconds.
+        """
+        with reading.turn():
+            before = parts.constitution if wanted.before is None else _known(kept, wanted.before)
+            after = loads(wanted.text or "") if wanted.after is None else _known(kept, wanted.after)
+            return difference_shown(compare(before, after))
 
     @router.post("/what-if", summary="Try a constitution on kept texts", responses=refusals(404, 409, 503))
     def what_if(wanted: WhatIfWanted, who: Who) -> WhatIfShown:
@@ -62,7 +67,8 @@ def constitution_router(parts: ControllerParts) -> APIRouter:
         for those who may read them, and stands in the audit stream. One at a time (409), for at most 30 s.
         """
         check_model(parts.tables, wanted.model)
-        other = loads(wanted.text)
+        with reading.turn():
+            other = loads(wanted.text)
         since_us = None if wanted.since is None else microseconds(wanted.since)
         outcome = f"up to {wanted.limit} texts under {other.short_hash}"
         parts.trail.tell(who.name, "constitution.tried", wanted.model, outcome)

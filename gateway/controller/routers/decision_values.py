@@ -74,7 +74,7 @@ class DecisionPage(Answer):
 
 class Verification(Answer):
     """Whether each decision follows from the one before. `head`: hash of the last one that does, 64 zeros before
-    the first; `broken_at`: number of the first that does not.
+    the first; `broken_at`: number of the first that does not, or was changed.
     """
 
     model_config = example(

@@ -26,7 +26,7 @@ class MeanShown(Answer):
     high: float
 
 
-class DifferenceShown(Answer):
+class RateDifference(Answer):
     """95 % confidence sequence of canary minus stable."""
 
     low: float
@@ -49,7 +49,7 @@ class PointShown(Answer):
     no_worse: list[float]
     stable: list[MeanShown]
     canary: list[MeanShown]
-    difference: list[DifferenceShown]
+    difference: list[RateDifference]
     budget_spent: float
     exchanges: tuple[int, int]
     decision: DecisionKind | None
@@ -167,7 +167,7 @@ def _shown(each: Point) -> PointShown:
         no_worse=list(each.no_worse),
         stable=[MeanShown(mean=mean, low=low, high=high) for mean, low, high in each.stable],
         canary=[MeanShown(mean=mean, low=low, high=high) for mean, low, high in each.canary],
-        difference=[DifferenceShown(low=low, high=high) for low, high in each.difference],
+        difference=[RateDifference(low=low, high=high) for low, high in each.difference],
         budget_spent=each.budget_spent,
         exchanges=each.exchanges,
         decision=each.decision,

@@ -25,7 +25,7 @@ from gateway.core.identity import Right
 from gateway.curation.store import LabelStore
 
 _MOST_DISAGREED = 10_000
-"""The newest; of more, the rest is not listed."""
+"""The newest of a model, or of all; of more, the rest is not listed."""
 _NDJSON = "application/x-ndjson"
 _LINES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file", "content": {_NDJSON: {"schema": {"type": "string"}}}}
@@ -111,7 +111,9 @@ class Filters(BaseModel):
     since: Time | None = Field(default=None, description="RFC 3339, included")
     until: Time | None = Field(default=None, description="RFC 3339, not included")
     disagreed: bool = Field(
-        default=False, description="Only those of which somebody says by a label what the classifiers did not find"
+        default=False,
+        description="Only those of which somebody says by a label what the classifiers did not find, of the newest "
+        f"{_MOST_DISAGREED:,} such ones (of `model`, where it is given)",
     )
 
 
@@ -186,7 +188,9 @@ def exchanges_router(
 
 
 def _among(found: ExchangeFilter, wanted: Filters, labels: LabelStore) -> ExchangeFilter:
-    return msgspec.structs.replace(found, among=labels.disagreed(_MOST_DISAGREED)) if wanted.disagreed else found
+    if not wanted.disagreed:
+        return found
+    return msgspec.structs.replace(found, among=labels.disagreed(wanted.model, _MOST_DISAGREED))
 
 
 def _filter(wanted: Filters, finding: Finding | None) -> ExchangeFilter:

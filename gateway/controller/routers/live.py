@@ -25,6 +25,8 @@ MOST_FOLLOWERS = 64
 _LOOKS_EVERY = 1.0
 _SAYS_EVERY = 5.0
 _ENDS_AFTER = 60.0
+_UNBUFFERED = {"x-accel-buffering": "no"}
+"""For nginx in front, which otherwise keeps events back until there are many."""
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "Events named live, each a Live", "content": {"text/event-stream": {}}}
 }
@@ -70,7 +72,7 @@ class Following(StreamingResponse):
     """A stream that is one of `followers` as long as it goes on."""
 
     def __init__(self, followers: Followers, content: AsyncIterator[bytes]) -> None:
-        super().__init__(content, media_type="text/event-stream")
+        super().__init__(content, media_type="text/event-stream", headers=_UNBUFFERED)
         self._followers = followers
         followers.count += 1
 

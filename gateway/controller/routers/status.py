@@ -88,7 +88,7 @@ class ModelStatus(Answer):
     units: list[UnitSource]
 
 
-class Table(Answer):
+class TableInForce(Answer):
     """The routing table in force."""
 
     store_id: str
@@ -165,7 +165,7 @@ class Status(Answer):
     version: str
     time: datetime
     constitution: str = Field(description="Content hash")
-    table: Table
+    table: TableInForce
     elsewhere: str = Field(description="Who decides, where this controller does not; empty: it does")
     models: list[ModelStatus]
     processes: list[Process]
@@ -190,7 +190,7 @@ def status_router(parts: ControllerParts) -> APIRouter:
             version=parts.version,
             time=moment(parts.clock.now_us()),
             constitution=parts.constitution.hash,
-            table=Table(
+            table=TableInForce(
                 store_id=table.store_id,
                 epoch=table.epoch,
                 version=table.version,

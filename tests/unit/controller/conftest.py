@@ -133,8 +133,8 @@ class Controller:
         self.events = SqliteEventLog(self.data.log, "controller", self.clock)
         self.trail = AuditTrail(self.events, self.clock, self.meters)
         self.rollouts = Rollouts(self.store, self.tables, self.index, models, rules, self.clock)
-        memory = open_history(self.data.history, self.clock)
-        self.history = EvidenceHistory(memory, self.rollouts)
+        self.memory = open_history(self.data.history, self.clock)
+        self.history = EvidenceHistory(self.memory, self.rollouts)
         standings = Standings(self.rollouts, self.clock)
         series = ControllerSeries(
             self.tables, self.ledgers, rules, self.levels, standings.of, dict, version="0.0.1", classifier="rules 1"
@@ -156,7 +156,7 @@ class Controller:
             standings=standings,
             levels=self.levels,
             history=self.history,
-            losses=LossWatch(memory, self.clock),
+            losses=LossWatch(self.memory, self.clock),
             orders=Orders(self.rollouts, models, rules, TrafficReader(self.index, rules, self.clock), statuses),
             models=models,
             configuration=self.configuration,
@@ -225,7 +225,7 @@ class Controller:
         self.index.close()
         self.feedback.close()
         self.labels.close()
-        self.history.close()
+        self.memory.close()
         self.store.close()
         self.file.close()
 

@@ -70,8 +70,19 @@ class TestTheChain:
         [
             (
                 "UPDATE decisions SET body = replace(body, 'step 1', 'step x') WHERE number = 4",
-                5,
-                "decision 5 does not",
+                4,
+                "decision 4 has another hash than was stored with it",
+            ),
+            (
+                "UPDATE decisions SET body = replace(body, 'step 4', 'step x') WHERE number = 7",
+                7,
+                "decision 7 has another hash than was stored with it",
+            ),
+            (
+                "UPDATE decisions SET body = (SELECT body FROM decisions WHERE number = 3), "
+                "hash = (SELECT hash FROM decisions WHERE number = 3) WHERE number = 4",
+                4,
+                "decision 4 does not follow from the one before",
             ),
             ("DELETE FROM decisions WHERE number = 4", 4, "decision 5 does not follow from the one before"),
             ("DELETE FROM decisions WHERE number = 1", 1, "decision 2 does not follow from the one before"),
@@ -92,7 +103,7 @@ class TestTheChain:
         looks: list[int] = []
         bodies = decided.store.bodies
 
-        def counted(after: int, limit: int) -> list[tuple[int, bytes]]:
+        def counted(after: int, limit: int) -> list[tuple[int, bytes, str]]:
             looks.extend([1] if after == 0 else [])
             return bodies(after, limit)
 

@@ -8,6 +8,7 @@ import pytest
 from classifiers.constitution import Constitution, default_text
 from gateway.controller.constitutions import Changed, Constitutions
 from gateway.controller.recovery import open_state
+from gateway.controller.routers import constitution as routers_constitution
 from gateway.ports import StaleHead
 from tests.unit.controller.conftest import Controller, shipped
 from tests.unit.controller.support import START
@@ -45,6 +46,12 @@ class TestTheRecord:
         found = kept.get(shipped().hash)
         assert found is not None
         assert (found.hash, found) == (shipped().hash, shipped())
+
+    def test_one_that_a_later_version_wrote_hinders_no_start(self, controller: Controller) -> None:
+        controller.store.keep(f"constitution {shipped().hash}", b'{"version": 2}')
+        kept = after_another(controller, without_one())
+        newest, _ = kept.versions()
+        assert (newest.hash, newest.changed) == (without_one().hash, None)
 
     def test_whoever_was_fenced_changes_nothing(self, controller: Controller) -> None:
         other = open_state(controller.data, controller.clock)
@@ -139,6 +146,24 @@ class TestComparing:
     @pytest.mark.parametrize("body", [{}, {"text": "x", "after": "0" * 64}, {"after": "c0ffee"}])
     def test_one_of_file_and_hash_is_given(self, controller: Controller, body: dict[str, str]) -> None:
         assert diff(controller, 422, **body)["type"] == "urn:tipstaff:problem:invalid"
+
+    def test_one_file_at_a_time_is_read(self, controller: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A viewer may ask, and a file of the largest size takes seconds: forty at once would take all threads."""
+        refused: list[str] = []
+        read = routers_constitution.loads
+
+        def slow(text: str) -> Constitution:
+            monkeypatch.undo()
+            for path, more in (("diff", {}), ("what-if", {"model": "assistant"})):
+                answer = controller.call("POST", f"{URL}/{path}", json={"text": text, **more})
+                assert answer.status_code == 409, answer.text
+                refused.append(answer.json()["type"])
+            return read(text)
+
+        monkeypatch.setattr(routers_constitution, "loads", slow)
+        assert diff(controller, text=default_text())["same"] is True
+        assert refused == ["urn:tipstaff:problem:busy"] * 2
+        assert diff(controller, text=default_text())["same"] is True
 
     def test_a_hash_that_was_never_in_force(self, controller: Controller) -> None:
         assert diff(controller, 404, before="0" * 64, text=default_text())["status"] == 404

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.controller.exchange_query import Cursor, ExchangeFilter, Finding
+from gateway.controller.routers import exchanges
 from tests.unit.controller.conftest import Controller
 from tests.unit.controller.support import entries, upheld, verdict_event
 from tests.unit.controller.test_index import every_kind
@@ -44,6 +45,19 @@ def test_with_other_filters_and_paged(controller: Controller, ids: list[str]) ->
     page = controller.get("/api/v1/exchanges", params={"disagreed": "true", "limit": 3})
     assert [each["id"] for each in page["exchanges"]] == [ids[4], ids[3], ids[2]]
     assert listed(controller, limit=3, cursor=page["next"]) == [ids[0]]
+
+
+def test_many_of_one_model_hide_none_of_another(
+    controller: Controller, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchanges, "_MOST_DISAGREED", 1)
+    solo = verdict_event(9, model="org/solo", time_us=verdict_event(0).time_us - 1)
+    controller.index.add(entries([solo]), {})
+    label(controller, "ann", {ids[3]: True, ids[4]: True})
+    labelled = {"actor": "ann", "labels": [{"exchange_id": solo.exchange_id, "violates": True}]}
+    assert controller.call("POST", "/api/v1/models/org/solo/labels", json=labelled).status_code == 200
+    assert listed(controller) == listed(controller, model="assistant") == [ids[4]]
+    assert listed(controller, model="org/solo") == [solo.exchange_id]
 
 
 def test_a_purged_exchange_is_not_listed(controller: Controller, ids: list[str]) -> None:

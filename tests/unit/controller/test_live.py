@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -177,6 +179,7 @@ class TestTheStream:
         controller.parts.ending.set()
         answer = controller.call("GET", "/api/v1/live/stream")
         assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers["x-accel-buffering"] == "no"
         frame = answer.text.split("\n\n")[1]
         assert frame.startswith("event: live\ndata: ")
         assert json.loads(frame.partition("data: ")[2])["models"][0]["model"] == "assistant"
@@ -227,3 +230,43 @@ def test_one_look_for_all_who_ask_within_a_second() -> None:
         return [*together, soon, await shared.seen()]
 
     assert asyncio.run(ask()) == [0, 0, 0, 0, 0, 0, 1]
+
+
+def test_who_stops_waiting_begins_no_second_look() -> None:
+    """A browser that comes and goes must not have the controller look many times at once."""
+    looks: list[int] = []
+    go_on = threading.Event()
+
+    def look() -> int:
+        looks.append(len(looks))
+        go_on.wait(10)
+        return looks[-1]
+
+    async def ask() -> int:
+        shared = SharedLook(look, ManualClock())
+        for _ in range(3):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(shared.seen(), 0.01)
+        asyncio.get_running_loop().call_soon(go_on.set)
+        return await shared.seen()
+
+    assert asyncio.run(ask()) == 0
+    assert looks == [0]
+
+
+def test_a_look_that_failed_is_tried_again() -> None:
+    found: list[Exception | int] = [OSError("gone"), 1]
+
+    def look() -> int:
+        first = found.pop(0)
+        if isinstance(first, Exception):
+            raise first
+        return first
+
+    async def ask() -> int:
+        shared = SharedLook(look, ManualClock())
+        with pytest.raises(OSError, match="gone"):
+            await shared.seen()
+        return await shared.seen()
+
+    assert asyncio.run(ask()) == 1

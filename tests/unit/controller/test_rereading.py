@@ -9,7 +9,8 @@ import pytest
 from classifiers.constitution import Constitution, default_text
 from classifiers.exchange import Answer, Exchange, Turn
 from classifiers.verdict import Verdict
-from gateway.controller.rereading import Again, Busy, Reread, Rereading, Unfit
+from gateway.controller.one_at_a_time import Busy
+from gateway.controller.rereading import Again, Reread, Rereading, Unfit
 from gateway.ports import Classifier
 from gateway.scoring.texts import KeptText
 from gateway.settings import ConfigError
@@ -242,7 +243,7 @@ class TestTheApi:
         assert its.get("/api/v1/audit?action=constitution.tried", headers=headers)["entries"] == []
 
     def test_a_second_one_is_told_to_come_back(self, its: Controller) -> None:
-        with its.parts.rereading._one:
+        with its.parts.rereading._one.turn():
             assert what_if(its, 409, text=ours())["type"] == "urn:tipstaff:problem:busy"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from gateway import atomicfile
 from gateway.controller.sessions import MOST, Sessions
 from gateway.core.identity import Identity, Role, Tokens, digest
 from tests.support.manual_clock import ManualClock
@@ -107,6 +108,21 @@ def test_without_a_disk_they_last_as_long_as_the_process(file: Path, clock: Manu
     assert who(sessions, word) == ADA
     sessions.end(word)
     assert sessions.find(word) is None
+
+
+def test_who_signed_out_on_a_full_disk_is_not_back_after_a_restart(
+    file: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = opened(file, clock)
+    word, other = sessions.open(b"s3cret")[0], sessions.open(b"s3cret")[0]
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(atomicfile, "replace", full)
+    sessions.end(word)
+    assert who(sessions, other) == ADA
+    assert [who(opened(file, clock), each) for each in (word, other)] == [None, None]
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[{}]", b"\xff"])
