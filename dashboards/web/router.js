@@ -1,4 +1,5 @@
 // Which page is asked for: the path says which, the query what of it. Every state that matters has an address.
+import { query } from "./api.js";
 import { useEffect, useState } from "./react.js";
 
 const BASE = "/dashboard/";
@@ -6,14 +7,21 @@ const BASE = "/dashboard/";
 /** {page, id, query} of an address. */
 export function parsed(address) {
   const url = new URL(address);
-  const [page, id] = url.pathname.slice(BASE.length).split("/").map(decodeURIComponent);
+  const [page, id] = url.pathname.slice(BASE.length).split("/").map(decoded);
   return { page: page || "rollout", id: id || "", query: Object.fromEntries(url.searchParams) };
+}
+
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // what is no UTF-8 leads to no page, and must not stop this one
+  }
 }
 
 /** An address on this page: link("exchanges", {arm: "canary"}), link("exchanges/0a1b", {}). */
 export function link(page, values = {}) {
-  const set = Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return `${BASE}${page}${set.length ? `?${new URLSearchParams(set)}` : ""}`;
+  return `${BASE}${page}${query(values)}`;
 }
 
 /** Go there; `replace`: without a step that "back" would return to. */
