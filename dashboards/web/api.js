@@ -1,9 +1,10 @@
 // Asks the admin API. Nothing here knows what a page shows.
+import { visible } from "./format.js";
 
 /** What the API answered instead of a result. `status` 0: nothing answered at all. */
 export class Problem extends Error {
   constructor(status, title, detail, errors = []) {
-    super(detail || title);
+    super(visible(detail || title));
     this.status = status;
     this.title = title;
     this.errors = errors;
@@ -39,8 +40,9 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
     throw new Problem(0, "No answer", "The gateway's admin port does not answer");
   }
   if (response.status === 204) return null;
-  const answer = await response.json().catch(() => ({}));
-  if (response.ok) return answer;
+  const answer = await response.json().catch(() => null);
+  if (response.ok && answer) return answer;
+  if (response.ok) throw new Problem(0, "No answer", "What came is not the gateway's answer, or not the whole of it");
   if (response.status === 401 && path !== "/api/v1/session") signedOut.forEach((hear) => hear());
-  throw new Problem(response.status, answer.title || response.statusText, answer.detail, answer.errors);
+  throw new Problem(response.status, answer?.title || response.statusText || `Status ${response.status}`, answer?.detail, answer?.errors);
 }

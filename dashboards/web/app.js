@@ -3,8 +3,8 @@ import { html, render, useEffect, useErrorBoundary, useState } from "./react.js"
 import { Problem, ask, onSignedOut } from "./api.js";
 import { useLive } from "./live.js";
 import { go, link, usePlace } from "./router.js";
-import { Choice, Lamp, Notice } from "./ui.js";
-import { local } from "./format.js";
+import { Choice, Lamp, Notice, keep } from "./ui.js";
+import { local, visible } from "./format.js";
 import { SignIn } from "./pages/signin.js";
 
 const PAGES = {
@@ -16,6 +16,7 @@ const PAGES = {
   decisions: "Decisions",
   pipeline: "Pipeline",
 };
+const isPage = (name) => Object.hasOwn(PAGES, name);
 const UNKNOWN = { level: "none", said: "not known yet" };
 
 function App() {
@@ -24,7 +25,7 @@ function App() {
     try {
       setSession({ state: "in", ...(await ask("/api/v1/session")) });
     } catch (error) {
-      setSession(error.status === 401 ? { state: "out", ended: error.message } : { state: "failed", error });
+      setSession({ state: error.status === 401 ? "out" : "failed", error });
     }
   };
   useEffect(() => {
@@ -36,15 +37,18 @@ function App() {
     return html`<main class="page"><h1>tipstaff</h1><${Notice} level="bad"><p>${session.error.message}</p>
       <button type="button" onClick=${check}>Try again</button><//></main>`;
   }
-  return session.state === "out" ? html`<${SignIn} done=${check} />` : html`<${Frame} session=${session} check=${check} />`;
+  if (session.state === "out") return html`<${SignIn} done=${check} why=${session.error} />`;
+  if (session.rights.includes("read")) return html`<${Frame} session=${session} check=${check} />`;
+  return html`<main class="page"><h1>tipstaff</h1><p><${Who} session=${session} check=${check} /></p>
+    <${Notice}>This role may follow the routing table, and see nothing of what is here: that takes a viewer.<//></main>`;
 }
 
 function Frame({ session, check }) {
   const place = usePlace();
-  const { live, stale, since } = useLive(true);
+  const { live, stale, since } = useLive();
   const models = live?.models ?? [];
   const model = place.query.model || models[0]?.model || "";
-  const title = PAGES[place.page] || "Not found";
+  const title = isPage(place.page) ? PAGES[place.page] : "Not found";
   useEffect(() => {
     document.title = `${title}${model ? ` · ${model}` : ""} · tipstaff`;
   }, [title, model]);
@@ -72,7 +76,7 @@ function Frame({ session, check }) {
         ? `What you see is as of ${local(since)}.` : "Nothing has been heard yet."} Trying to connect again …<//>`}
     </header>
     <main class="page" id="main">
-      <h1 tabindex="-1">${title}${model && place.page !== "pipeline" ? html` <span class="of">${model}</span>` : ""}</h1>
+      <h1 tabindex="-1">${title}${model && place.page !== "pipeline" ? html` <span class="of">${visible(model)}</span>` : ""}</h1>
       <${Warnings} live=${live} />
       <${Page} key=${place.page} place=${place} model=${model} live=${live} session=${session} />
     </main>
@@ -82,8 +86,8 @@ function Frame({ session, check }) {
 
 function Warnings({ live }) {
   const found = live?.warnings ?? [];
-  return found.length ? html`<details class="warnings"><summary>${found.length} ${found.length === 1 ? "warning" : "warnings"}: ${found[0]}</summary>
-    <ul>${found.map((each) => html`<li>${each}</li>`)}</ul></details>` : null;
+  return found.length ? html`<details class="warnings"><summary>${found.length} ${found.length === 1 ? "warning" : "warnings"}: ${visible(found[0])}</summary>
+    <ul>${found.map((each) => html`<li>${visible(each)}</li>`)}</ul></details>` : null;
 }
 
 /** The page's own module is loaded when it is first wanted. */
@@ -93,13 +97,13 @@ function Page(props) {
   const [loaded, setLoaded] = useState({ page: "", of: null, error: null });
   useEffect(() => {
     forget();
-    if (!(page in PAGES)) return;
+    if (!isPage(page)) return;
     import(`./pages/${page}.js`).then(
       (module) => setLoaded({ page, of: module.default }),
       () => setLoaded({ page, error: new Problem(0, "", "this page's script could not be loaded: is the gateway there?") }),
     );
   }, [page]);
-  if (!(page in PAGES)) return html`<p>There is no page here. <a href=${link("rollout")}>To the rollout</a></p>`;
+  if (!isPage(page)) return html`<p>There is no page here. <a href=${link("rollout")}>To the rollout</a></p>`;
   const error = failure ?? (loaded.page === page ? loaded.error : null);
   if (error) return html`<${Notice} level="bad"><p><strong>The page failed:</strong> ${error.message}</p>
     <button type="button" onClick=${() => location.reload()}>Load it again</button><//>`;
@@ -115,7 +119,7 @@ function Theme() {
   const turn = () => {
     if (next === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = next;
-    localStorage.setItem("tipstaff-theme", next);
+    keep("tipstaff-theme", next);
     setTheme(next);
   };
   return html`<button type="button" class="plain" onClick=${turn} title="Colours: ${THEMES[theme][1]}"

@@ -4,12 +4,14 @@ import { Table } from "./ui.js";
 import { local } from "./format.js";
 
 const HEIGHT = 170;
-const DASHES = { stable: [], canary: [6, 3], threshold: [2, 4], projection: [3, 3] };
+const DASHES = { stable: [], canary: [6, 3], other: [10, 3, 2, 3], threshold: [2, 4], projection: [3, 3] };
+
+const missing = (value) => value === null || value === undefined;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-/** A line: {label, values, colour: a CSS variable's name, dash: a name of DASHES}; null values are gaps. */
-export function Chart({ title, times, lines, format, low, high, bands = [], marks = [], height = HEIGHT }) {
+/** A line: {label, values, colour: a CSS variable's name, dash: a name of DASHES, bridged: gaps are not shown}; null values are gaps. */
+export function Chart({ title, times, lines, format, low, high }) {
   const [asTable, setAsTable] = useState(false);
   const empty = !times.length;
   return html`<figure class="chart">
@@ -19,8 +21,7 @@ export function Chart({ title, times, lines, format, low, high, bands = [], mark
     <div class="key">${lines.map((line) => html`<span class="entry"><${Sample} line=${line} /> ${line.label}</span>`)}</div>
     ${empty ? html`<p class="quiet">No points yet.</p>` : asTable
       ? html`<${Numbers} title=${title} times=${times} lines=${lines} format=${format} />`
-      : html`<${Plot} title=${title} times=${times} lines=${lines} format=${format} low=${low} high=${high} bands=${bands}
-          marks=${marks} height=${height} />`}
+      : html`<${Plot} title=${title} times=${times} lines=${lines} format=${format} low=${low} high=${high} />`}
   </figure>`;
 }
 
@@ -35,17 +36,17 @@ function Numbers({ title, times, lines, format }) {
     ...lines.map((line) => ({
       name: line.label,
       number: true,
-      cell: (row) => (line.values[row.at] === null || line.values[row.at] === undefined ? "–" : format(line.values[row.at])),
+      cell: (row) => (missing(line.values[row.at]) ? "–" : format(line.values[row.at])),
     })),
   ];
   return html`<div class="tall"><${Table} caption=${title} columns=${columns} rows=${rows} /></div>`;
 }
 
-function Plot({ title, times, lines, format, low, high, bands, marks, height }) {
+function Plot({ title, times, lines, format, low, high }) {
   const place = useRef(null);
   const plot = useRef(null);
   const [theme, setTheme] = useState(0);
-  const shape = JSON.stringify([lines.map(({ label, colour: of, dash }) => [label, of, dash]), low, high, bands, theme]);
+  const shape = JSON.stringify([lines.map(({ label, colour: of, dash }) => [label, of, dash]), low, high, theme]);
   useEffect(() => {
     const drawn = () => setTheme((before) => before + 1);
     const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -59,9 +60,9 @@ function Plot({ title, times, lines, format, low, high, bands, marks, height }) 
   }, []);
   useEffect(() => {
     const node = place.current;
-    const made = new uPlot(options(node.clientWidth, height, { lines, format, low, high, bands, marks }), [times, ...lines.map((line) => line.values)], node);
+    const made = new uPlot(options(node.clientWidth, { lines, format, low, high }), [times, ...lines.map((line) => line.values)], node);
     plot.current = made;
-    const resized = new ResizeObserver(() => made.setSize({ width: node.clientWidth, height }));
+    const resized = new ResizeObserver(() => made.setSize({ width: node.clientWidth, height: HEIGHT }));
     resized.observe(node);
     return () => {
       resized.disconnect();
@@ -73,24 +74,22 @@ function Plot({ title, times, lines, format, low, high, bands, marks, height }) 
   return html`<div class="plot" ref=${place} role="img" aria-label=${`${title}: ${said(lines, format)}`}></div>`;
 }
 
-const missing = (value) => value === null || value === undefined;
-
-/** A value between two gaps has no line: it needs a point. */
-const alone = (value, at, all) => !missing(value) && missing(all[at - 1]) && missing(all[at + 1]);
+/** Where a value stands between two gaps: it has no line there, and needs a point. */
+const alone = (values) => values.flatMap((value, at) => (!missing(value) && missing(values[at - 1]) && missing(values[at + 1]) ? [at] : []));
 
 /** The newest value of each line, for whoever can't see the picture. */
 function said(lines, format) {
   return lines.map((line) => {
-    const value = line.values.findLast((each) => each !== null && each !== undefined);
+    const value = line.values.findLast((each) => !missing(each));
     return `${line.label} ${value === undefined ? "none" : format(value)}`;
   }).join(", ");
 }
 
-function options(width, height, { lines, format, low, high, bands }) {
+function options(width, { lines, format, low, high }) {
   const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 } };
   return {
     width,
-    height,
+    height: HEIGHT,
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range: (_, least, most) => bounds(least, most, low, high) } },
@@ -98,13 +97,12 @@ function options(width, height, { lines, format, low, high, bands }) {
       { ...axis, font: "11px system-ui", size: 28, space: 64, values: (_, ticks, at, space, step) => ticks.map((tick) => clock(tick, step)) },
       { ...axis, font: "11px system-ui", size: 56, values: (_, ticks) => ticks.map(format) },
     ],
-    bands: bands.map((band) => ({ series: band.series, fill: `${colour(band.colour)}22` })),
     series: [{}, ...lines.map((line) => ({
       label: line.label,
       stroke: colour(line.colour),
-      width: line.thin ? 0 : 2,
+      width: 2,
       dash: DASHES[line.dash] || [],
-      points: { show: (plot, at) => plot.data[at].some(alone) },
+      points: { show: false, filter: (plot, at) => (line.bridged ? null : alone(plot.data[at])) },
       spanGaps: Boolean(line.bridged),
     }))],
   };
@@ -118,7 +116,7 @@ function clock(tick, step) {
 }
 
 function bounds(least, most, low, high) {
-  const bottom = Math.min(low ?? least ?? 0, least ?? 0);
-  const top = Math.max(high ?? most ?? 1, most ?? 1);
+  const bottom = Math.min(low ?? least ?? 0, least ?? low ?? 0);
+  const top = Math.max(high ?? most ?? 1, most ?? high ?? 1);
   return bottom === top ? [bottom, top + 1] : [bottom, top];
 }

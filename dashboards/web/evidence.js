@@ -4,12 +4,13 @@ import { ofModel } from "./api.js";
 import { Chart } from "./chart.js";
 import { useData } from "./live.js";
 import { Loaded, Panel, number } from "./ui.js";
-import { duration, evalue, points, share, words } from "./format.js";
+import { count, duration, evalue, points, share, words } from "./format.js";
 
 const FLOOR = -2;
 
 const seconds = (time) => Date.parse(time) / 1000;
-const floored = (value) => (value === null || value === undefined ? null : Math.max(value, FLOOR));
+const floored = (value) => Math.max(value ?? FLOOR, FLOOR);
+const said = (value) => `${value > FLOOR ? "" : "≤ "}${evalue(value)}`;
 const flat = (times, value) => times.map(() => value);
 
 /** `shown`: the rollout as the API shows it. */
@@ -32,7 +33,7 @@ function Whole({ over }) {
     { label: `freezes at E ${evalue(over.alarm_needs)}`, values: flat(times, over.alarm_needs), colour: "notice", dash: "threshold" },
   ];
   return html`<div class="wide"><${Chart} title="Is the canary worse? All guardrails together" times=${times} lines=${lines}
-    format=${evalue} low=${FLOOR} high=${over.needs + 0.5} /></div>`;
+    format=${said} low=${FLOOR} high=${over.needs + 0.5} /></div>`;
 }
 
 /** One guardrail: "worse" and "no worse", what "no worse" needs, and its way there. */
@@ -55,7 +56,7 @@ function Guardrail({ over, place, name, shown }) {
       values: [...times.map((_, at) => (at === times.length - 1 ? heading.from : null)), needs] }] : []),
   ];
   const rates = row && row.canary.periods ? ` · ${share(row.stable.mean)} → ${share(row.canary.mean)}` : "";
-  return html`<${Chart} title=${`${words(name)}${rates}`} times=${all} lines=${lines} format=${evalue} low=${FLOOR}
+  return html`<${Chart} title=${`${words(name)}${rates}`} times=${all} lines=${lines} format=${said} low=${FLOOR}
     high=${Math.max(over.needs, needs) + 0.3} />`;
 }
 
@@ -68,4 +69,13 @@ export const rateColumns = (from, to) => [
   number("Difference, points", (row) => (row.stable.periods && row.canary.periods
     ? html`${points(row.canary.mean - row.stable.mean)} <span class="quiet">${points(row.low)} … ${points(row.high)}</span>` : "–")),
   number("Not evaluated", (row) => `${share(row.not_evaluated[0])} / ${share(row.not_evaluated[1])}`),
+];
+
+/** Facts of an evidence: whom it is of, what it has cost, and whether users arrived as they were dealt. */
+export const facts = (of) => [
+  ["Units, stable / canary", `${count(of.units[0])} / ${count(of.units[1])}`, "Users or sessions that were counted, since the last deal"],
+  ["Harm budget used", of.budget ? `${count(Number(of.budget_spent.toFixed(1)))} of ${count(of.budget)}` : "none set",
+    "Harmful answers more than stable would have given; used up, the rollout stops"],
+  ["Split as dealt", of.mismatch >= of.mismatch_needs ? html`<strong>■ no: more or fewer than chance</strong>` : `yes (E ${evalue(of.mismatch)})`,
+    "Whether users arrive as the weights say"],
 ];

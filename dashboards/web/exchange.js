@@ -1,8 +1,8 @@
 // One exchange: what was said, what was found in it and by whom, and who got which arm.
 import { html, useState } from "./react.js";
-import { Badge, Facts, Notice, Panel, Quoted, Severity, Table, Time, visible } from "./ui.js";
-import { bytes, count, duration, percent, share, words } from "./format.js";
-import { Buckets } from "./pages/rollout.js";
+import { Badge, Facts, Notice, Panel, Quoted, Severity, Table, Time } from "./ui.js";
+import { bytes, count, duration, percent, share, visible, words } from "./format.js";
+import { Buckets } from "./buckets.js";
 
 const TURNS = 6;
 const FOUND = { violates: ["bad", "violates"], not_evaluated: ["notice", "not evaluated"], upholds: ["ok", "upheld"] };
@@ -118,11 +118,10 @@ function Course({ shown }) {
 
 /** With the weights of its table the arms after the first own the low buckets, so one weighted arm shows the whole split. */
 function Assignment({ of, arms }) {
-  const first = arms[0]?.arm === of.arm;
-  const rest = arms.filter((each) => each.arm !== of.arm);
-  const split = arms.length === 2 ? [{ arm: of.arm, version: "", weight: of.weight }, { arm: rest[0].arm, version: "", weight: 100 - of.weight }] : null;
+  const two = arms.length === 2 && arms.some((each) => each.arm === of.arm);
+  const split = arms.map(({ arm }) => ({ arm, version: "", weight: arm === of.arm ? of.weight : 100 - of.weight }));
   return html`<${Panel} title="Who got which arm">
-    ${split && !of.forced && html`<${Buckets} arms=${first ? split : split.reverse()} stages=${[]} canary=${arms[1].arm} at=${100 * of.bucket} />`}
+    ${two && !of.forced && html`<${Buckets} arms=${split} at=${100 * of.bucket} />`}
     <${Facts} of=${[
       ["Assigned", `${of.arm}, with ${percent(of.weight)} of the users`],
       ["Answered by", of.served || "none"],

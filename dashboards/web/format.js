@@ -5,35 +5,37 @@ const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-const number = new Intl.NumberFormat("en");
+const number = new Intl.NumberFormat("en", { signDisplay: "negative" }); // no "-0"
 
 /** 12,345 */
 export const count = (value) => (value === null || value === undefined ? NONE : number.format(value));
 
-/** A share in [0, 1] as percent: 0.04 %, 2.5 %, 31 %. */
+/** A share in [0, 1] as percent: 0.0004 %, 0.04 %, 2.5 %, 31 %, 99.97 %. */
 export function share(value) {
   return value === null || value === undefined || Number.isNaN(value) ? NONE : percent(value * 100);
 }
 
-/** A percentage with as many digits as it needs. */
-export function percent(value) {
-  if (value === null || value === undefined) return NONE;
-  const size = Math.abs(value);
-  const digits = size === 0 || size >= 10 ? (Number.isInteger(value) || size >= 20 ? 0 : 1) : size >= 1 ? 1 : 2;
-  return `${trimmed(value, digits)} %`;
+/** A percentage, with more digits the nearer it is to 0 or 100: what is not nothing, or not all, never looks like it. */
+export const percent = (value) => (value === null || value === undefined ? NONE : `${trimmed(value, Math.min(Math.abs(value), Math.abs(100 - value)))} %`);
+
+/** A difference of shares in points, with its sign: +0.8, −0.04. */
+export function points(value) {
+  const size = 100 * Math.abs(value);
+  return `${value > 0 ? "+" : value < 0 ? "−" : ""}${trimmed(size, size)}`;
 }
 
-/** A difference of shares in points, with its sign: +0.8 points. */
-export const points = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${trimmed(Math.abs(value) * 100, 1)}`;
+/** With the digits that a number of this size needs, and no zeros at the end. */
+function trimmed(value, size) {
+  const digits = size >= 1 ? 1 : Math.min(6, Math.max(2, Math.ceil(-Math.log10(size || 1))));
+  return String(Number(value.toFixed(digits)));
+}
 
-const trimmed = (value, digits) => (digits ? value.toFixed(digits).replace(/\.?0+$/, "") : value.toFixed(0));
-
-/** An e-value of which the logarithm is known: 0.02, 3.1, 45, 12,000, 10^9. */
+/** An e-value of which the logarithm is known: 0.02, 3.1, 45.2, 12,000, 10^9.4. Null is how JSON has the logarithm of 0. */
 export function evalue(log10) {
-  if (log10 <= -3) return "< 0.001";
-  if (log10 >= 6) return `10^${log10.toFixed(0)}`;
+  if (log10 === null || log10 <= -3) return "< 0.001";
+  if (log10 >= 5) return `10^${Number(log10.toFixed(1))}`;
   const value = 10 ** log10;
-  return value >= 100 ? number.format(Math.round(value)) : String(Number(value.toPrecision(2)));
+  return value >= 100 ? number.format(Math.round(value)) : String(Number(value.toPrecision(value < 10 ? 2 : 3)));
 }
 
 /** 31 ms, 45 s, 12 min, 3 h 20 min, 4 d 2 h. */
@@ -48,8 +50,8 @@ export function duration(seconds) {
 }
 
 function both(seconds, large, name, small, other) {
-  const whole = Math.floor(seconds / large);
-  const rest = Math.round((seconds - whole * large) / small);
+  const smalls = Math.round(seconds / small);
+  const [whole, rest] = [Math.floor((smalls * small) / large), smalls % (large / small)];
   return rest ? `${whole} ${name} ${rest} ${other}` : `${whole} ${name}`;
 }
 
@@ -77,3 +79,8 @@ export const words = (name) => String(name).replaceAll("_", " ");
 /** How a decision moved the arms: ["canary 10 % → 30 %", ...]; empty: it moved none. */
 export const moves = ({ before, after }) => Object.keys(after).filter((arm) => (before[arm] ?? 0) !== after[arm])
   .map((arm) => `${arm} ${percent(before[arm] ?? 0)} → ${percent(after[arm])}`);
+
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+
+/** Control, bidi and zero-width characters told as their code points, so that nothing looks like what it is not. */
+export const visible = (text) => text.replace(UNSEEN, (char) => `⟨U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);

@@ -1,7 +1,7 @@
 // The word of a person about an answer: three buttons, and a key for each.
 import { html, useRef, useState } from "./react.js";
 import { words } from "./format.js";
-import { Notice, barred, useKeys } from "./ui.js";
+import { Notice, barred, keep, kept, useKeys } from "./ui.js";
 
 /** What a label may speak of, as choices; `constitution` as the API shows it, or null. */
 export function spokenOf(constitution) {
@@ -23,7 +23,7 @@ const WORDS = [
 export function Judge({ session, say, unread = "", extra = {}, children }) {
   const [note, setNote] = useState("");
   const [state, setState] = useState({ said: "", error: null });
-  const [on, setOn] = useState(() => localStorage.getItem(STORED) !== "off");
+  const [on, setOn] = useState(() => kept(STORED) !== "off");
   const busy = useRef(false);
   const bar = barred(session, "change");
   const word = async (violates) => {
@@ -42,14 +42,14 @@ export function Judge({ session, say, unread = "", extra = {}, children }) {
   const keys = { ...Object.fromEntries(WORDS.map(([key, , violates]) => [key, () => word(violates)])), ...Object.fromEntries(more.map(([key, { act }]) => [key, act])) };
   useKeys(keys, on && !bar);
   const turn = () => {
-    localStorage.setItem(STORED, on ? "off" : "on");
+    keep(STORED, on ? "off" : "on");
     setOn(!on);
   };
   const why = (violates) => bar || (violates === null ? "" : unread);
   return html`<div class="judge" role="group" aria-label="Your label">
     <div class="row">
       ${WORDS.map(([key, name, violates]) => html`<button type="button" aria-disabled=${why(violates) ? "true" : undefined} title=${why(violates)}
-        aria-keyshortcuts=${on ? String(key) : undefined} onClick=${() => word(violates)}>${on && html`<kbd>${key}</kbd> `}${name}</button>`)}
+        aria-keyshortcuts=${on ? String(key) : undefined} onClick=${(event) => event.detail < 2 && word(violates)}>${on && html`<kbd>${key}</kbd> `}${name}</button>`)}
       ${more.map(([key, { name, act, off }]) => html`<button type="button" class="plain" disabled=${off} aria-keyshortcuts=${on ? key.toUpperCase() : undefined}
         onClick=${act}>${on && html`<kbd>${key.toUpperCase()}</kbd> `}${name}</button>`)}
     </div>

@@ -2,7 +2,7 @@
 import htm from "./vendor/htm.mjs";
 import { h } from "./vendor/preact.mjs";
 
-export { Component, render } from "./vendor/preact.mjs";
-export { useCallback, useEffect, useErrorBoundary, useId, useLayoutEffect, useMemo, useRef, useState } from "./vendor/hooks.mjs";
+export { render } from "./vendor/preact.mjs";
+export { useCallback, useEffect, useErrorBoundary, useId, useRef, useState } from "./vendor/hooks.mjs";
 
 export const html = htm.bind(h);

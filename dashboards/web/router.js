@@ -1,4 +1,5 @@
 // Which page is asked for: the path says which, the query what of it. Every state that matters has an address.
+import { query } from "./api.js";
 import { useEffect, useState } from "./react.js";
 
 const BASE = "/dashboard/";
@@ -21,8 +22,7 @@ function decoded(part) {
 
 /** An address on this page: link("exchanges", {arm: "canary"}), link("exchanges/0a1b", {}). */
 export function link(page, values = {}) {
-  const set = Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return `${BASE}${page}${set.length ? `?${new URLSearchParams(set)}` : ""}`;
+  return `${BASE}${page}${query(values)}`;
 }
 
 /** Go there; `replace`: without a step that "back" would return to. */

@@ -2,7 +2,7 @@
 import { html, useEffect, useId, useRef, useState } from "./react.js";
 import { link } from "./router.js";
 import { ask } from "./api.js";
-import { count, local, utc } from "./format.js";
+import { count, local, utc, visible } from "./format.js";
 
 const SHAPES = { ok: "✓", notice: "▲", bad: "■", none: "○" };
 const MEANS = { ok: "fine", notice: "look here", bad: "act", none: "nothing" };
@@ -12,16 +12,16 @@ export const Lamp = ({ name, lamp }) => html`
   <div class="lamp ${lamp.level}" role="group" aria-label=${name}>
     <span class="shape" role="img" aria-label=${MEANS[lamp.level]}>${SHAPES[lamp.level]}</span>
     <span class="what">${name}</span>
-    <span class="said">${lamp.said}</span>
+    <span class="said">${visible(lamp.said)}</span>
   </div>`;
 
 /** A word with a level's shape. */
 export const Badge = ({ level = "none", children }) => html`
   <span class="badge ${level}"><span aria-hidden="true">${SHAPES[level]}</span> ${children}</span>`;
 
-/** Something to be read now; role alert for what went wrong. */
-export const Notice = ({ level = "notice", children }) => html`
-  <div class=${level} role=${level === "bad" ? "alert" : "status"}>${children}</div>`;
+/** Something to be read now; role alert for what went wrong. `still`: it changes all the time, so nothing is read out. */
+export const Notice = ({ level = "notice", still, children }) => html`
+  <div class=${level} role=${still ? undefined : level === "bad" ? "alert" : "status"}>${children}</div>`;
 
 /** A time as the person's clock shows it, UTC on hover. */
 export const Time = ({ at }) => (at ? html`<time datetime=${at} title=${utc(at)}>${local(at)}</time>` : "–");
@@ -36,8 +36,9 @@ export const ExchangeLink = ({ id, model }) => html`<a class="mono entry" href=$
 export const Told = ({ of }) => html`
   <dl class="told">${of.filter(([, said]) => said).map(([name, said]) => html`<dt>${name}</dt><dd>${said}</dd>`)}</dl>`;
 
-/** What `useData` found: loading, failed, or `children(data)`; old data stays under a failure. */
+/** What `useData` found: loading, failed, or `children(data)`; old data stays under a failure. 409: it is kept elsewhere. */
 export function Loaded({ of, what, children }) {
+  if (of.error?.status === 409) return html`<${Notice}>${of.error.message}<//>`;
   if (of.loading) return html`<p class="quiet" role="status">Loading ${what} …</p>`;
   const failed = of.error && html`<${Notice} level="bad">
     <p><strong>${what[0].toUpperCase()}${what.slice(1)} could not be read${of.data ? " again" : ""}.</strong> ${of.error.message}</p>
@@ -92,7 +93,7 @@ export function barred(session, right) {
  * A button that asks for a reason before it acts. `why`: what will happen, in words. `barred`: why it can't be pressed now; it
  * stays focusable and says so. `act(reason)` may throw Problem, which is shown in the dialog. `kept`: where the reason goes; empty: none is asked for.
  */
-export function ActionButton({ label, title, why, barred: bar = "", danger, act, children, ready = true, kept = "in the decision" }) {
+export function ActionButton({ label, title, why, barred: bar = "", danger, act, children, kept = "in the decision" }) {
   const [open, setOpen] = useState(false);
   const id = useId();
   const press = () => !bar && setOpen(true);
@@ -100,12 +101,12 @@ export function ActionButton({ label, title, why, barred: bar = "", danger, act,
     <button type="button" class=${danger ? "danger" : ""} aria-disabled=${bar ? "true" : undefined} title=${bar}
       aria-describedby=${bar ? id : undefined} onClick=${press}>${label}</button>
     ${bar && html`<span class="unseen" id=${id}>${bar}</span>`}
-    ${open && html`<${Confirm} label=${label} title=${title || label} why=${why} danger=${danger} act=${act} ready=${ready} kept=${kept}
+    ${open && html`<${Confirm} label=${label} title=${title || label} why=${why} danger=${danger} act=${act} kept=${kept}
       close=${() => setOpen(false)}>${children}<//>`}
   </span>`;
 }
 
-function Confirm({ label, title, why, danger, act, ready, kept, close, children }) {
+function Confirm({ label, title, why, danger, act, kept, close, children }) {
   const [reason, setReason] = useState("");
   const [state, setState] = useState({ busy: false, error: null });
   const dialog = useRef(null);
@@ -116,7 +117,7 @@ function Confirm({ label, title, why, danger, act, ready, kept, close, children 
     setState({ busy: true, error: null });
     try {
       await act(reason.trim());
-      close();
+      dialog.current?.close(); // gives the focus back, which taking it off the page would not
     } catch (error) {
       setState({ busy: false, error });
     }
@@ -127,10 +128,10 @@ function Confirm({ label, title, why, danger, act, ready, kept, close, children 
       <p>${why}</p>
       ${children}
       ${kept && html`<label for="${id}r">Reason (kept ${kept})</label>
-      <textarea id="${id}r" rows="2" required value=${reason} onInput=${(event) => setReason(event.target.value)}></textarea>`}
+      <textarea id="${id}r" rows="2" maxlength="2000" required value=${reason} onInput=${(event) => setReason(event.target.value)}></textarea>`}
       ${state.error && html`<${Notice} level="bad">${state.error.message}<//>`}
       <div class="row">
-        <button type="submit" class=${danger ? "danger" : "main"} disabled=${state.busy || !ready || (kept && !reason.trim())}>
+        <button type="submit" class=${danger ? "danger" : "main"} disabled=${state.busy || (kept && !reason.trim())}>
           ${state.busy ? "Working …" : label}</button>
         <button type="button" onClick=${() => dialog.current.close()}>Cancel</button>
       </div>
@@ -157,28 +158,49 @@ export function Quoted({ text, most = 10_000, span = null, kind = "" }) {
       <span class="quiet" role="status">characters ${count(from + 1)} to ${count(to)} of ${count(text.length)}</span></div>`}`;
 }
 
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
-
-/** Control, bidi and zero-width characters told as their code points, so that nothing looks like what it is not. */
-export const visible = (text) => text.replace(UNSEEN, (char) => `⟨U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
-
 export const SEVERITIES = ["low", "medium", "high", "critical"];
 const GRAVE = { critical: "bad", high: "bad", medium: "notice", low: "none" };
 
 /** How grave it is; a dash where nothing was found. */
 export const Severity = ({ of }) => (of ? html`<${Badge} level=${GRAVE[of]}>${of}<//>` : "–");
 
-/** Single keys: useKeys({1: act, z: back}). They wait while somebody types, chooses or confirms, or when `on` is false. */
+/** What this browser was told to remember; nothing where it may keep nothing. */
+export function kept(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+/** Remember it, where that is allowed. */
+export function keep(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // it is good until the page is left
+  }
+}
+
+const TWICE_MS = 300;
+
+/**
+ * Single keys: useKeys({1: act, z: back}). They wait while somebody types, chooses or confirms, or when `on` is false; a key that
+ * is held, or bounces, counts once.
+ */
 export function useKeys(keys, on = true) {
   const current = useRef(keys);
   current.current = on ? keys : {};
   useEffect(() => {
+    let last = { key: "", timeStamp: 0 };
     const pressed = (event) => {
-      const act = current.current[event.key.toLowerCase()];
-      const other = event.ctrlKey || event.metaKey || event.altKey || event.repeat;
-      if (!act || other || event.target.closest?.("input:not([type=checkbox]), textarea, select, dialog")) return;
+      const act = current.current[event.key?.toLowerCase()];
+      const other = event.ctrlKey || event.metaKey || event.altKey || event.repeat || document.querySelector("dialog[open]");
+      if (!act || other || event.target.closest?.("input:not([type=checkbox]), textarea, select")) return;
       event.preventDefault();
-      act();
+      const twice = event.key === last.key && event.timeStamp - last.timeStamp < TWICE_MS;
+      last = event;
+      if (!twice) act();
     };
     addEventListener("keydown", pressed);
     return () => removeEventListener("keydown", pressed);

@@ -3,8 +3,8 @@ import { html, useEffect, useRef, useState } from "../react.js";
 import { ask } from "../api.js";
 import { useData } from "../live.js";
 import { go, link } from "../router.js";
-import { Badge, Choice, Empty, ExchangeLink, Facts, Loaded, Notice, Panel, Table, Time, Told, barred, number, post, visible } from "../ui.js";
-import { count, duration, words } from "../format.js";
+import { Badge, Choice, Empty, ExchangeLink, Facts, Loaded, Notice, Panel, Table, Time, Told, barred, number, post } from "../ui.js";
+import { count, duration, visible, words } from "../format.js";
 
 const API = "/api/v1/constitution";
 const SCOPES = { request: "reads the request", response: "reads the answer", exchange: "reads the answer in the light of the request" };
@@ -27,7 +27,7 @@ function Principles({ shown, model, wanted, set }) {
   const asked = wanted.toLowerCase().split(/\s+/);
   const all = shown.tiers.flatMap(({ tier, principles }) => principles.map((each) => ({ tier, ...each })));
   const fitting = all.filter((each) => {
-    const text = Object.values(each).join(" ").toLowerCase();
+    const text = [each.id, each.title, each.text, each.tier, each.severity, SCOPES[each.scope], ...each.rules, ...each.heads].join(" ").toLowerCase();
     return asked.every((word) => text.includes(word));
   });
   return html`<${Panel} title=${visible(shown.title)} aside=${html`version <${Hash} of=${shown.hash} />
@@ -45,14 +45,14 @@ function Principles({ shown, model, wanted, set }) {
 
 function Principle({ of, model }) {
   const { rules, heads, examples } = of;
-  const by = [rules.length && `${count(rules.length)} rules`, heads.length && `the encoder (${heads.join(", ")})`].filter(Boolean).join(" and ");
+  const by = [rules.length && `${count(rules.length)} ${rules.length === 1 ? "rule" : "rules"}`, heads.length && `the encoder (${heads.join(", ")})`].filter(Boolean).join(" and ");
   const many = count(examples.violates + examples.complies + examples.provokes);
   return html`<li><div><h4>${visible(of.title)}</h4> <code>${of.id}</code>
       <p><${Badge} level=${LEVELS[of.severity]}>${of.severity}<//>
         ${" "}<a href=${link("exchanges", { model, principle: of.id })} aria-label="Exchanges: ${of.id}">exchanges</a></p></div>
     <div><p>${visible(of.text)}</p>
       <p class="quiet">${SCOPES[of.scope]}; violated by ${words(of.violated_by)}; ${ACTIONS[of.action]};
-        ${" "}found by ${by || "nothing yet"}; ${many} examples</p></div></li>`;
+        ${" "}found ${by ? `by ${by}` : of.violated_by === "over_refusal" ? "where a refusal has no ground" : "by nothing yet"}; ${many} examples</p></div></li>`;
 }
 
 function Versions({ of, wanted, set }) {
@@ -140,7 +140,8 @@ function Try({ model, session }) {
   return html`<${Panel} title="Try a change" id="try">
     <p>See what another text would have flagged. <strong>Nothing is changed here</strong>: the constitution is a file, and changing it goes
       through that file's review; it is in force once the configuration is read again.</p>
-    <div class="row"><label for="file">Choose a file</label><input id="file" type="file" accept=".yaml,.yml" onChange=${read} /></div>
+    <div class="row"><label for="file">Choose a file</label><input id="file" type="file" accept=".yaml,.yml" onChange=${read}
+      onClick=${({ target }) => (target.value = "")} /></div>
     <label for="text">or paste the whole constitution, as YAML</label>
     <textarea id="text" class="mono" rows="8" spellcheck="false" ref=${area} value=${text} onInput=${(event) => setText(event.target.value)}></textarea>
     <div class="row">

@@ -1,11 +1,11 @@
 // Who decided what, and why: the chain, and one decision with all that it rests on.
 import { html } from "../react.js";
 import { query } from "../api.js";
-import { rateColumns } from "../evidence.js";
+import { facts, rateColumns } from "../evidence.js";
 import { useData } from "../live.js";
 import { link } from "../router.js";
-import { Badge, ExchangeLink, Facts, Loaded, Notice, Panel, Quoted, Table, Time, Told, number, visible } from "../ui.js";
-import { count, duration, evalue, moves, percent, words } from "../format.js";
+import { Badge, ExchangeLink, Facts, Loaded, Notice, Panel, Quoted, Table, Time, Told, number } from "../ui.js";
+import { count, duration, evalue, moves, percent, visible, words } from "../format.js";
 
 const API = "/api/v1/decisions";
 const LEVELS = { roll_back: "bad", freeze: "bad", stop: "bad", dead_producer: "bad", suspend: "notice", undo: "notice", advance: "ok", promote: "ok", finish: "ok" };
@@ -15,6 +15,7 @@ export default function Decisions({ place, model, live }) {
   const mark = live?.marks.decisions;
   const check = useData(`${API}/verification`, mark);
   const shared = { model, mark, chain: check.data };
+  if (check.error?.status === 409) return html`<${Notice}>${check.error.message}<//>`;
   return html`<${Loaded} of=${check} what="the chain's check">${(chain) => html`<${Verified} of=${chain} />`}<//>
     ${place.id ? html`<${One} key=${place.id} id=${place.id} ...${shared} />` : html`<${All} before=${place.query.before} ...${shared} />`}`;
 }
@@ -140,7 +141,7 @@ function restsOn({ plan, constitution, classifiers, ...arms }, model) {
 }
 
 /** An e-value; bold with a sign where it reached what it needs. */
-const reached = (value, needs, sign) => (value >= needs ? html`<strong>${sign} ${evalue(value)}</strong>` : evalue(value));
+const reached = (value, needs, sign) => (value !== null && value >= needs ? html`<strong>${sign} ${evalue(value)}</strong>` : evalue(value));
 
 function Evidence({ of }) {
   const [needs, alarm] = [evalue(of.needs), evalue(of.alarm_needs)];
@@ -156,12 +157,7 @@ function Evidence({ of }) {
       back at ${needs}; the fast alarm is ${reached(of.alarm, of.alarm_needs, "■")} and acts at ${alarm}.
       ${of.rows.some((row) => row.promotes) && ` * promoted only once E for "no worse" reaches what it needs.`}</p>
     <${Table} caption="Evidence by guardrail" columns=${columns} rows=${of.rows} />
-    <${Facts} of=${[
-      ["Units, stable / canary", `${count(of.units[0])} / ${count(of.units[1])}`, "Users or sessions that were counted"],
-      ["Split as dealt", of.mismatch >= of.mismatch_needs ? "■ no: more or fewer than chance" : `yes (E ${evalue(of.mismatch)})`,
-        "Whether units arrive as the weights say"],
-      ["Harm budget used", of.budget ? `${of.budget_spent.toFixed(1)} of ${count(of.budget)}` : "none set", "Harmful answers more than stable would have given"],
-    ]} /><//>`;
+    <${Facts} of=${facts(of)} /><//>`;
 }
 
 /** The decisions just before and after it in the chain. */

@@ -43,7 +43,7 @@ function List({ place, model, ids, arms, principles, mark }) {
       <a class="button" href="/api/v1/exchanges/export${query({ ...filter, finding: filter.finding || "any", limit: EXPORTED })}" download
         title="The newest ${count(EXPORTED)} of these, as JSON lines; with their texts where your role may read them">Export</a>
       ${cursor && html`<a href=${link("exchanges", { ...place.query, cursor: "" })}>Back to the newest</a>`}
-      <span role="status">${!cursor && held && html`<${Newer} held=${held} now=${found.data} show=${hold} />`}</span>
+      ${!cursor && held && html`<${Newer} held=${held} now=${found.data} show=${hold} />`}
     </div>
     <${Loaded} of=${{ ...found, data: held }} what="the exchanges">${(page) => html`
       <section class="panel" aria-label="The exchanges"><${Table} caption="Exchanges, newest first" columns=${columns(place)} rows=${page.exchanges}
@@ -62,10 +62,10 @@ function useHeld(path, data) {
 }
 
 function Newer({ held, now, show }) {
-  if (!now || now === held || !held.exchanges.length) return null;
-  const at = now.exchanges.findIndex((each) => each.id === held.exchanges[0].id);
+  const at = now && held.exchanges.length ? now.exchanges.findIndex((each) => each.id === held.exchanges[0].id) : 0;
   const many = at < 0 ? `More than ${count(now.exchanges.length)}` : count(at);
-  return at === 0 ? null : html`<button type="button" class="main" onClick=${show}>${many} newer: show</button>`;
+  return html`<span class="unseen" role="status">${at !== 0 && "There are newer ones."}</span>
+    ${at !== 0 && html`<button type="button" class="main" onClick=${show}>${many} newer: show</button>`}`;
 }
 
 function columns(place) {
@@ -132,7 +132,7 @@ function clock(time) {
 const moment = (value) => (value ? new Date(value).toISOString() : "");
 
 function One({ place, ids, armsOf, spoken, session }) {
-  const found = useData(`/api/v1/exchanges/${place.id}`);
+  const found = useData(`/api/v1/exchanges/${encodeURIComponent(place.id)}`);
   const at = ids.indexOf(place.id);
   const to = (id) => link(`exchanges/${id}`, place.query);
   const next = at >= 0 ? ids[at + 1] : undefined;

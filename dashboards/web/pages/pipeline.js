@@ -2,8 +2,8 @@
 import { html } from "../react.js";
 import { useData } from "../live.js";
 import { link } from "../router.js";
-import { ActionButton, Badge, Empty, Facts, Loaded, Notice, Panel, Quoted, Table, Time, barred, number, post, visible } from "../ui.js";
-import { bytes, count, duration, share, words } from "../format.js";
+import { ActionButton, Badge, Empty, Facts, Loaded, Notice, Panel, Quoted, Table, Time, barred, number, post } from "../ui.js";
+import { bytes, count, duration, share, visible, words } from "../format.js";
 
 export default function Pipeline({ model, live, session }) {
   const mark = live?.marks.pipeline;
@@ -53,7 +53,7 @@ function Sentence({ streams }) {
   const off = streams.filter((stream) => !stream.balanced).map((stream) => stream.stream);
   const first = off.length ? `The ledger does not add up in ${off.join(", ")}: something was counted twice, or not at all.`
     : lost || dropped ? "Not everything arrived, but all of it is accounted for." : "Nothing is lost.";
-  return html`<${Notice} level=${off.length || lost || dropped ? "bad" : spooled ? "notice" : "ok"}><strong>${first}</strong>
+  return html`<${Notice} level=${off.length || lost || dropped ? "bad" : spooled ? "notice" : "ok"} still><strong>${first}</strong>
     ${" "}Of ${count(of("started"))} events that were started, ${count(of("appended"))} are kept, ${count(of("in_flight"))} are in flight and
     ${" "}${count(dropped)} were dropped; ${spooled ? `${count(spooled)} wait to be read` : "none waits to be read"} and ${count(lost)} were lost on the way.<//>`;
 }

@@ -5,7 +5,7 @@ import { Conversation, unread } from "../exchange.js";
 import { Judge, spokenOf } from "../judge.js";
 import { useData } from "../live.js";
 import { go, link } from "../router.js";
-import { Choice, Empty, Loaded, Notice, Panel, Table, Time, barred, post } from "../ui.js";
+import { Choice, Empty, Loaded, Notice, Panel, Table, Time, barred, number, post } from "../ui.js";
 import { count, share, words } from "../format.js";
 
 const SIZE = 50;
@@ -25,23 +25,25 @@ export default function Review({ place, model, live, session }) {
 
 function Draw({ model, principle, options, session }) {
   const [size, setSize] = useState(SIZE);
-  const [error, setError] = useState(null);
+  const [{ busy, error }, setState] = useState({});
   const bar = barred(session, "change");
   const send = async (event) => {
     event.preventDefault();
-    if (bar) return;
+    if (bar || busy) return;
+    setState({ busy: true });
     try {
       const { draw } = await post(ofModel(model, "labels/sample"), { actor: session.name, size: Number(size), principle });
+      setState({});
       go(link("review", { model, principle, draw }));
     } catch (failed) {
-      setError(failed);
+      setState({ error: failed });
     }
   };
   return html`<form class="row" onSubmit=${send} aria-label="Draw a sample">
     <${Choice} label="Does it violate" value=${principle} options=${options} onChange=${(chosen) => go(link("review", { model, principle: chosen }))} />
     <span class="choice"><label for="size">Exchanges</label>
       <input id="size" type="number" min="1" max=${MOST} required value=${size} onInput=${(event) => setSize(event.target.value)} /></span>
-    <button type="submit" aria-disabled=${bar ? "true" : undefined} title=${bar}>Draw a new sample</button>
+    <button type="submit" aria-disabled=${bar ? "true" : undefined} title=${bar}>${busy ? "Drawing …" : "Draw a new sample"}</button>
     ${bar && html`<span class="quiet">${bar}</span>`}
     ${error && html`<${Notice} level="bad">No sample was drawn: ${error.message}<//>`}</form>`;
 }
@@ -121,7 +123,6 @@ function Effect({ arms }) {
 }
 
 function Strata({ of }) {
-  const number = (name, key) => ({ name, number: true, cell: (row) => count(row[key]) });
   const columns = [
     { name: "Arm", cell: (row) => row.arm },
     { name: "Classifiers", cell: (row) => (row.flagged ? "flagged" : "not flagged") },

@@ -3,13 +3,14 @@ import { html, useState } from "../react.js";
 import { ofModel } from "../api.js";
 import { useData } from "../live.js";
 import { link } from "../router.js";
-import { ActionButton, Badge, Empty, Facts, Loaded, Notice, Panel, Table, Time, barred, post, visible } from "../ui.js";
-import { count, duration, evalue, percent, share, words } from "../format.js";
-import { EvidenceCharts, rateColumns } from "../evidence.js";
+import { ActionButton, Badge, Empty, Facts, Loaded, Notice, Panel, Table, Time, barred, post } from "../ui.js";
+import { count, duration, percent, share, visible, words } from "../format.js";
+import { Buckets } from "../buckets.js";
+import { EvidenceCharts, facts, rateColumns } from "../evidence.js";
 import { StartButton } from "../start.js";
 
-const LEVELS = { running: "ok", promoted: "ok", finished: "ok", suspended: "notice", frozen: "bad", rolled_back: "bad", stopped: "bad" };
-const ENDED = ["finished", "rolled_back", "stopped"];
+const LEVELS = { running: "ok", holdout: "ok", promoted: "ok", finished: "ok", suspended: "notice", undone: "notice", frozen: "bad", rolled_back: "bad", stopped: "bad" };
+const ENDED = ["finished", "undone", "rolled_back", "stopped"];
 
 export default function Rollout({ model, live, session }) {
   const of = live?.models.find((each) => each.model === model);
@@ -19,11 +20,11 @@ export default function Rollout({ model, live, session }) {
   const decided = useData(rollout ? ofModel(model, `rollout/${rollout.id}/decisions`) : null, live?.marks.decisions);
   const history = useData(model ? ofModel(model, "rollout/history") : null, live?.marks.decisions);
   if (!live) return html`<p class="quiet" role="status">Loading …</p>`;
-  if (!of) return html`<${Empty} title="No such model">${model || "None"} is not among the configured models.<//>`;
+  if (!of) return html`<${Empty} title="No such model">${visible(model) || "None"} is not among the configured models.<//>`;
+  if (history.error?.status === 409) return html`<${Elsewhere} of=${of} said=${history.error.message} />`;
   const start = html`<${StartButton} of=${of} session=${session} />`;
   return html`
-    ${!rollout && html`<${Panel} title="Who has which arm"><${Buckets} arms=${of.arms} stages=${[]} />
-      <p>${words(of.decided_by)} set this <${Time} at=${of.decided_at} />: ${visible(of.reason)}</p><//>
+    ${!rollout && html`<${Split} of=${of} />
       <${Empty} title="No rollout has run yet">A rollout gives a new arm its first users, watches what it says, and goes on or back by
         evidence. ${start}<//>`}
     ${rollout && html`<${Loaded} of=${found} what="the rollout">${(shown) => html`
@@ -38,6 +39,12 @@ export default function Rollout({ model, live, session }) {
     <${History} of=${history} />`;
 }
 
+/** Who has which arm, where no rollout says so. */
+const Split = ({ of }) => html`<${Panel} title="Who has which arm"><${Buckets} arms=${of.arms} />
+  <p>Set <${Time} at=${of.decided_at} /> (${words(of.decided_by)}): ${visible(of.reason)}</p><//>`;
+
+const Elsewhere = ({ of, said }) => html`<${Split} of=${of} /><${Notice}>Rollouts are decided elsewhere: ${said}<//>`;
+
 /** The first thing to see: the split, the stage, and what may be said now. */
 function Now({ of, shown, decided, session, start }) {
   const ended = ENDED.includes(shown.status);
@@ -49,37 +56,21 @@ function Now({ of, shown, decided, session, start }) {
       <div class="aside">started <${Time} at=${shown.started} /> · as of <${Time} at=${shown.as_of} /></div></header>
     ${shown.drill > 0 && html`<${Notice}>This is a drill: ${share(shown.drill)} of the canary's answers are taken as harmful. It is
       never evidence, and ends where it began.<//>`}
-    <${Buckets} arms=${of.arms} stages=${shown.stages} canary=${shown.to.arm} />
+    <${Buckets} arms=${of.arms} rollout=${shown} stages=${shown.stages} />
     ${!ended && html`<${Ladder} shown=${shown} />`}
     ${last && html`<p><strong>${words(last.kind)}</strong> <${Time} at=${last.time} /> by ${visible(last.actor)}: ${visible(last.reason)}${" "}
       <a href=${link(`decisions/${last.id}`, { model: of.model })}>why</a></p>`}
-    ${!ended && html`<p><strong>Now:</strong> ${shown.why}</p>`}
-    ${shown.left.length > 0 && html`<ul>${shown.left.map((left) => html`<li>${left.said}${left.seconds !== null
+    ${!ended && html`<p><strong>Now:</strong> ${visible(shown.why)}</p>`}
+    ${shown.left.length > 0 && html`<ul>${shown.left.map((left) => html`<li>${visible(left.said)}${left.seconds !== null
       ? html` <span class="quiet">(about ${duration(left.seconds)})</span>` : ""}</li>`)}</ul>`}
     ${!ended && html`<${Facts} of=${[
       ["This stage ends in", shown.stage_seconds === null ? "can't be said" : duration(shown.stage_seconds), "At this traffic, if the canary is as good as stable"],
-      ["Everyone has it in", shown.whole_seconds === null ? "can't be said" : duration(shown.whole_seconds), "At this traffic, if the canary is as good as stable"],
+      shown.plan.compare ? ["Everyone has it in", "never", "This plan compares, and does not promote"] : ["Everyone has it in", shown.whole_seconds === null ? "can't be said" : duration(shown.whole_seconds), "At this traffic, if the canary is as good as stable"],
       ["Old arm", shown.old_arm_free ? html`free from <${Time} at=${shown.old_arm_free} />` : "needed", shown.old_arm],
     ]} />`}
     <${Words} of=${of} shown=${shown} session=${session} start=${ended ? start : null} />
-    ${shown.yaml && html`<details><summary>What the configuration should say now</summary><pre class="quoted">${shown.yaml}</pre></details>`}
+    ${shown.yaml && html`<details><summary>What the configuration should say now</summary><pre class="quoted">${visible(shown.yaml)}</pre></details>`}
   </section>`;
-}
-
-/** All users as one bar of 100 %, an arm's share of it each; the plan's stages are marked below. */
-export function Buckets({ arms, stages, canary, at }) {
-  const kind = (arm, place) => (arm === canary || (!canary && place === 1) ? "canary" : place === 0 ? "stable" : "other");
-  const ordered = [...arms].map((each, place) => ({ ...each, kind: kind(each.arm, place) })).sort((one) => (one.kind === "canary" ? -1 : 1));
-  const said = arms.map((each) => `${each.arm} ${percent(each.weight)}`).join(", ");
-  return html`<div>
-    <div class="buckets" role="img" aria-label=${`Share of users: ${said}`}>${ordered.map((each) => html`
-      <div class="arm ${each.kind}" style=${{ flexGrow: each.weight, flexBasis: 0 }} title="${each.arm}: ${percent(each.weight)}"></div>`)}</div>
-    ${(stages.length > 0 || at !== undefined) && html`<div class="ticks" aria-hidden="true">
-      ${stages.map((stage) => html`<span style=${{ left: `${Math.min(stage, 98)}%` }}>${percent(stage)}</span>`)}
-      ${at !== undefined && html`<span style=${{ left: `${at}%` }}>▲ here</span>`}</div>`}
-    <p>${ordered.map((each) => html`<span class="entry"><span class="swatch ${each.kind}"></span><strong>${each.arm}</strong>${" "}
-      ${each.version} has ${percent(each.weight)} of the users</span>${"  "}`)}</p>
-  </div>`;
 }
 
 const Ladder = ({ shown }) => html`<ol class="ladder" aria-label="Stages">${shown.stages.map((stage, place) => {
@@ -136,13 +127,11 @@ function Counted({ shown, model }) {
   const out = Object.entries(shown.left_out);
   return html`<${Panel} title="What was counted">
     <${Facts} of=${[
-      ["Units seen", `${count(evidence.units[0])} / ${count(evidence.units[1])}`, "First exposures since the last deal, stable / canary"],
       ["Exchanges in this stage", `${count(shown.stage.exchanges[0])} / ${count(shown.stage.exchanges[1])}`, "stable / canary"],
       ["Periods closed in it", `${count(shown.stage.closed[0])} / ${count(shown.stage.closed[1])}`, "stable / canary: what the evidence is made of"],
-      ["Harm budget", evidence.budget ? `${count(Math.round(evidence.budget_spent))} of ${count(evidence.budget)}` : "none set", "Harmful answers more than stable would have given; used up, the rollout stops"],
-      ["Split as dealt", evidence.mismatch >= evidence.mismatch_needs ? "no: mismatch" : `yes (E ${evalue(evidence.mismatch)})`, "Sample ratio: whether users arrive as the weights say"],
+      ...facts(evidence),
     ]} />
-    ${out.length > 0 && html`<p>Left out: ${out.map(([why, many]) => `${count(many)} ${why}`).join(", ")}.</p>`}
+    ${out.length > 0 && html`<p>Left out: ${out.map(([why, many]) => `${count(many)} ${words(why)}`).join(", ")}.</p>`}
     <p><a href=${link("exchanges", { model, arm: shown.to.arm, finding: "violates" })}>The canary's flagged exchanges</a></p><//>`;
 }
 

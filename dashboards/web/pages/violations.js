@@ -1,11 +1,12 @@
 // For whoever is on call: how much is wrong, in which arm, since when, and of which kind.
 import { html } from "../react.js";
 import { ofModel } from "../api.js";
+import { kindOf } from "../buckets.js";
 import { Chart } from "../chart.js";
 import { useData } from "../live.js";
 import { go, link } from "../router.js";
 import { ActionButton, Badge, Choice, Empty, Loaded, Notice, Panel, SEVERITIES, Severity, Table, Time, barred, post } from "../ui.js";
-import { count, share, words } from "../format.js";
+import { count, share, visible, words } from "../format.js";
 
 const WINDOWS = { "15m": "15 minutes", "1h": "hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days", "30d": "30 days" };
 const BY_HOUR = ["24h", "7d", "30d"];
@@ -18,7 +19,7 @@ const ratios = (parts, wholes) => parts.map((part, at) => ratio(part, wholes[at]
 const principleOf = (arm, id) => arm.principles.find((each) => each.principle === id);
 
 export default function Violations({ place, model, live, session }) {
-  const chosen = place.query.window in WINDOWS ? place.query.window : "1h";
+  const chosen = Object.hasOwn(WINDOWS, place.query.window) ? place.query.window : "1h";
   const mark = BY_HOUR.includes(chosen) ? Math.floor(Date.now() / MINUTE_MS) : live?.marks.exchanges;
   const series = useData(model ? `${ofModel(model, "series")}?window=${chosen}` : null, mark);
   const constitution = useData("/api/v1/constitution", live?.constitution);
@@ -36,9 +37,7 @@ export default function Violations({ place, model, live, session }) {
 /** How an arm is drawn: as on the page of the rollout. */
 function look(live, model, arm) {
   const of = live?.models.find((each) => each.model === model);
-  const place = of ? of.arms.findIndex((each) => each.arm === arm) : -1;
-  const canary = of?.rollout ? of.rollout.to.arm === arm : place === 1;
-  const kind = canary ? "canary" : place === 0 ? "stable" : "other";
+  const kind = of ? kindOf(of.arms, of.rollout, arm) : "other";
   return { label: arm, colour: kind, dash: kind };
 }
 
@@ -96,14 +95,14 @@ function Principles({ found, constitution, place }) {
   };
   const columns = [
     { name: "Severity", cell: (row) => html`<${Severity} of=${row.severity} />` },
-    { name: "Principle", cell: (row) => html`<strong>${words(row.id)}</strong> <span class="quiet">${row.title}</span>` },
+    { name: "Principle", cell: (row) => html`<strong>${words(row.id)}</strong> <span class="quiet">${visible(row.title)}</span>` },
     { name: "Tier", cell: (row) => row.tier },
     ...found.arms.map((arm) => ({ name: arm.arm, number: true, cell: (row) => cell(row, arm) })),
     { name: "Over time", cell: (row) => html`<a href=${link("violations", { ...place.query, principle: row.id === chosen ? "" : row.id })}
         aria-current=${row.id === chosen ? "true" : undefined} aria-label="${row.id === chosen ? "hide" : "show"} ${words(row.id)} over time">${row.id === chosen ? "hide" : "show"}</a>` },
   ];
   return html`<${Panel} title="By principle" aside="violations of the answers in which it was evaluated; each share leads to the exchanges">
-    <${Table} caption="Violations by principle and arm, the gravest first" columns=${columns} rows=${rows} empty="No violation in this time." />  <//>`;
+    <${Table} caption="Violations by principle and arm, the gravest first" columns=${columns} rows=${rows} empty="No violation in this time." /><//>`;
 }
 
 function ranked(found, constitution) {
