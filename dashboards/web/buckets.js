@@ -17,9 +17,12 @@ export function Buckets({ arms, rollout, stages = [], at }) {
     <div class="buckets" role="img" aria-label=${`Share of users: ${said}`}>${ordered.map((each) => html`
       <div class="arm ${each.kind}" style=${{ flexGrow: each.weight, flexBasis: 0 }} title="${each.arm}: ${percent(each.weight)}"></div>`)}</div>
     ${(stages.length > 0 || at !== undefined) && html`<div class="ticks" aria-hidden="true">
-      ${stages.map((stage) => html`<span style=${{ left: `${Math.min(stage, 98)}%` }}>${percent(stage)}</span>`)}
-      ${at !== undefined && html`<span style=${{ left: `${at}%` }}>▲ here</span>`}</div>`}
+      ${stages.map((stage) => html`<${Tick} at=${stage}>${percent(stage)}<//>`)}
+      ${at !== undefined && html`<${Tick} at=${at}>here<//>`}</div>`}
     <p>${ordered.map((each) => html`<span class="entry"><span class="swatch ${each.kind}"></span><strong>${each.arm}</strong>${" "}
       ${each.version} has ${percent(each.weight)} of the users</span>${"  "}`)}</p>
   </div>`;
 }
+
+/** A line at `at` percent, with words beside it: on its left where there is no room on its right. */
+const Tick = ({ at, children }) => html`<span class=${at > 85 ? "before" : ""} style=${{ left: `${at}%` }}>${children}</span>`;
