@@ -102,9 +102,7 @@ class ExchangeIndex:
         return stored_verdict(found[0][0]) if found else None
 
     def evaluators(self) -> dict[str, str]:
-        """Name -> version of what made the newest verdict that anything was evaluated in; empty: there is none among
-        the newest ones.
-        """
+        """Name -> version of what made the newest verdict that anything was evaluated in; empty: no recent one."""
         found = self._query(_EVALUATED, (_RECENT,))
         return stored_verdict(found[0][0]).verdict.evaluators if found else {}
 
