@@ -34,7 +34,7 @@ from gateway.controller.index import ExchangeIndex
 from gateway.controller.label_correction import LabelCorrection
 from gateway.controller.label_evidence import LabelEvidence
 from gateway.controller.levels import Levels
-from gateway.controller.loop import ControllerLoop
+from gateway.controller.loop import Apart, ControllerLoop
 from gateway.controller.loss_watch import LossWatch
 from gateway.controller.notify import ChainHead, Notifier, receivers
 from gateway.controller.orders import Orders
@@ -261,7 +261,6 @@ def _controller(
             Surroundings(rollouts, statuses, clock).look,
             said.look,
             rollouts.forget_some,
-            history.look,
             tables.publish,
             trail.step,
             Outbox(store, events, process.meters).step,
@@ -269,7 +268,8 @@ def _controller(
             _Seldom(clock, partial(tidy_retired, data.log, "exchanges", workers, process.event_log)),
             _Seldom(clock, partial(tidy_retired, data.log, "feedback", workers, process.event_log)),
             _Seldom(clock, partial(tidy_gathered, data.log, process.event_log)),
-            _Seldom(clock, lambda: losses.look(counted.totals()[DROPPED.name])),
+            Apart("remembering evidence", history.look, clock),
+            Apart("remembering losses", _Seldom(clock, lambda: losses.look(counted.totals()[DROPPED.name])), clock),
         ),
         (index, feedback, labels, people, history, losses),
         open_since=rollouts.open_since,

@@ -14,8 +14,8 @@ _FRESH_SECONDS = 60.0
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """`checked` decisions were looked at; `head`: hash of the last that follows from the one before and is as it was
-    stored; `broken_at`: number of the first that does not, or is not. `time_us`: of the look, microseconds.
+    """`checked` decisions were looked at; `head`: hash of the last that follows from the one before and is as it
+    was stored; `broken_at`: number of the first that does not, or is not. `time_us`: of the look, microseconds.
     """
 
     checked: int

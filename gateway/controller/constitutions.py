@@ -25,8 +25,8 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Version(msgspec.Struct, frozen=True):
-    """One of them. `since_us`: when a controller first began with it. `changed`: None for the first of all, and where
-    the one before it could not be read.
+    """One of them. `since_us`: when a controller first began with it. `changed`: None for the first of all, and
+    where the one before it could not be read.
     """
 
     hash: str

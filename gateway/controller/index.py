@@ -33,12 +33,15 @@ from gateway.events.schema import VerdictV1
 from gateway.ports import Clock, Entry, Positions
 
 _PURGE_ROWS = 5000
+_RECENT = 10_000
+"""Exchanges among which something evaluated is looked for: where nothing is, not all of them are read."""
 _PIECE = 5000
 _IN_ORDER = """SELECT verdict FROM exchanges INDEXED BY by_model
     WHERE model = ? AND (time_us, id) > (?, ?) AND time_us <= ? ORDER BY time_us, id LIMIT ?"""
 _FIRST_HOUR = "SELECT min(hour) FROM arm_tallies WHERE model = ? AND hour >= ?"
-_EVALUATED = """SELECT verdict FROM exchanges INDEXED BY by_time WHERE not_evaluated IS NULL
-    ORDER BY time_us DESC LIMIT 1"""
+_EVALUATED = """SELECT verdict FROM exchanges WHERE rowid = (SELECT rowid FROM (
+    SELECT rowid, not_evaluated FROM exchanges INDEXED BY by_time ORDER BY time_us DESC, id DESC LIMIT ?
+    ) WHERE not_evaluated IS NULL LIMIT 1)"""
 _NEWEST = "SELECT max(rowid) FROM exchanges"
 _COUNTS = f"""{ARMS} SELECT what, sum(count) FROM arms CROSS JOIN arm_tallies USING (arm)
     WHERE model = ?1 AND hour >= ?2 GROUP BY what"""  # noqa: S608 - our own text
@@ -100,8 +103,8 @@ class ExchangeIndex:
         return stored_verdict(found[0][0]) if found else None
 
     def evaluators(self) -> dict[str, str]:
-        """Name -> version of what made the newest verdict that anything was evaluated in; empty: there is none."""
-        found = self._query(_EVALUATED)
+        """Name -> version of what made the newest verdict that anything was evaluated in; empty: no recent one."""
+        found = self._query(_EVALUATED, (_RECENT,))
         return stored_verdict(found[0][0]).verdict.evaluators if found else {}
 
     def verdicts(self, exchange_ids: Sequence[str]) -> dict[str, VerdictV1]:

@@ -26,6 +26,20 @@ class Aging(Protocol):
         """Forget some of what is from before then; returns how many it forgot."""
 
 
+class Apart:
+    """A chore whose failure holds up no other: it is tried again by itself. For what only pages show."""
+
+    def __init__(self, work: str, chore: Callable[[], object], clock: Clock) -> None:
+        self._chore = chore
+        self._patience = Patience(work, clock)
+
+    def __call__(self) -> None:
+        """Do it, when it is due."""
+        if self._patience.due:
+            with self._patience.trying():
+                self._chore()
+
+
 class ControllerLoop:
     """`start` runs it in a thread, `close` ends that. `on_death` hears what it died of, from that thread.
 

@@ -97,7 +97,9 @@ class VersionShown(Answer):
     principles: int
     since: datetime = Field(description="When a controller first began with it")
     in_force: bool
-    changed: ChangedShown | None = Field(description="Against the one before; null: it is the first, or that could not be read")
+    changed: ChangedShown | None = Field(
+        description="Against the one before; null: it is the first, or that could not be read"
+    )
 
 
 class VersionsShown(Answer):

@@ -79,8 +79,7 @@ class TestTheChain:
                 "decision 7 has another hash than was stored with it",
             ),
             (
-                "UPDATE decisions SET body = (SELECT body FROM decisions WHERE number = 3), "
-                "hash = (SELECT hash FROM decisions WHERE number = 3) WHERE number = 4",
+                "UPDATE decisions SET (body, hash) = (SELECT body, hash FROM decisions LIMIT 1) WHERE number = 4",
                 4,
                 "decision 4 does not follow from the one before",
             ),

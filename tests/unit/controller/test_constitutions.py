@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from classifiers.constitution import Constitution, default_text
+from classifiers.constitution import Constitution, default_text, loads
 from gateway.controller.constitutions import Changed, Constitutions
 from gateway.controller.recovery import open_state
 from gateway.controller.routers import constitution as routers_constitution
@@ -150,7 +150,6 @@ class TestComparing:
     def test_one_file_at_a_time_is_read(self, controller: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
         """A viewer may ask, and a file of the largest size takes seconds: forty at once would take all threads."""
         refused: list[str] = []
-        read = routers_constitution.loads
 
         def slow(text: str) -> Constitution:
             monkeypatch.undo()
@@ -158,7 +157,7 @@ class TestComparing:
                 answer = controller.call("POST", f"{URL}/{path}", json={"text": text, **more})
                 assert answer.status_code == 409, answer.text
                 refused.append(answer.json()["type"])
-            return read(text)
+            return loads(text)
 
         monkeypatch.setattr(routers_constitution, "loads", slow)
         assert diff(controller, text=default_text())["same"] is True

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.controller.feedback import FeedbackReader
-from gateway.controller.loop import ControllerLoop
+from gateway.controller.loop import Apart, ControllerLoop
 from gateway.controller.verdicts import VerdictReader
 from gateway.tablefile import read_table
 from tests.support.memory_log import MemoryEventLog, MemoryStore
@@ -65,6 +65,37 @@ def test_what_cannot_be_published_does_not_stop_the_loop(controller: Controller)
     controller.clock.advance(1)
     loop.turn()
     assert read_table(controller.data.table) == controller.tables.current()
+
+
+def test_what_only_pages_show_holds_up_nothing_else(controller: Controller) -> None:
+    """Its file may be damaged, or somebody may have taken it away."""
+    with controller.memory.transaction() as connection:
+        connection.execute("ALTER TABLE dropped RENAME TO gone")
+    looks: list[None] = []
+    done: list[None] = []
+
+    def look() -> None:
+        looks.append(None)
+        controller.parts.losses.look({})
+
+    loop = ControllerLoop(
+        (),
+        (Apart("remembering losses", look, controller.clock), lambda: done.append(None)),
+        (),
+        folder=controller.folder,
+        clock=controller.clock,
+        on_death=print,
+    )
+    for _ in range(40):
+        loop.turn()
+        controller.clock.advance(1)
+    assert len(done) == 40
+    assert 5 < len(looks) < 15
+    with controller.memory.transaction() as connection:
+        connection.execute("ALTER TABLE gone RENAME TO dropped")
+    controller.clock.advance(10)
+    loop.turn()
+    assert controller.parts.losses.lately() == []
 
 
 def test_a_data_folder_that_is_gone_is_left_alone_and_told_of_seldom(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.controller import pipeline
+from gateway.controller import index, pipeline
 from gateway.controller.kept_for import KeptFor
 from gateway.events.ledger import Delivery, Ledger
 from gateway.processes import RELAY
@@ -101,6 +101,17 @@ class TestTheAnswer:
         controller.index.add(entries([verdict_event(1)]), {})
         (rules,) = controller.get("/api/v1/pipeline")["evaluators"]
         assert (rules["evaluated"], rules["p50_seconds"], rules["not_evaluated"]) == (0, None, {})
+
+    def test_where_nothing_is_evaluated_not_every_exchange_is_looked_at(
+        self, controller: Controller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(index, "_RECENT", 3)
+        controller.index.add(
+            entries([verdict_event(1), verdict_event(2, unread()), verdict_event(3, unread())]), {}
+        )
+        assert controller.index.evaluators() == {"rules": "1"}
+        controller.index.add(entries([verdict_event(4, unread())]), {})
+        assert controller.index.evaluators() == {}
 
 
 def label(controller: Controller, actor: str, violates: dict[str, bool], principle: str = "any") -> None:
