@@ -16,6 +16,7 @@ export default function Review({ place, model, live, session }) {
   const of = query({ principle, draw: place.query.draw });
   const queue = useData(model ? ofModel(model, `labels/queue${of}`) : null);
   const constitution = useData("/api/v1/constitution", live?.constitution);
+  if (!model) return html`<p class="quiet" role="status">Loading …</p>`;
   const draw = html`<${Draw} key=${principle} model=${model} principle=${principle} options=${spokenOf(constitution.data)} session=${session} />`;
   if (queue.error?.status === 404) return html`${draw}<${Empty} title="No sample has been drawn yet">A sample takes as many exchanges from
     each arm, flagged and not flagged, so that few labels say much.<//>`;
@@ -35,6 +36,7 @@ function Draw({ model, principle, options, session }) {
       const { draw } = await post(ofModel(model, "labels/sample"), { actor: session.name, size: Number(size), principle });
       setState({});
       go(link("review", { model, principle, draw }));
+      document.querySelector("main h1").focus({ preventScroll: true }); // keys are labels now, and no digits of the size
     } catch (failed) {
       setState({ error: failed });
     }

@@ -1,5 +1,5 @@
 // Signing in with an admin token.
-import { html, useEffect, useState } from "../react.js";
+import { html, useEffect, useRef, useState } from "../react.js";
 import { ask } from "../api.js";
 import { Notice } from "../ui.js";
 
@@ -9,8 +9,10 @@ const ENDED = "The session has ended";
 export function SignIn({ done, why }) {
   const [token, setToken] = useState("");
   const [state, setState] = useState({ busy: false, error: null });
+  const field = useRef(null);
   useEffect(() => {
     document.title = "Sign in · tipstaff";
+    field.current.focus();
   }, []);
   const send = async (event) => {
     event.preventDefault();
@@ -27,7 +29,7 @@ export function SignIn({ done, why }) {
     ${why.title === ENDED && html`<${Notice}>${ENDED}. ${why.message}.<//>`}
     <form onSubmit=${send}>
       <label for="token">Admin token</label>
-      <input id="token" type="password" autocomplete="current-password" required autofocus value=${token}
+      <input id="token" type="password" autocomplete="current-password" required ref=${field} value=${token}
         onInput=${(event) => setToken(event.target.value)} />
       ${state.error && html`<${Notice} level="bad">${state.error.title}. ${state.error.message}<//>`}
       <button type="submit" class="main" disabled=${state.busy || !token.trim()}>${state.busy ? "Signing in …" : "Sign in"}</button>
