@@ -14,6 +14,7 @@ from gateway.rollout.evidence import Evidence
 from gateway.rollout.observation import SCALE
 from gateway.rollout.plan import Plan
 from gateway.rollout.state import COUNTING, RolloutState, Status
+from gateway.rollout.wording import number
 
 HOUR_US = 3_600_000_000
 UNDO_US = 7 * 24 * HOUR_US
@@ -47,7 +48,8 @@ def worse(plan: Plan, state: RolloutState, evidence: Evidence) -> Decision | Wai
         return None
     if (plan.compare and not _harmful(plan, evidence)) or (plan.on_worse == "suspend" and state.overruled):
         return None
-    said = f"the canary is worse: the mean of the e-values is {evidence.mean():.3g}, {1 / plan.alpha:g} was needed"
+    found, needed = number(evidence.mean()), number(1 / plan.alpha)
+    said = f"the canary is worse: the mean of the e-values is {found}, {needed} was needed"
     if plan.on_worse == "suspend":
         return _room_for(state, _change(state, "suspend", f"{said}; the plan says suspend", 0.0, "suspended"))
     return retreat(state, said)
@@ -88,7 +90,7 @@ def alarm(plan: Plan, state: RolloutState, evidence: Evidence, exchange_id: str)
     value = evidence.alarm_mean()
     if value < 1 / plan.alarm_alpha:
         return None
-    needed = f"E {value:.3g}, {1 / plan.alarm_alpha:g} was needed"
+    needed = f"E {number(value)}, {number(1 / plan.alarm_alpha)} was needed"
     said = f"fast alarm: first violations come too often from the canary ({needed})"
     if plan.on_alarm == "suspend" and _room(state) > 0:
         return _change(state, "suspend", said, 0.0, "suspended", exchanges=(exchange_id,))
@@ -243,7 +245,7 @@ def _leaning(seen: View) -> Iterator[Wait]:
         tests.append((seen.evidence.alarm_mean(), plan.alarm_alpha))
     value, alpha = max(tests, key=lambda each: each[0] * each[1])
     if value * alpha >= _LEANS:
-        said = f"E {value:.3g} of {1 / alpha:g}"
+        said = f"E {number(value)} of {number(1 / alpha)}"
         shows = "it says worse" if value * alpha >= 1 else "though it shows nothing yet"
         yield Wait("leaning", f"the evidence leans towards worse ({said}), {shows}")
 
