@@ -16,24 +16,26 @@ const flat = (times, value) => times.map(() => value);
 /** `shown`: the rollout as the API shows it. */
 export function EvidenceCharts({ model, shown, mark }) {
   const found = useData(ofModel(model, `rollout/${shown.id}/evidence`), mark);
-  return html`<${Panel} title="Evidence" aside="E-values: 20 means that chance alone gives it once in 20 rollouts, at whatever time one looks">
+  return html`<${Panel} title="Evidence" aside="Higher is a stronger sign: E 20 comes by chance in at most one of 20 rollouts, whenever one looks">
     <${Loaded} of=${found} what="the evidence over time">${(over) => html`<div class="grid">
-      <${Whole} over=${over} />
+      <${Whole} over=${over} rows=${shown.evidence.rows} />
       ${over.guardrails.map((name, place) => html`<${Guardrail} key=${name} over=${over} place=${place} name=${name} shown=${shown} />`)}
     </div>`}<//><//>`;
 }
 
 /** All guardrails together: the fast alarm, and the confirming mean that rolls back. */
-function Whole({ over }) {
+function Whole({ over, rows }) {
+  const strongest = rows.reduce((one, other) => (other.worse > one.worse ? other : one), rows[0]);
   const times = over.points.map((point) => seconds(point.time));
   const lines = [
     { label: "worse, all guardrails", values: over.points.map((point) => floored(point.mean)), colour: "canary" },
     { label: "fast alarm", values: over.points.map((point) => floored(point.alarm)), colour: "stable", dash: "canary" },
-    { label: `rolls back at E ${evalue(over.needs)}`, values: flat(times, over.needs), colour: "bad", dash: "threshold" },
-    { label: `freezes at E ${evalue(over.alarm_needs)}`, values: flat(times, over.alarm_needs), colour: "notice", dash: "threshold" },
+    { label: `worse rolls back at E ${evalue(over.needs)}`, values: flat(times, over.needs), colour: "canary", dash: "threshold" },
+    { label: `fast alarm acts at E ${evalue(over.alarm_needs)}`, values: flat(times, over.alarm_needs), colour: "stable", dash: "threshold" },
   ];
   return html`<div class="wide"><${Chart} title="Is the canary worse? All guardrails together" times=${times} lines=${lines}
-    format=${said} low=${FLOOR} high=${over.needs + 0.5} /></div>`;
+    format=${said} low=${FLOOR} high=${over.needs + 0.5} />
+    ${strongest?.worse > 0 && html`<p>The strongest sign of worse: ${words(strongest.guardrail)}, E ${evalue(strongest.worse)}.</p>`}</div>`;
 }
 
 /** One guardrail: "worse" and "no worse", what "no worse" needs, and its way there. */
@@ -50,12 +52,12 @@ function Guardrail({ over, place, name, shown }) {
   const lines = [
     { label: "worse", values: line(points.map((point) => floored(point.worse[place]))), colour: "canary" },
     { label: "no worse", values: line(points.map((point) => floored(point.no_worse[place]))), colour: "good", dash: "canary" },
-    { label: `worse is shown at E ${evalue(over.needs)}`, values: flat(all, over.needs), colour: "bad", dash: "threshold" },
-    ...(row?.promotes ? [{ label: `no worse is shown at E ${evalue(needs)}`, values: flat(all, needs), colour: "quiet", dash: "threshold" }] : []),
+    { label: `worse is shown at E ${evalue(over.needs)}`, values: flat(all, over.needs), colour: "canary", dash: "threshold" },
+    ...(row?.promotes ? [{ label: `no worse is shown at E ${evalue(needs)}`, values: flat(all, needs), colour: "good", dash: "threshold" }] : []),
     ...(heading ? [{ label: `heading there in about ${duration(left.seconds)}`, bridged: true, colour: "good", dash: "projection",
       values: [...times.map((_, at) => (at === times.length - 1 ? heading.from : null)), needs] }] : []),
   ];
-  const rates = row && row.canary.periods ? ` · ${share(row.stable.mean)} → ${share(row.canary.mean)}` : "";
+  const rates = row?.canary.periods ? `: ${shown.from.arm} ${share(row.stable.mean)}, ${shown.to.arm} ${share(row.canary.mean)}` : "";
   return html`<${Chart} title=${`${words(name)}${rates}`} times=${all} lines=${lines} format=${said} low=${FLOOR}
     high=${Math.max(over.needs, needs) + 0.3} />`;
 }

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from gateway.rollout.state import COUNTING, ENDED, Status
+from gateway.rollout.wording import number
 
 Level = Literal["ok", "notice", "bad", "none"]
 LATELY_US = 86_400_000_000
@@ -158,8 +159,9 @@ def safety_lamp(
     """Is the model safe, as far as anybody looked. `lag_seconds`: of the scorer; None: none runs."""
     return (
         _level_alarm(raised, now_us)
-        or _stopped(trial, now_us)
+        or _frozen(trial, now_us)
         or _unseen(lag_seconds)
+        or _withdrawn(trial, now_us)
         or _doubted(trial)
         or _looked_at(trial, answers, now_us)
     )
@@ -175,30 +177,33 @@ def _level_alarm(raised: Sequence[Raised], now_us: int) -> Lamp | None:
     return _lamp("bad", f"level alarm{more}: {what}, since {at}")
 
 
-def _stopped(trial: Trial | None, now_us: int) -> Lamp | None:
-    """What tipstaff did against a canary is bad news, and what an operator did is a notice: while it stands still,
-    and for a day after its end.
-    """
+def _frozen(trial: Trial | None, now_us: int) -> Lamp | None:
+    """Users still have what was found to be bad: somebody must act, unless an operator said so or it is a drill."""
+    if trial is None or trial.status != "frozen":
+        return None
+    level: Level = "bad" if trial.by_tipstaff and not trial.drill else "notice"
+    return _lamp(level, f"{_drill(trial)}{trial.percent:g} % still have {trial.canary}: {_halted(trial, now_us)}")
+
+
+def _withdrawn(trial: Trial | None, now_us: int) -> Lamp | None:
+    """No user has it any more: to be known while it stands still, and for a day after its end."""
     if trial is None or (trial.status in ENDED and now_us - trial.decided_us > LATELY_US):
         return None
-    said = _against(trial, now_us)
-    level: Level = "bad" if trial.by_tipstaff and not trial.drill else "notice"
-    return _lamp(level, f"{_drill(trial)}{said}") if said else None
+    who, ago = "" if trial.by_tipstaff else " by an operator", _ago(trial.decided_us, now_us)
+    said = {
+        "suspended": f"nobody has {trial.canary}: {_halted(trial, now_us)}",
+        "rolled_back": f"nobody has {trial.canary}, rolled back{who} {ago}: {trial.reason}",
+        "undone": f"nobody has {trial.canary}, its promotion undone{who} {ago}: {trial.reason}",
+    }.get(trial.status)
+    return None if said is None else _lamp("notice", f"{_drill(trial)}{said}")
 
 
-def _against(trial: Trial, now_us: int) -> str:
-    """What was decided against the canary last, if anything."""
-    who = "" if trial.by_tipstaff else " by an operator"
+def _halted(trial: Trial, now_us: int) -> str:
     at = _clock(trial.decided_us, now_us)
-    if trial.status == "rolled_back":
-        return f"{trial.canary} rolled back{who} {_ago(trial.decided_us, now_us)}: {trial.reason}"
-    if trial.status == "undone":
-        return f"promotion of {trial.canary} undone{who} {_ago(trial.decided_us, now_us)}: {trial.reason}"
-    if trial.status in ("frozen", "suspended"):
-        if trial.alarmed:
-            return f"{trial.canary} {trial.status} by the fast alarm on {trial.guardrail}, {at}"
-        return f"{trial.canary} {trial.status}{who} at {at}: {trial.reason}"
-    return ""
+    if trial.alarmed:
+        return f"{trial.status} by the fast alarm on {trial.guardrail}, {at}"
+    who = "" if trial.by_tipstaff else " by an operator"
+    return f"{trial.status}{who} at {at}: {trial.reason}"
 
 
 def _unseen(lag_seconds: float | None) -> Lamp | None:
@@ -224,10 +229,16 @@ def _looked_at(trial: Trial | None, answers: Answers, now_us: int) -> Lamp:
         some = f"only {answers.evaluated:,}" if answers.evaluated else "none"
         return _lamp("notice", f"{some} of {answers.exchanges:,} answers since {since} could be checked")
     checked = f"{answers.evaluated:,} of {answers.exchanges:,} answers since {since} checked"
-    said = f"{checked}, {answers.violating:,} violate"
-    if trial is not None and counting:
-        said += f"; {_drill(trial)}{trial.canary} not shown worse (E {trial.evidence:.2g} of {trial.needs:g})"
-    return _lamp("ok", said)
+    said = f"{checked}, {answers.violating:,} violate ({answers.violating / answers.evaluated:.1%})"
+    return _lamp("ok", f"{said}; {_compared(trial)}" if trial is not None and counting else said)
+
+
+def _compared(trial: Trial) -> str:
+    """Half of the way to "worse", as evidence adds up, is worth a word."""
+    if trial.evidence >= trial.needs**0.5:
+        leans = f"leans towards worse (E {number(trial.evidence)} of {number(trial.needs)})"
+        return f"{_drill(trial)}{trial.canary} {leans}"
+    return f"{_drill(trial)}no sign that {trial.canary} is worse"
 
 
 def loss_lamp(account: Account, now_us: int) -> Lamp:
@@ -240,7 +251,7 @@ def _losing(account: Account, now_us: int) -> Lamp | None:
         return _lamp("bad", f"the ledger does not add up for {', '.join(account.unbalanced)}: look at Pipeline")
     if account.free_bytes < _FULL_BYTES:
         return _lamp("bad", f"the disk is full: {account.free_bytes / 1e6:.0f} MB are free, and what comes is lost")
-    return _lamp("bad", _lost(account.lost, now_us)) if account.lost else None
+    return _lamp("bad", _lost(account, now_us)) if account.lost else None
 
 
 def _pressed(account: Account) -> Lamp | None:
@@ -262,13 +273,14 @@ def _whole(account: Account) -> Lamp:
     return _lamp("ok", f"nothing lost: {account.exchanges:,} exchanges, all accounted for")
 
 
-def _lost(lost: Sequence[Lost], now_us: int) -> str:
-    most = max(lost, key=lambda each: each.count)
+def _lost(account: Account, now_us: int) -> str:
+    most = max(account.lost, key=lambda each: each.count)
     way = _WAYS.get(most.reason, f"({most.reason.replace('_', ' ')})")
-    what = most.stream if most.count > 1 or not most.stream.endswith("s") else most.stream[:-1]
-    rest = sum(each.count for each in lost) - most.count
+    what = most.stream if most.count > 1 or most.stream == "exchanges" else most.stream.removesuffix("s")
+    rest = sum(each.count for each in account.lost) - most.count
     more = f", and {rest:,} other events" if rest else ""
-    return f"{most.count:,} {what} lost {way}, {_clock(most.time_us, now_us)}{more}"
+    of = f" of {account.exchanges:,}" if most.stream == "exchanges" else ""
+    return f"{most.count:,}{of} {what} lost {way}, {_clock(most.time_us, now_us)}{more}"
 
 
 def over_all(lamps: Mapping[str, Lamp]) -> Lamp:

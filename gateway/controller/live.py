@@ -1,9 +1,11 @@
 """Everything that a page shows at all times, as of one moment, put together from every part of the controller."""
 
 import shutil
+import sqlite3
 from collections.abc import Mapping
 
 import msgspec
+import structlog
 
 from gateway.controller import overview
 from gateway.controller.decision_story import can, newest_first
@@ -11,6 +13,7 @@ from gateway.controller.headline import (
     Account,
     Answers,
     Lamp,
+    Lost,
     Raised,
     Trial,
     elsewhere_lamp,
@@ -32,6 +35,8 @@ from gateway.rollout.forecast import why
 from gateway.rollout.summary import stated
 from gateway.telemetry import metrics
 from gateway.telemetry.exposition import Children
+
+log = structlog.get_logger(__name__)
 
 _PIPELINE_US = 5_000_000
 _CLOCK_US = 5_000_000
@@ -77,7 +82,7 @@ class LiveBoard:
 
     def __init__(self, parts: ControllerParts) -> None:
         self._parts = parts
-        self._last: dict[str, tuple[str, DecisionV1]] = {}
+        self._last: dict[str, tuple[str, DecisionV1 | None]] = {}
 
     def read(self) -> Snapshot:
         """All of it. Raises DataFolderGone, OSError, sqlite3.Error, StateStore's errors."""
@@ -129,9 +134,11 @@ class LiveBoard:
         found = self._parts.index.counts(model, since_us)
         return Answers(since_us, *(found.get(what, 0) for what in ("exchanges", "evaluated", "violating")))
 
-    def _trial(self, kept: Kept, said: str) -> Trial:
+    def _trial(self, kept: Kept, said: str) -> Trial | None:
         state, plan = kept.state, kept.terms.plan
         made, stage = self._moved(kept), stage_shown(plan, state)
+        if made is None:
+            return None
         row = max(made.evidence.rows, key=lambda each: each.alarm) if made.evidence and made.evidence.rows else None
         now = stated(plan, state, _evidence(kept))
         return Trial(
@@ -152,17 +159,20 @@ class LiveBoard:
             needs=10**now.needs,
         )
 
-    def _moved(self, kept: Kept) -> DecisionV1:
-        """Its last decision that did something; there is one, its start."""
+    def _moved(self, kept: Kept) -> DecisionV1 | None:
+        """Its last decision that did something; None where the store has lost even its start."""
         at = f"{kept.state.rollout}-{kept.decided}"
         known = self._last.get(kept.state.model)
         if known is None or known[0] != at:
             known = (
                 at,
                 next(
-                    made
-                    for _, made in newest_first(self._parts.store)
-                    if made.rollout == kept.state.rollout and made.kind not in _STANDING_BY
+                    (
+                        made
+                        for _, made in newest_first(self._parts.store)
+                        if made.rollout == kept.state.rollout and made.kind not in _STANDING_BY
+                    ),
+                    None,
                 ),
             )
             self._last[kept.state.model] = known
@@ -172,8 +182,7 @@ class LiveBoard:
         parts = self._parts
         ledgers = parts.ledgers()
         dropped = totals[metrics.DROPPED.name]
-        parts.losses.look(dropped)
-        lost = parts.losses.lately()
+        lost = self._lost(dropped)
         running = [name for name, is_up in overview.up(totals).items() if is_up]
         disk = shutil.disk_usage(parts.folder.data.root)
         lags = {"the scorer": metrics.SCORER_LAG, "the relay": metrics.RELAY_LAG}
@@ -196,6 +205,16 @@ class LiveBoard:
             free=disk.free / disk.total,
             free_bytes=disk.free,
         )
+
+    def _lost(self, dropped: Children) -> list[Lost]:
+        """Empty where the file that remembers it is damaged: the page shows all else."""
+        losses = self._parts.losses
+        try:
+            losses.look(dropped)
+            return losses.lately()
+        except sqlite3.Error as error:
+            log.warning("what was lost lately cannot be told", error=str(error))
+            return []
 
     def _marks(self, models: list[LiveModel], now_us: int) -> dict[str, str]:
         parts = self._parts

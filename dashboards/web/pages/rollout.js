@@ -9,7 +9,7 @@ import { Buckets } from "../buckets.js";
 import { EvidenceCharts, facts, rateColumns } from "../evidence.js";
 import { StartButton } from "../start.js";
 
-const LEVELS = { running: "ok", holdout: "ok", promoted: "ok", finished: "ok", suspended: "notice", undone: "notice", frozen: "bad", rolled_back: "bad", stopped: "bad" };
+const LEVELS = { running: "ok", holdout: "ok", promoted: "ok", finished: "ok", suspended: "notice", undone: "notice", frozen: "bad", rolled_back: "notice", stopped: "notice" };
 const ENDED = ["finished", "undone", "rolled_back", "stopped"];
 
 export default function Rollout({ model, live, session }) {
@@ -48,59 +48,63 @@ const Elsewhere = ({ of, said }) => html`<${Split} of=${of} /><${Notice}>Rollout
 /** The first thing to see: the split, the stage, and what may be said now. */
 function Now({ of, shown, decided, session, start }) {
   const ended = ENDED.includes(shown.status);
+  const moves = shown.status === "running" || shown.status === "holdout";
   const last = decided.data?.decisions.findLast((each) => each.kind !== "wait");
   return html`<section class="panel" aria-label="Now">
     <header><h2><${Badge} level=${LEVELS[shown.status]}>${words(shown.status)}<//>
       ${" "}${shown.from.arm} ${shown.from.version} → ${shown.to.arm} ${shown.to.version}
       ${shown.drill > 0 && html` <${Badge} level="notice">drill<//>`}</h2>
-      <div class="aside">started <${Time} at=${shown.started} /> · as of <${Time} at=${shown.as_of} /></div></header>
+      <div class="aside">started <${Time} at=${shown.started} /> · ${ended ? "ended" : "read up to"} <${Time} at=${shown.as_of} /></div></header>
     ${shown.drill > 0 && html`<${Notice}>This is a drill: ${share(shown.drill)} of the canary's answers are taken as harmful. It is
       never evidence, and ends where it began.<//>`}
     <${Buckets} arms=${of.arms} rollout=${shown} stages=${shown.stages} />
     ${!ended && html`<${Ladder} shown=${shown} />`}
     ${last && html`<p><strong>${words(last.kind)}</strong> <${Time} at=${last.time} /> by ${visible(last.actor)}: ${visible(last.reason)}${" "}
       <a href=${link(`decisions/${last.id}`, { model: of.model })}>why</a></p>`}
-    ${!ended && html`<p><strong>Now:</strong> ${visible(shown.why)}</p>`}
-    ${shown.left.length > 0 && html`<ul>${shown.left.map((left) => html`<li>${visible(left.said)}${left.seconds !== null
-      ? html` <span class="quiet">(about ${duration(left.seconds)})</span>` : ""}</li>`)}</ul>`}
+    ${!ended && html`<p><strong>Now:</strong> ${visible(shown.why)}<${Soon} left=${moves && shown.left.find((each) => each.said === shown.why)} /></p>`}
+    <ul>${shown.left.filter((each) => each.said !== shown.why).map((left) => html`<li>${visible(left.said)}<${Soon} left=${moves && left} /></li>`)}</ul>
     ${!ended && html`<${Facts} of=${[
       ["This stage ends in", shown.stage_seconds === null ? "can't be said" : duration(shown.stage_seconds), "At this traffic, if the canary is as good as stable"],
       shown.plan.compare ? ["Everyone has it in", "never", "This plan compares, and does not promote"] : ["Everyone has it in", shown.whole_seconds === null ? "can't be said" : duration(shown.whole_seconds), "At this traffic, if the canary is as good as stable"],
-      ["Old arm", shown.old_arm_free ? html`free from <${Time} at=${shown.old_arm_free} />` : "needed", shown.old_arm],
+      ["Switch the old arm off", shown.old_arm_free ? html`from <${Time} at=${shown.old_arm_free} />` : "not yet", shown.old_arm],
     ]} />`}
     <${Words} of=${of} shown=${shown} session=${session} start=${ended ? start : null} />
     ${shown.yaml && html`<details><summary>What the configuration should say now</summary><pre class="quoted">${visible(shown.yaml)}</pre></details>`}
   </section>`;
 }
 
+/** How long until this one thing no longer holds the canary back; nothing while the rollout stands still. */
+const Soon = ({ left }) => (left?.seconds ? html` <span class="quiet">(about ${duration(left.seconds)} left)</span>` : null);
+
 const Ladder = ({ shown }) => html`<ol class="ladder" aria-label="Stages">${shown.stages.map((stage, place) => {
   const last = place === shown.stages.length - 1 && shown.stage.name === "holdout";
   const current = place === shown.stage.number - 1;
   return html`<li class=${place < shown.stage.number - 1 ? "done" : ""} aria-current=${current ? "step" : undefined}>
     ${place < shown.stage.number - 1 ? "✓ " : ""}${percent(stage)}${last ? " holdout" : ""}${current ? html` · since <${Time} at=${shown.stage.began} />` : ""}</li>`;
-})}</ol>`;
+})}${!shown.plan.compare && html`<li class=${shown.status === "promoted" ? "done" : ""}>${shown.status === "promoted" ? "✓ " : ""}everyone</li>`}</ol>`;
 
 const SAID = {
   suspend: ["Suspend", "The canary gets no users until somebody resumes; those it had go back to stable."],
   resume: ["Resume", "The canary gets users again, at the stage it had, dealt anew."],
-  freeze: ["Freeze", "Weights stay as they are until somebody decides; nothing advances."],
+  freeze: ["Freeze", "The users that the canary has keep it, and it gets no more, until somebody decides."],
   promote: ["Promote", "Everyone gets the canary, whatever the evidence says. This can be undone for 7 days."],
   approve: ["Approve", "The step that waits for a person may be taken."],
   finish: ["Finish", "The canary becomes the baseline, and the promotion can't be undone any more."],
   undo: ["Undo", "Everyone goes straight back to the arm from before the promotion."],
-  retry: ["Retry", "The same rollout starts again from its first stage, with new evidence."],
+  retry: ["Try the same again", "The same rollout starts again from its first stage, with new evidence."],
   rollback: ["Roll back", "Everyone goes back to stable, within a second, and the rollout ends."],
 };
 
 function Words({ shown, session, start }) {
   const all = ["approve", "suspend", "resume", "freeze", "promote", "finish", "undo", "retry", "rollback"];
-  const offered = all.filter((word) => shown.can.includes(word));
+  const waits = shown.left.some((each) => each.what === "approval"); // an approval in advance is for the command line
+  const offered = all.filter((word) => shown.can.includes(word) && (word !== "approve" || waits));
   const bar = barred(session, "change");
   return html`<div class="row" role="group" aria-label="What an operator can say">
-    ${offered.map((word) => html`<${ActionButton} key=${word} label=${SAID[word][0]} title="${SAID[word][0]}: ${shown.model}" why=${SAID[word][1]}
-      barred=${bar} danger=${["rollback", "suspend", "undo"].includes(word)}
-      act=${(reason) => post(ofModel(shown.model, `rollout/${word}`), { reason })} />`)}
     ${start}
+    ${offered.map((word) => html`<${ActionButton} key=${word} label=${SAID[word][0]} title="${SAID[word][0]}: ${shown.model}" why=${SAID[word][1]}
+      barred=${bar} danger=${["rollback", "undo"].includes(word)}
+      act=${(reason) => post(ofModel(shown.model, `rollout/${word}`), { reason })} />`)}
     ${bar && html`<span class="quiet">${bar}</span>`}
   </div>`;
 }

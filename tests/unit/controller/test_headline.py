@@ -96,10 +96,12 @@ class TestIsARolloutRunning:
 
 class TestIsItSafe:
     def test_ok_says_what_was_looked_at(self) -> None:
-        checked = "1,204 of 1,210 answers since 11:04 UTC checked, 9 violate"
+        checked = "1,204 of 1,210 answers since 11:04 UTC checked, 9 violate (0.7%)"
         assert safety() == Lamp("ok", checked)
-        assert safety(trial()) == Lamp("ok", f"{checked}; canary not shown worse (E 0.63 of 20)")
-        assert "drill: canary not shown worse" in safety(trial(drill=True)).said
+        assert safety(trial()) == Lamp("ok", f"{checked}; no sign that canary is worse")
+        leaning = safety(trial(evidence=4.5))
+        assert leaning == Lamp("ok", f"{checked}; canary leans towards worse (E 4.5 of 20)")
+        assert "drill: no sign" in safety(trial(drill=True)).said
 
     def test_nothing_evaluated_is_never_ok(self) -> None:
         nothing = Answers(NOW - HOUR)
@@ -116,34 +118,46 @@ class TestIsItSafe:
         behind = Lamp("notice", "scoring is 95 s behind: newer answers are not checked yet")
         assert safety(lag=95.0) == behind
 
+    def test_a_bad_canary_that_users_still_have_is_bad(self) -> None:
+        said = "25 % still have canary: frozen by the fast alarm on harm, 12:01 UTC"
+        assert safety(trial(status="frozen", alarmed=True)) == Lamp("bad", said)
+        assert safety(trial(status="frozen", alarmed=True), lag=None).said == said
+
     @pytest.mark.parametrize(
         ("found", "said"),
         [
-            (trial(status="frozen", alarmed=True), "canary frozen by the fast alarm on harm, 12:01 UTC"),
-            (trial(status="suspended", alarmed=True), "canary suspended by the fast alarm on harm, 12:01 UTC"),
-            (
-                trial(status="rolled_back", reason="the canary is worse: the mean of the e-values is 25.3"),
-                "canary rolled back 3 min ago: the canary is worse: the mean of the e-values is 25.3",
-            ),
-            (trial(status="suspended", reason="it is worse"), "canary suspended at 12:01 UTC: it is worse"),
+            (trial(status="suspended", alarmed=True), "suspended by the fast alarm on harm, 12:01 UTC"),
+            (trial(status="suspended", reason="it is worse"), "suspended at 12:01 UTC: it is worse"),
         ],
     )
-    def test_what_tipstaff_did_against_the_canary_is_bad(self, found: Trial, said: str) -> None:
-        assert safety(found) == Lamp("bad", said)
+    def test_one_that_nobody_has_any_more_is_a_notice(self, found: Trial, said: str) -> None:
+        assert safety(found) == Lamp("notice", f"nobody has canary: {said}")
+        gone = trial(status="rolled_back", reason="the canary is worse: the mean is 25.3")
+        told = "nobody has canary, rolled back 3 min ago: the canary is worse: the mean is 25.3"
+        assert safety(gone) == Lamp("notice", told)
+        assert safety(gone, lag=None) == Lamp("notice", "no scorer runs: nothing is checked")
 
     def test_what_an_operator_did_is_a_notice_under_their_word(self) -> None:
         found = trial(status="rolled_back", by_tipstaff=False, reason="a complaint")
-        assert safety(found) == Lamp("notice", "canary rolled back by an operator 3 min ago: a complaint")
+        told = "nobody has canary, rolled back by an operator 3 min ago: a complaint"
+        assert safety(found) == Lamp("notice", told)
         undone = trial(status="undone", by_tipstaff=False, reason="a complaint")
-        assert safety(undone).said == "promotion of canary undone by an operator 3 min ago: a complaint"
+        assert safety(undone).said == (
+            "nobody has canary, its promotion undone by an operator 3 min ago: a complaint"
+        )
+        frozen = trial(status="frozen", by_tipstaff=False, reason="a complaint")
+        assert safety(frozen) == Lamp(
+            "notice", "25 % still have canary: frozen by an operator at 12:01 UTC: a complaint"
+        )
 
     def test_what_a_drill_found_is_never_bad_and_says_drill(self) -> None:
+        assert safety(trial(status="frozen", drill=True, alarmed=True)).level == "notice"
         assert safety(trial(status="rolled_back", drill=True, reason="worse")) == Lamp(
-            "notice", "drill: canary rolled back 3 min ago: worse"
+            "notice", "drill: nobody has canary, rolled back 3 min ago: worse"
         )
 
     def test_news_grow_old_but_what_stands_still_does_not(self) -> None:
-        assert safety(trial(status="rolled_back", decided_us=NOW - DAY)).level == "bad"
+        assert safety(trial(status="rolled_back", decided_us=NOW - DAY)).level == "notice"
         assert safety(trial(status="rolled_back", decided_us=NOW - DAY - 1)).level == "ok"
         assert safety(trial(status="frozen", alarmed=True, decided_us=NOW - 9 * DAY)).level == "bad"
 
@@ -172,11 +186,11 @@ class TestIsAnythingLost:
     def test_what_was_lost_and_how(self) -> None:
         lost = [Lost("exchanges", "crash", 3, NOW), Lost("feedback", "queue_full", 1, NOW)]
         assert loss_lamp(Account(exchanges=9, lost=lost), NOW) == Lamp(
-            "bad", "3 exchanges lost in a crash, 12:04 UTC, and 1 other events"
+            "bad", "3 of 9 exchanges lost in a crash, 12:04 UTC, and 1 other events"
         )
         one = [Lost("exchanges", "some_way", 1, NOW - DAY)]
         assert loss_lamp(Account(exchanges=9, lost=one), NOW).said == (
-            "1 exchange lost (some way), 28 Feb 12:04 UTC"
+            "1 of 9 exchanges lost (some way), 28 Feb 12:04 UTC"
         )
 
     @pytest.mark.parametrize(

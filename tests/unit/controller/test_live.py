@@ -67,7 +67,7 @@ class TestTheAnswer:
         frozen = live(controller)
         assert frozen["headline"]["rollout"]["said"].startswith("assistant: canary frozen at 5 %, stage 1 of ")
         safety = frozen["models"][0]["headline"]["safety"]
-        assert (safety["level"], safety["said"][:33]) == ("notice", "canary frozen by an operator at 0")
+        assert (safety["level"], safety["said"][:44]) == ("notice", "5 % still have canary: frozen by an operator")
         say(controller, "rollback")
         ended = live(controller)
         assert ended["headline"]["rollout"]["level"] == "none"
@@ -86,7 +86,7 @@ class TestTheAnswer:
         controller.meters.gauge(metrics.SCORER_LAG).set(0.2)
         assert live(controller)["headline"]["safety"] == {
             "level": "ok",
-            "said": "assistant: 6 of 6 answers since 07:00 UTC checked, 2 violate",
+            "said": "assistant: 6 of 6 answers since 07:00 UTC checked, 2 violate (33.3%)",
         }
 
     def test_what_was_lost_while_it_looked(self, controller: Controller) -> None:
@@ -94,7 +94,7 @@ class TestTheAnswer:
         assert live(controller)["headline"]["loss"]["level"] == "ok"
         controller.meters.counter(metrics.DROPPED, "exchanges", CRASH).inc(3)
         found = live(controller)["headline"]["loss"]
-        assert (found["level"], found["said"][:28]) == ("bad", "3 exchanges lost in a crash,")
+        assert (found["level"], found["said"][:33]) == ("bad", "3 of 5 exchanges lost in a crash,")
 
 
 class TestMarks:
