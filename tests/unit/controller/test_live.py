@@ -72,7 +72,7 @@ class TestTheAnswer:
         ended = live(controller)
         assert ended["headline"]["rollout"]["level"] == "none"
         assert ended["models"][0]["rollout"]["status"] == "rolled_back"
-        assert "rolled back by an operator 1 s ago: a complaint" in ended["headline"]["safety"]["said"]
+        assert ended["headline"]["safety"]["said"] == "no scorer runs: nothing is checked"
 
     def test_a_drill_is_one(self, controller: Controller) -> None:
         start(controller, drill=0.5)
