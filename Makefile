@@ -41,7 +41,7 @@ check: static ## lint, types, architecture, all tests without servers: under two
 # takes the usual one.
 QUICK = TMPDIR=/dev/shm $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 $(WITHOUT_SERVERS)
 # Two at a time, each module on one of them, so that they don't share a server that one of them stops.
-SIDE_BY_SIDE = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m 'not alone' $(WITH_SERVERS)
+SIDE_BY_SIDE = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m 'not alone' $(WITH_SERVERS)
 ALONE = $(BIN)/python -m pytest -m alone $(WITH_SERVERS)
 WITH_SERVERS = tests $(WITHOUT_SERVERS:%=--ignore %)
 WITHOUT_SERVERS = tests/unit tests/property tests/contract

@@ -17,8 +17,8 @@ FOLDERS = {
     "unit": "pure or on fake transports; never sleeps",
     "property": "hypothesis: parsers, assignment, statistics, ledger",
     "contract": "every implementation of a port passes the same suite",
-    "integration": "real sockets and processes",
     "e2e": "a story that a user would tell, with real servers",
+    "integration": "real sockets and processes",
     "browser": "the dashboard in a real browser",
     "benchmarks": "measures instead of asserting",
 }
@@ -48,7 +48,9 @@ def _folder(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks each test by its folder, and runs the quick folders first."""
+    """Marks each test by its folder, and runs the quick folders first; the stories before the many small ones with
+    servers, so that of two workers none waits long for the other at the end.
+    """
     for item in items:
         if _folder(item):
             item.add_marker(_folder(item))

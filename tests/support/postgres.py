@@ -44,6 +44,12 @@ class PostgresServer:
     def _data(self) -> Path:
         return self._folder / "data"
 
+    @property
+    def pid(self) -> int:
+        """Of its first process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, database: str = "postgres") -> str:
         """Of one of its databases."""
         return f"postgresql://tipstaff@127.0.0.1:{self._port}/{database}"
@@ -63,6 +69,7 @@ class PostgresServer:
                 stderr=log,
                 user=self._user,
                 cwd=self._folder,
+                start_new_session=True,  # a shared one is known by its session: see `lasting_processes`
             )
         until(self._takes_connections, START_SECONDS, "PostgreSQL takes connections")
 
@@ -128,10 +135,11 @@ def connect(url: str, name: str = "a-gateway") -> Postgres:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(components: ComponentUse) -> Iterator[PostgresServer]:
+def postgres_server(components: ComponentUse, lasting_processes: set[int]) -> Iterator[PostgresServer]:
     """One server for all tests that do it no harm: each takes a database of its own."""
     with closing(PostgresServer(components.path("postgres"))) as server:
         server.start()
+        lasting_processes.add(server.pid)
         yield server
 
 

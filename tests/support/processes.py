@@ -41,7 +41,8 @@ def _helper(process: psutil.Process) -> bool:
 def leaked(before: set[int], lasting: set[int], grace: float = GRACE) -> list[psutil.Process]:
     """Processes younger than `before` that still run after `grace` seconds.
 
-    `lasting` are the session leaders that may stay: servers which a fixture shares between tests.
+    `lasting` are the session leaders that may stay, with all that they start: servers which a fixture shares between
+    tests.
     """
     until = time.monotonic() + grace
     while True:
@@ -53,8 +54,9 @@ def leaked(before: set[int], lasting: set[int], grace: float = GRACE) -> list[ps
 
 def _lasts(process: psutil.Process, lasting: set[int]) -> bool:
     try:
-        return os.getsid(process.pid) in lasting
-    except ProcessLookupError:
+        family = [process, *process.parents()]  # PostgreSQL gives each child a session of its own
+        return any(os.getsid(each.pid) in lasting for each in family)
+    except (ProcessLookupError, psutil.NoSuchProcess):
         return True  # it has ended
 
 
