@@ -41,8 +41,8 @@ def _helper(process: psutil.Process) -> bool:
 def leaked(before: set[int], lasting: set[int], grace: float = GRACE) -> list[psutil.Process]:
     """Processes younger than `before` that still run after `grace` seconds.
 
-    `lasting` are the session leaders that may stay, with all that they start: servers which a fixture shares between
-    tests.
+    `lasting` are the session leaders that may stay, with all that they start: servers which a fixture shares
+    between tests.
     """
     until = time.monotonic() + grace
     while True:
