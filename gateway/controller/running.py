@@ -164,7 +164,7 @@ class Running:
             rollout=state.rollout,
             stage=made.stage,
             rests_on=terms.rests_on,
-            evidence=stated(terms.plan, state, self.engine.evidence),
+            evidence=self.engine.read,
             positions=dict(positions),
             watermark_us=state.clock_us,
             exchanges=made.exchanges,

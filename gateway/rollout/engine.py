@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from gateway.core.evidence import Evidence as Stated
 from gateway.rollout import commands, decide
 from gateway.rollout.decision import Decision, Wait
 from gateway.rollout.evidence import Closing, Evidence, own_outcomes
 from gateway.rollout.observation import SCALE, Command, Health, Input, Labels, Observation, Report, Reports, Silence
 from gateway.rollout.plan import Plan
 from gateway.rollout.state import COUNTING, UNKNOWN, RolloutState, new_stage
+from gateway.rollout.summary import stated
 from gateway.rollout.units import UnitRow, Units, propensity
 
 _SECOND_US = 1_000_000
@@ -38,6 +40,14 @@ class Engine:
         self._size = len(plan.guardrails)
         self._alarming = [each.ratio > 0 for each in plan.guardrails]
         self._due = self._first_due()
+        self._read: Stated | None = None
+
+    @property
+    def read(self) -> Stated:
+        """The evidence as the rules read it for the last decision, before a new stage began to count from nothing;
+        until there is one, as it is now.
+        """
+        return stated(self.plan, self.state, self.evidence) if self._read is None else self._read
 
     def sync(self) -> RolloutState:
         """The state, with the evidence in it; for the store."""
@@ -264,6 +274,7 @@ class Engine:
     def _decide(self, made: Decision) -> Iterator[Decision]:
         """Carry a decision out. Periods end with their stage; those that an advance ends count in both tests."""
         state, stage = self.state, self.state.stage
+        self._read = stated(self.plan, state, self.evidence)
         if made.share != stage.share or made.new_salt or made.stage != stage.index:
             by_plan = made.actor == "tipstaff" and made.kind in ("advance", "promote", "redeal")
             while self._due != _NEVER:

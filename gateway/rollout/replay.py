@@ -16,7 +16,6 @@ from gateway.rollout.observation import Input, Observation
 from gateway.rollout.plan import Plan
 from gateway.rollout.start import Beginning, begin
 from gateway.rollout.state import UNKNOWN
-from gateway.rollout.summary import stated
 from gateway.rollout.units import MemoryUnits
 
 TOLERANCE = 1e-9
@@ -119,7 +118,7 @@ def replay(
             late = made.time_us >= until_us
             return Replayed(place, counted.number, "" if late else _unrecorded(made, place), reworded)
         there = recorded[place]
-        if parted := difference(there, made, stated(plan, engine.state, engine.evidence)):
+        if parted := difference(there, made, engine.read):
             return Replayed(place, counted.number, f"decision {place + 1} ({there.kind}): {parted}", reworded)
         reworded += there.reason != made.reason
         if engine.state.stage.version == UNKNOWN:

@@ -12,7 +12,6 @@ from gateway.rollout.plan import Plan, parse
 from gateway.rollout.replay import Recorded
 from gateway.rollout.start import begin
 from gateway.rollout.state import UNKNOWN
-from gateway.rollout.summary import stated
 from gateway.rollout.units import MemoryUnits
 from tests.support.engine import BEGINNING, START
 from tests.support.plans import QUICK
@@ -102,6 +101,6 @@ class Live:
                     version=version,
                     waits_for=made.waits_for,
                     exchanges=made.exchanges,
-                    evidence=stated(self._plan, state, self.engine.evidence),
+                    evidence=self.engine.read,
                 )
             )
