@@ -136,10 +136,12 @@ def test_a_decision_of_the_very_last_instant_may_not_be_recorded_yet(bad: Live) 
     assert (found.agreed, found.difference) == (len(bad.recorded) - 1, "")
 
 
-def test_a_step_forward_states_the_proof_that_it_rests_on(bad: Live) -> None:
+def test_a_promotion_states_the_proof_that_it_rests_on() -> None:
     """Not the evidence of the stage that it began, which is nothing yet."""
-    forward = next(each for each in bad.recorded if each.kind == "advance")
-    assert forward.evidence is not None
-    harm = forward.evidence.rows[0]
-    assert harm.canary.periods > 0
-    assert harm.no_worse != 0.0
+    live = Live()
+    live.run(300)
+    promoted = live.recorded[-1]
+    assert promoted.kind == "promote"
+    assert promoted.evidence is not None
+    harm = promoted.evidence.rows[0]
+    assert harm.no_worse >= harm.no_worse_needs
