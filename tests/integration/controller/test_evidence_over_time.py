@@ -94,7 +94,7 @@ def test_the_lamps_say_what_the_alarm_did(site: ApiSite) -> None:
         site.step()
         found = site.controller.get("/api/v1/live")
         said[found["models"][0]["rollout"]["status"]] = found["headline"]["safety"]["said"]
-    assert "canary not shown worse (E " in said["running"]
-    assert said["frozen"].startswith(f"{MODEL}: canary frozen by the fast alarm on harm, ")
-    assert said["rolled_back"].startswith(f"{MODEL}: canary rolled back ")
+    assert "canary is worse" in said["running"] or "canary leans towards worse" in said["running"]
+    assert " still have canary: frozen by the fast alarm on harm, " in said["frozen"]
+    assert said["rolled_back"].startswith(f"{MODEL}: nobody has canary, rolled back ")
     assert "the canary is worse: the mean of the e-values is" in said["rolled_back"]

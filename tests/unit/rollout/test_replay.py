@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.rollout.observation import Observation
 from gateway.rollout.plan import parse
 from gateway.rollout.replay import Recorded, Replayed, replay
 from tests.support.engine import BEGINNING
@@ -136,12 +137,19 @@ def test_a_decision_of_the_very_last_instant_may_not_be_recorded_yet(bad: Live) 
     assert (found.agreed, found.difference) == (len(bad.recorded) - 1, "")
 
 
-def test_a_promotion_states_the_proof_that_it_rests_on() -> None:
-    """Not the evidence of the stage that it began, which is nothing yet."""
-    live = Live()
-    live.run(300)
-    promoted = live.recorded[-1]
-    assert promoted.kind == "promote"
-    assert promoted.evidence is not None
-    harm = promoted.evidence.rows[0]
-    assert harm.no_worse >= harm.no_worse_needs
+class HalfRead(Live):
+    """Of every second answer nothing is known."""
+
+    def _observation(self) -> Observation:
+        seen = super()._observation()
+        return msgspec.structs.replace(seen, outcomes=(None, 0), harm=None) if len(self.observations) % 2 else seen
+
+
+def test_a_decision_states_what_it_was_made_from() -> None:
+    """Not what stands there when its own stage has begun, which has seen nothing yet."""
+    live = HalfRead()
+    live.run(25)
+    forward = next(each for each in live.recorded if each.kind == "advance")
+    assert forward.evidence is not None
+    assert forward.evidence.rows[0].not_evaluated == pytest.approx((0.5, 0.5), abs=0.1)
+    assert again(live) == Replayed(len(live.recorded), len(live.observations))
