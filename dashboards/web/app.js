@@ -17,21 +17,38 @@ const PAGES = {
   pipeline: "Pipeline",
 };
 const isPage = (name) => Object.hasOwn(PAGES, name);
+const ENDED = new Problem(401, "The session has ended", "Sign in again to come back to this page");
+const SIGNED_OUT = "tipstaff-signed-out";
+const AGAIN_MS = 60_000;
 const UNKNOWN = { level: "none", said: "not known yet" };
 
 function App() {
   const [session, setSession] = useState({ state: "asking" });
-  const check = async () => {
-    try {
-      setSession({ state: "in", ...(await ask("/api/v1/session")) });
-    } catch (error) {
-      setSession({ state: error.status === 401 ? "out" : "failed", error });
-    }
+  const check = async ({ left = false } = {}) => {
+    const found = await ask("/api/v1/session").then((who) => ({ state: "in", ...who }), (error) => ({ state: error.status === 401 ? "out" : "failed", error }));
+    setSession((was) => {
+      if (was.state !== "in" || left || found.state === "in") return found;
+      return found.state === "failed" ? was : { state: "out", error: ENDED }; // the browser has dropped the cookie by now
+    });
   };
   useEffect(() => {
     check();
-    return onSignedOut(check);
+    const elsewhere = (event) => event.key === SIGNED_OUT && check(); // in another tab
+    addEventListener("storage", elsewhere);
+    const heard = onSignedOut(check);
+    const again = setInterval(() => document.hidden || check(), AGAIN_MS); // a role may be another one by now
+    return () => {
+      removeEventListener("storage", elsewhere);
+      heard();
+      clearInterval(again);
+    };
   }, []);
+  useEffect(() => {
+    const left = session.expires ? Date.parse(session.expires) - Date.now() + 500 : Infinity;
+    if (left > AGAIN_MS) return undefined;
+    const timer = setTimeout(check, Math.max(left, 0));
+    return () => clearTimeout(timer);
+  }, [session]);
   if (session.state === "asking") return html`<main class="page"><p class="quiet" role="status">Loading …</p></main>`;
   if (session.state === "failed") {
     return html`<main class="page"><h1>tipstaff</h1><${Notice} level="bad"><p>${session.error.message}</p>
@@ -67,7 +84,7 @@ function Frame({ session, check }) {
           <${Who} session=${session} check=${check} />
         </div>
       </div>
-      <div class="lamps" role="region" aria-label="At a glance">
+      <div class="lamps ${stale ? "old" : ""}" role="region" aria-label="At a glance">
         <${Lamp} name="Rollout" lamp=${live?.headline.rollout ?? UNKNOWN} />
         <${Lamp} name="Safety" lamp=${live?.headline.safety ?? UNKNOWN} />
         <${Lamp} name="Loss" lamp=${live?.headline.loss ?? UNKNOWN} />
@@ -129,7 +146,8 @@ function Theme() {
 function Who({ session, check }) {
   const leave = async () => {
     await ask("/api/v1/session", { method: "DELETE" }).catch(() => null);
-    check();
+    keep(SIGNED_OUT, String(Date.now()));
+    check({ left: true });
   };
   const hint = session.expires ? `signed in until ${local(session.expires)}` : session.by === "machine" ? "No token is configured: only this machine may ask" : "";
   return html`<span class="who" title=${hint}>${session.by === "machine" ? "this machine" : session.name} <span class="role">${session.role}</span></span>

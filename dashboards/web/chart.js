@@ -10,8 +10,8 @@ const missing = (value) => value === null || value === undefined;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-/** A line: {label, values, colour: a CSS variable's name, dash: a name of DASHES, bridged: gaps are not shown}; null values are gaps. */
-export function Chart({ title, times, lines, format, low, high }) {
+/** A line: {label, values, colour: a CSS variable's name, dash: a name of DASHES, bridged: gaps are not shown}; null values are gaps. `steps`: how far apart the ticks may be. */
+export function Chart({ title, times, lines, format, low, high, steps }) {
   const [asTable, setAsTable] = useState(false);
   const empty = !times.length;
   return html`<figure class="chart">
@@ -21,7 +21,7 @@ export function Chart({ title, times, lines, format, low, high }) {
     <div class="key">${lines.map((line) => html`<span class="entry"><${Sample} line=${line} /> ${line.label}</span>`)}</div>
     ${empty ? html`<p class="quiet">No points yet.</p>` : asTable
       ? html`<${Numbers} title=${title} times=${times} lines=${lines} format=${format} />`
-      : html`<${Plot} title=${title} times=${times} lines=${lines} format=${format} low=${low} high=${high} />`}
+      : html`<${Plot} title=${title} times=${times} lines=${lines} format=${format} low=${low} high=${high} steps=${steps} />`}
   </figure>`;
 }
 
@@ -42,7 +42,7 @@ function Numbers({ title, times, lines, format }) {
   return html`<div class="tall"><${Table} caption=${title} columns=${columns} rows=${rows} /></div>`;
 }
 
-function Plot({ title, times, lines, format, low, high }) {
+function Plot({ title, times, lines, format, low, high, steps }) {
   const place = useRef(null);
   const plot = useRef(null);
   const [theme, setTheme] = useState(0);
@@ -60,7 +60,7 @@ function Plot({ title, times, lines, format, low, high }) {
   }, []);
   useEffect(() => {
     const node = place.current;
-    const made = new uPlot(options(node.clientWidth, { lines, format, low, high }), [times, ...lines.map((line) => line.values)], node);
+    const made = new uPlot(options(node.clientWidth, { lines, format, low, high, steps }), [times, ...lines.map((line) => line.values)], node);
     plot.current = made;
     const resized = new ResizeObserver(() => made.setSize({ width: node.clientWidth, height: HEIGHT }));
     resized.observe(node);
@@ -85,7 +85,7 @@ function said(lines, format) {
   }).join(", ");
 }
 
-function options(width, { lines, format, low, high }) {
+function options(width, { lines, format, low, high, steps }) {
   const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 } };
   return {
     width,
@@ -95,7 +95,7 @@ function options(width, { lines, format, low, high }) {
     scales: { x: { time: true }, y: { range: (_, least, most) => bounds(least, most, low, high) } },
     axes: [
       { ...axis, font: "11px system-ui", size: 28, space: 64, values: (_, ticks, at, space, step) => ticks.map((tick) => clock(tick, step)) },
-      { ...axis, font: "11px system-ui", size: 56, values: (_, ticks) => ticks.map(format) },
+      { ...axis, font: "11px system-ui", size: 56, values: (_, ticks) => ticks.map(format), ...(steps && { incrs: steps }) },
     ],
     series: [{}, ...lines.map((line) => ({
       label: line.label,

@@ -7,6 +7,7 @@ import { Loaded, Panel, number } from "./ui.js";
 import { count, duration, evalue, points, share, words } from "./format.js";
 
 const FLOOR = -2;
+const DECADES = [1, 2, 3, 5, 10, 20, 50];
 
 const seconds = (time) => Date.parse(time) / 1000;
 const floored = (value) => Math.max(value ?? FLOOR, FLOOR);
@@ -34,7 +35,7 @@ function Whole({ over, rows }) {
     { label: `fast alarm acts at E ${evalue(over.alarm_needs)}`, values: flat(times, over.alarm_needs), colour: "stable", dash: "threshold" },
   ];
   return html`<div class="wide"><${Chart} title="Is the canary worse? All guardrails together" times=${times} lines=${lines}
-    format=${said} low=${FLOOR} high=${over.needs + 0.5} />
+    format=${said} low=${FLOOR} high=${over.needs + 0.5} steps=${DECADES} />
     ${strongest?.worse > 0 && html`<p>The strongest sign of worse: ${words(strongest.guardrail)}, E ${evalue(strongest.worse)}.</p>`}</div>`;
 }
 
@@ -59,7 +60,7 @@ function Guardrail({ over, place, name, shown }) {
   ];
   const rates = row?.canary.periods ? `: ${shown.from.arm} ${share(row.stable.mean)}, ${shown.to.arm} ${share(row.canary.mean)}` : "";
   return html`<${Chart} title=${`${words(name)}${rates}`} times=${all} lines=${lines} format=${said} low=${FLOOR}
-    high=${Math.max(over.needs, needs) + 0.3} />`;
+    high=${Math.max(over.needs, needs) + 0.3} steps=${DECADES} />`;
 }
 
 const rate = (of) => (of.periods ? html`${share(of.mean)} <span class="quiet">${share(of.low)} … ${share(of.high)}</span>` : "–");

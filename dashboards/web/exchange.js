@@ -68,7 +68,7 @@ export function Exchange({ shown, arms, children }) {
       <${Findings} shown=${shown} marked=${marked} setMarked=${setMarked} />
     </div>
     <div class="grid"><${Course} shown=${shown} /><${Assignment} of=${shown.assignment} arms=${arms} /></div>
-    <${Feedback} of=${shown.feedback} />`;
+    <${Labels} of=${shown.labels} /><${Feedback} of=${shown.feedback} />`;
 }
 
 function Findings({ shown, marked, setMarked }) {
@@ -140,4 +140,16 @@ function Feedback({ of }) {
     { name: "Counts", cell: (row) => (row.counts ? "yes" : "no: another came first") },
   ];
   return of.length ? html`<${Panel} title="Feedback of the user"><${Table} caption="Feedback" columns=${columns} rows=${of} /><//>` : null;
+}
+
+/** What people have said of it by now, each one's last word. */
+function Labels({ of }) {
+  if (!of.length) return null;
+  const columns = [
+    { name: "Who", cell: (row) => visible(row.actor) },
+    { name: "Says", cell: (row) => html`<${Badge} level=${row.violates ? "bad" : "ok"}>${row.violates ? "violates" : "does not violate"}<//> ${words(row.principle)}` },
+    { name: "Note", text: true, cell: (row) => visible(row.note) },
+    { name: "When", cell: (row) => html`<${Time} at=${row.time} />` },
+  ];
+  return html`<${Panel} title="Labels"><${Table} caption="Labels of people" columns=${columns} rows=${of.map((each) => ({ ...each, id: `${each.actor} ${each.principle}` }))} /><//>`;
 }

@@ -19,8 +19,12 @@ LATELY_US = 86_400_000_000
 """For so long what went wrong is shown as news."""
 LAGS_SECONDS = 60.0
 """From here on something is behind."""
+_WORTH_A_WORD = 5.0
 _LONGEST = 120
 _LITTLE_ROOM = 0.05
+_FEW = 5
+"""Requests that may all fail without a word on it."""
+_MOST_OF_THEM = 0.9
 _FULL_BYTES = 64_000_000
 _RANK: dict[Level, int] = {"bad": 3, "notice": 2, "ok": 1, "none": 0}
 _GOES_ON = frozenset({"", "dwell", "units", "proof", "hours", "comparing", "stepping"})
@@ -74,12 +78,16 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """A model's answers from `since_us` on."""
+    """A model's answers from `since_us` on; `asked` and `failed`: of the last minutes, how many the model's servers
+    did not answer.
+    """
 
     since_us: int
     exchanges: int = 0
     evaluated: int = 0
     violating: int = 0
+    asked: int = 0
+    failed: int = 0
 
 
 class Raised(msgspec.Struct, frozen=True):
@@ -158,13 +166,22 @@ def safety_lamp(
 ) -> Lamp:
     """Is the model safe, as far as anybody looked. `lag_seconds`: of the scorer; None: none runs."""
     return (
-        _level_alarm(raised, now_us)
+        _failing(answers)
+        or _level_alarm(raised, now_us)
         or _frozen(trial, now_us)
         or _unseen(lag_seconds)
         or _withdrawn(trial, now_us)
         or _doubted(trial)
-        or _looked_at(trial, answers, now_us)
+        or _looked_at(trial, answers, lag_seconds, now_us)
     )
+
+
+def _failing(answers: Answers) -> Lamp | None:
+    """Nobody is safe with a gateway that does not answer."""
+    if answers.asked < _FEW or 2 * answers.failed < answers.asked:
+        return None
+    said = f"{answers.failed:,} of the last {answers.asked:,} requests failed: the model's servers do not answer"
+    return _lamp("bad", said)
 
 
 def _level_alarm(raised: Sequence[Raised], now_us: int) -> Lamp | None:
@@ -220,17 +237,18 @@ def _doubted(trial: Trial | None) -> Lamp | None:
     return _lamp("notice", f"{_drill(trial)}{trial.why}")
 
 
-def _looked_at(trial: Trial | None, answers: Answers, now_us: int) -> Lamp:
+def _looked_at(trial: Trial | None, answers: Answers, lag_seconds: float | None, now_us: int) -> Lamp:
     since = _clock(answers.since_us, now_us)
     counting = trial is not None and trial.status in COUNTING
     if not answers.exchanges:
         return Lamp("notice" if counting else "none", f"no answers since {since}: nothing was looked at")
-    if 2 * answers.evaluated < answers.exchanges:
+    if answers.evaluated < _MOST_OF_THEM * answers.exchanges:
         some = f"only {answers.evaluated:,}" if answers.evaluated else "none"
         return _lamp("notice", f"{some} of {answers.exchanges:,} answers since {since} could be checked")
     checked = f"{answers.evaluated:,} of {answers.exchanges:,} answers since {since} checked"
     said = f"{checked}, {answers.violating:,} violate ({answers.violating / answers.evaluated:.1%})"
-    return _lamp("ok", f"{said}; {_compared(trial)}" if trial is not None and counting else said)
+    behind = f" ({_span(lag_seconds)} behind)" if lag_seconds and lag_seconds >= _WORTH_A_WORD else ""
+    return _lamp("ok", f"{said}{behind}; {_compared(trial)}" if trial is not None and counting else said + behind)
 
 
 def _compared(trial: Trial) -> str:

@@ -45,6 +45,8 @@ _EVALUATED = """SELECT verdict FROM exchanges WHERE rowid = (SELECT rowid FROM (
 _NEWEST = "SELECT max(rowid) FROM exchanges"
 _COUNTS = f"""{ARMS} SELECT what, sum(count) FROM arms CROSS JOIN arm_tallies USING (arm)
     WHERE model = ?1 AND hour >= ?2 GROUP BY what"""  # noqa: S608 - our own text
+_LATELY = """SELECT what, sum(count) FROM minute_tallies WHERE model = ? AND minute >= ? AND principle = ''
+    GROUP BY what"""
 _OLDEST = "SELECT id FROM exchanges INDEXED BY by_time WHERE time_us < ? ORDER BY time_us LIMIT ?"
 
 _LAST_ROW = "SELECT max(rowid), count(*) FROM (SELECT rowid FROM exchanges WHERE rowid > ? ORDER BY rowid LIMIT ?)"
@@ -132,6 +134,10 @@ class ExchangeIndex:
     def counts(self, model: str, since_us: int) -> dict[str, int]:
         """What `gateway.controller.tallies` counts, of all arms, in the hours from the one of `since_us` on."""
         return dict(self._query(_COUNTS, (model, since_us // HOUR_US)))
+
+    def lately(self, model: str, since_us: int) -> dict[str, int]:
+        """The same in the minutes from the one of `since_us` on, as far back as those are kept."""
+        return dict(self._query(_LATELY, (model, since_us // MINUTE_US)))
 
     def over_time(self, model: str, frame: TimeFrame) -> Series:
         """Counts per arm and principle, bucket by bucket. Raises QueryTooSlow."""

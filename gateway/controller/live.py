@@ -38,6 +38,7 @@ from gateway.telemetry.exposition import Children
 
 log = structlog.get_logger(__name__)
 
+_LATELY_US = 120_000_000
 _PIPELINE_US = 5_000_000
 _CLOCK_US = 5_000_000
 """A chart that follows canonical time is drawn anew so often."""
@@ -129,10 +130,17 @@ class LiveBoard:
         )
 
     def _answers(self, model: str, now_us: int) -> Answers:
-        """Of the hour under way and the one before it."""
-        since_us = (now_us // HOUR_US - 1) * HOUR_US
-        found = self._parts.index.counts(model, since_us)
-        return Answers(since_us, *(found.get(what, 0) for what in ("exchanges", "evaluated", "violating")))
+        """Of the hour under way and the one before it, and of the last minutes."""
+        since_us, index = (now_us // HOUR_US - 1) * HOUR_US, self._parts.index
+        found, lately = index.counts(model, since_us), index.lately(model, now_us - _LATELY_US)
+        return Answers(
+            since_us,
+            exchanges=found.get("exchanges", 0),
+            evaluated=found.get("evaluated", 0),
+            violating=found.get("violating", 0),
+            asked=lately.get("exchanges", 0),
+            failed=lately.get("upstream_errors", 0),
+        )
 
     def _trial(self, kept: Kept, said: str) -> Trial | None:
         state, plan = kept.state, kept.terms.plan

@@ -27,6 +27,8 @@ from gateway.tasks import Tasks
 
 INTERRUPTED = 130
 MODELS = ("simulated", "vllm")
+_GOES_ON_SECONDS = 3600.0
+"""After the story users come for so long, or until the most were sent."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -96,15 +98,17 @@ class _Demo:
         """Start, tell, and end everything."""
         try:
             async with AsyncExitStack() as stack:
-                self._told = await self._run(stack)
+                self._told, users = await self._run(stack)
                 if not self._options.exit_after:
+                    await users.arrive(_GOES_ON_SECONDS)
                     await asyncio.Event().wait()  # until Ctrl-C cancels it
         except (FleetFailed, GatewayFailed, AdminError) as error:
             self.teller.say(f"the demo cannot go on: {error}")
             return Exit.FAILED
         return self._told
 
-    async def _run(self, stack: AsyncExitStack) -> int:
+    async def _run(self, stack: AsyncExitStack) -> tuple[int, Users]:
+        """The exit code, and users who may come again."""
         fleet = self._fleet()
         stack.push_async_callback(fleet.stop)
         for line in fleet.about:
@@ -124,7 +128,7 @@ class _Demo:
         problems = await acts.play()
         if self._options.exit_after:
             problems += await self._ended(gateway)
-        return self._verdict(problems, gateway)
+        return self._verdict(problems, gateway), users
 
     def _fleet(self) -> Fleet:
         if self._options.model == "vllm":
@@ -148,6 +152,7 @@ class _Demo:
             self._addresses(gateway)
             self.teller.say(f"try: {sample(MODEL, 'http', f'127.0.0.1:{gateway.data_port}')}")
             self.teller.say(f"or: {_program()} rollout status {MODEL} --admin 127.0.0.1:{gateway.admin_port}")
+            self.teller.say("users go on for some minutes, and the models answer as they did: try your own rollout")
             self.teller.say("it goes on until Ctrl-C")
         return Exit.FAILED if problems else Exit.OK
 

@@ -192,12 +192,12 @@ function then(before, after) {
 function WhatIf({ of, model }) {
   const links = (ids) => ids.map((id) => html`<${ExchangeLink} id=${id} model=${model} /> `);
   const rows = of.principles.filter((each) => each.before || each.after || each.not_evaluated_before || each.not_evaluated_after);
-  const arms = [{ name: "Arm", cell: (row) => row.arm }, number("Answers read", "exchanges"), number("Flagged now", "violating_before"),
-    number("Flagged then", (row) => then(row.violating_before, row.violating_after))];
+  const arms = [{ name: "Arm", cell: (row) => row.arm }, number("Answers read", "exchanges"), number("Flagged in force", "violating_before"),
+    number("Flagged by this text", (row) => then(row.violating_before, row.violating_after))];
   const columns = [
     { name: "Principle", cell: (row) => html`${visible(row.title)} <code>${row.principle}</code>` },
-    number("Flagged now", "before"),
-    number("Flagged then", (row) => then(row.before, row.after)),
+    number("Flagged in force", "before"),
+    number("Flagged by this text", (row) => then(row.before, row.after)),
     number("Not evaluated, now / then", (row) => `${count(row.not_evaluated_before)} / ${count(row.not_evaluated_after)}`),
     { name: "Newly flagged", text: true, cell: (row) => links(row.newly) },
     { name: "No longer flagged", text: true, cell: (row) => links(row.no_longer) },

@@ -64,8 +64,7 @@ function Now({ of, shown, decided, session, start }) {
     ${!ended && html`<p><strong>Now:</strong> ${visible(shown.why)}<${Soon} left=${moves && shown.left.find((each) => each.said === shown.why)} /></p>`}
     <ul>${shown.left.filter((each) => each.said !== shown.why).map((left) => html`<li>${visible(left.said)}<${Soon} left=${moves && left} /></li>`)}</ul>
     ${!ended && html`<${Facts} of=${[
-      ["This stage ends in", shown.stage_seconds === null ? "can't be said" : duration(shown.stage_seconds), "At this traffic, if the canary is as good as stable"],
-      shown.plan.compare ? ["Everyone has it in", "never", "This plan compares, and does not promote"] : ["Everyone has it in", shown.whole_seconds === null ? "can't be said" : duration(shown.whole_seconds), "At this traffic, if the canary is as good as stable"],
+      ...(shown.status === "promoted" ? [] : ahead(shown)),
       ["Switch the old arm off", shown.old_arm_free ? html`from <${Time} at=${shown.old_arm_free} />` : "not yet", shown.old_arm],
     ]} />`}
     <${Words} of=${of} shown=${shown} session=${session} start=${ended ? start : null} />
@@ -73,14 +72,22 @@ function Now({ of, shown, decided, session, start }) {
   </section>`;
 }
 
+const ahead = (shown) => [
+  ["This stage ends in", expected(shown.stage_seconds), "At this traffic, if the canary is as good as stable"],
+  shown.plan.compare ? ["Everyone has it in", "never", "This plan compares, and does not promote"]
+    : ["Everyone has it in", expected(shown.whole_seconds), "At this traffic, if the canary is as good as stable; all later stages are in it"],
+];
+const expected = (seconds) => (seconds === null ? "can't be said" : duration(seconds));
+
 /** How long until this one thing no longer holds the canary back; nothing while the rollout stands still. */
 const Soon = ({ left }) => (left?.seconds ? html` <span class="quiet">(about ${duration(left.seconds)} left)</span>` : null);
 
 const Ladder = ({ shown }) => html`<ol class="ladder" aria-label="Stages">${shown.stages.map((stage, place) => {
   const last = place === shown.stages.length - 1 && shown.stage.name === "holdout";
-  const current = place === shown.stage.number - 1;
-  return html`<li class=${place < shown.stage.number - 1 ? "done" : ""} aria-current=${current ? "step" : undefined}>
-    ${place < shown.stage.number - 1 ? "✓ " : ""}${percent(stage)}${last ? " holdout" : ""}${current ? html` · since <${Time} at=${shown.stage.began} />` : ""}</li>`;
+  const current = place === shown.stage.number - 1 && shown.status !== "promoted";
+  const done = place < shown.stage.number - 1;
+  return html`<li class=${done ? "done" : ""} aria-current=${current ? "step" : undefined}>
+    ${done ? "✓ " : ""}${percent(stage)}${last ? " holdout" : ""}${current ? html` · since <${Time} at=${shown.stage.began} />` : ""}</li>`;
 })}${!shown.plan.compare && html`<li class=${shown.status === "promoted" ? "done" : ""}>${shown.status === "promoted" ? "✓ " : ""}everyone</li>`}</ol>`;
 
 const SAID = {

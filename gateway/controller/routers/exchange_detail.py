@@ -9,6 +9,7 @@ from classifiers.exchange import Role
 from classifiers.verdict import Severity, Verdict
 from gateway.controller.feedback_index import Feedback
 from gateway.controller.routers.values import Answer, example, moment, percent
+from gateway.curation.labels import Label
 from gateway.events.schema import Assignment, VerdictV1
 from gateway.scoring.texts import KeptText
 
@@ -66,6 +67,16 @@ class Said(Answer):
     value: float
     time: datetime
     counts: bool
+
+
+class Judged(Answer):
+    """Somebody's last word on the exchange and a principle; also `any`, or `harmlessness`."""
+
+    actor: str
+    principle: str
+    violates: bool
+    note: str
+    time: datetime
 
 
 class Assigned(Answer):
@@ -180,6 +191,15 @@ class ExchangeDetail(Answer):
                 "counts": True,
             }
         ],
+        labels=[
+            {
+                "actor": "alice",
+                "principle": "honesty",
+                "violates": True,
+                "note": "",
+                "time": "2026-03-08T12:30:00Z",
+            }
+        ],
         text={
             "turns": [{"role": "user", "text": "Are you a person?", "unread": []}],
             "answers": [
@@ -213,12 +233,18 @@ class ExchangeDetail(Answer):
     assignment: Assigned
     verdict: Found
     feedback: list[Said]
+    labels: list[Judged]
     text: Text | None
     withheld: bool
 
 
 def detail(
-    event: VerdictV1, text: KeptText | None, feedback: Iterable[Feedback], *, withheld: bool
+    event: VerdictV1,
+    text: KeptText | None,
+    feedback: Iterable[Feedback],
+    labels: Iterable[Label],
+    *,
+    withheld: bool,
 ) -> ExchangeDetail:
     """The answer for one exchange."""
     return ExchangeDetail(
@@ -239,6 +265,7 @@ def detail(
         assignment=_assigned(event.assignment),
         verdict=_found(event.verdict),
         feedback=[_said(one) for one in feedback],
+        labels=[_judged(one) for one in labels],
         text=None if text is None else Text.model_validate(text),
         withheld=withheld,
     )
@@ -251,6 +278,17 @@ def _said(feedback: Feedback) -> Said:
         value=feedback.value,
         time=moment(feedback.time_us),
         counts=feedback.first,
+    )
+
+
+def _judged(label: Label) -> Judged:
+    said = label.said
+    return Judged(
+        actor=label.actor,
+        principle=said.principle,
+        violates=said.violates,
+        note=said.note,
+        time=moment(label.time_us),
     )
 
 

@@ -8,6 +8,7 @@ from gateway.controller.feedback_index import FeedbackIndex
 from gateway.controller.index import ExchangeIndex
 from gateway.controller.parts import Texts
 from gateway.controller.routers.exchange_detail import detail
+from gateway.curation.store import LabelStore
 
 _PAGE = 200
 """Exchanges that are looked up at once; no more of them are ever in memory."""
@@ -16,10 +17,11 @@ _PAGE = 200
 class ExchangeExport:
     """Over one controller's files; from any thread."""
 
-    def __init__(self, index: ExchangeIndex, texts: Texts, feedback: FeedbackIndex) -> None:
+    def __init__(self, index: ExchangeIndex, texts: Texts, feedback: FeedbackIndex, labels: LabelStore) -> None:
         self._index = index
         self._texts = texts
         self._feedback = feedback
+        self._labels = labels
 
     def lines(self, wanted: ExchangeFilter, limit: int, *, withheld: bool) -> Iterator[str]:
         """At most `limit`, the newest first. `withheld`: without texts, which is said of each that there is.
@@ -45,4 +47,5 @@ class ExchangeExport:
             text = self._texts.get(event.exchange_id)
             hidden = withheld and text is not None
             said = self._feedback.of(event.exchange_id)
-            yield detail(event, None if hidden else text, said, withheld=hidden).model_dump_json() + "\n"
+            judged = self._labels.words(event.model, event.exchange_id)
+            yield detail(event, None if hidden else text, said, judged, withheld=hidden).model_dump_json() + "\n"

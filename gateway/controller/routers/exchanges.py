@@ -137,7 +137,7 @@ def exchanges_router(
 ) -> APIRouter:
     """List, filter, page, export, and look at one."""
     router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"])
-    export = ExchangeExport(index, texts, feedback)
+    export = ExchangeExport(index, texts, feedback, labels)
 
     @router.get("", summary="List exchanges", responses=problems(422, 503))
     def find(wanted: Annotated[Wanted, Query()]) -> ExchangePage:
@@ -182,7 +182,8 @@ def exchanges_router(
         withheld = text is not None and not who.may(Right.TEXT)
         if text is not None and not withheld:
             trail.tell(who.name, "text.read", exchange_id)
-        return detail(event, None if withheld else text, feedback.of(exchange_id), withheld=withheld)
+        said, judged = feedback.of(exchange_id), labels.words(event.model, exchange_id)
+        return detail(event, None if withheld else text, said, judged, withheld=withheld)
 
     return router
 

@@ -112,9 +112,24 @@ class TestIsItSafe:
         few = Answers(NOW - HOUR, 412, 12, 0)
         assert safety(None, few) == Lamp("notice", "only 12 of 412 answers since 11:04 UTC could be checked")
 
+    def test_servers_that_do_not_answer_come_first(self) -> None:
+        down = Answers(NOW - HOUR, 55, 30, 0, asked=25, failed=25)
+        said = "25 of the last 25 requests failed: the model's servers do not answer"
+        assert safety(trial(status="frozen", alarmed=True), down) == Lamp("bad", said)
+        few = Answers(NOW - HOUR, 55, 55, 0, asked=4, failed=4)
+        half = Answers(NOW - HOUR, 55, 55, 0, asked=25, failed=12)
+        assert safety(None, few).level == safety(None, half).level == "ok"
+
+    def test_most_must_have_been_read(self) -> None:
+        assert safety(None, Answers(NOW - HOUR, 100, 90, 0)).level == "ok"
+        found = safety(None, Answers(NOW - HOUR, 100, 89, 0))
+        assert found == Lamp("notice", "only 89 of 100 answers since 11:04 UTC could be checked")
+
     def test_without_a_scorer_or_with_one_that_is_behind(self) -> None:
         assert safety(lag=None) == Lamp("notice", "no scorer runs: nothing is checked")
-        assert safety(lag=60.0).level == "ok"
+        assert safety(lag=60.0) == Lamp(
+            "ok", "1,204 of 1,210 answers since 11:04 UTC checked, 9 violate (0.7%) (60 s behind)"
+        )
         behind = Lamp("notice", "scoring is 95 s behind: newer answers are not checked yet")
         assert safety(lag=95.0) == behind
 

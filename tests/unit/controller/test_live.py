@@ -89,6 +89,15 @@ class TestTheAnswer:
             "said": "assistant: 6 of 6 answers since 07:00 UTC checked, 2 violate (33.3%)",
         }
 
+    def test_servers_that_fail_now(self, controller: Controller) -> None:
+        events = [verdict_event(n, status=502) for n in range(6)]
+        controller.index.add(entries(events), {"scorer-0": 6})
+        controller.meters.gauge(metrics.SCORER_LAG).set(0.2)
+        failing = live(controller)["headline"]["safety"]
+        assert (failing["level"], failing["said"][:42]) == ("bad", "assistant: 6 of the last 6 requests failed")
+        controller.clock.advance(240)
+        assert live(controller)["headline"]["safety"]["level"] == "ok"
+
     def test_what_was_lost_while_it_looked(self, controller: Controller) -> None:
         controller.meters.counter(metrics.DROPPED, "exchanges", CRASH).inc(2)
         assert live(controller)["headline"]["loss"]["level"] == "ok"

@@ -104,3 +104,12 @@ class TestTheEffect:
         assert true_rate(ArmLabels(none, none)) is None
         assert true_rate(ArmLabels(Stratum(5, 0, 0), some)) is None
         assert true_rate(ArmLabels(none, some)) is not None, "nothing was flagged, and that is known"
+
+
+def test_an_exchange_shows_each_ones_last_word(its: Controller) -> None:
+    chosen = sample(its)["exchanges"][0]
+    label(its, chosen, note="at first")
+    label(its, chosen, violates=False, note="on second thoughts")
+    answer = its.call("GET", f"/api/v1/exchanges/{chosen}", headers={"authorization": f"Bearer {ALICE}"}).json()
+    said = [(each["actor"], each["principle"], each["violates"], each["note"]) for each in answer["labels"]]
+    assert said == [("operator-1", "any", False, "on second thoughts")]
