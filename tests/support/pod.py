@@ -8,7 +8,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -47,6 +48,7 @@ class Pod:
         self.ports = {DATA: free_port(), ADMIN: free_port()}
         self._places = dict(places or {})
         owner = next(each for each in rendered.objects if _runs(each, workload))
+        self._file = "scorer.yaml" if owner["kind"] == "Deployment" else f"{self.name}.yaml"
         self.spec: Object = owner["spec"]["template"]["spec"]
         containers = [*self.spec.get("initContainers", ()), *self.spec["containers"]]
         (self.container,) = (each for each in containers if each["name"] == "tipstaff")
@@ -74,12 +76,14 @@ class Pod:
     def arguments(self) -> list[str]:
         """As the kubelet expands them: `$(NAME)` is a variable of the container."""
         given = self.environment
-        expanded = (re.sub(r"\$\((\w+)\)", lambda found: given[found[1]], word) for word in self.container["args"])
+        words = self.container["args"]
+        expanded = (re.sub(r"\$\((\w+)\)", lambda found: given[found[1]], word) for word in words)
         return [self.here(word) for word in expanded]
 
     @property
     def config(self) -> Path:
-        return Path(self.arguments[1])
+        """The file that is its own."""
+        return Path(self.here(f"/etc/tipstaff/config/{self._file}"))
 
     def here(self, text: str) -> str:
         """`text` with what its paths and addresses are on this machine."""
@@ -116,6 +120,14 @@ class Pod:
             for name, text in content.items():
                 (Path(self._at(mount["mountPath"])) / name).write_text(self.here(text))
 
+    def _started(self) -> list[str]:
+        """The image's entry point is `tipstaff`; a command goes before it."""
+        if "command" in self.container:
+            program, *words = self.container["command"]
+            assert program == "python"
+            return [sys.executable, *words]
+        return [sys.executable, "-m", "gateway.cli", *self.arguments]
+
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`kubectl exec POD -- tipstaff ARGUMENTS`."""
         return subprocess.run(
@@ -141,7 +153,7 @@ class Pod:
         """Start its process, and wait for nothing."""
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway.cli", *self.arguments],
+                self._started(),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -149,6 +161,14 @@ class Pod:
                 start_new_session=True,
             )
         return self
+
+    @contextmanager
+    def launch_only(self) -> Iterator[Self]:
+        """In maintenance: its process runs, and is ready for nobody."""
+        try:
+            yield self.launch()
+        finally:
+            self.stop()
 
     def ready(self) -> Self:
         """Wait until its startup probe, then its readiness probe, have passed."""

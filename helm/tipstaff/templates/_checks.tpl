@@ -22,10 +22,10 @@
 {{- range $key, $instead := $chart -}}
 {{- if hasKey $config $key -}}{{- fail (printf "config.%s is the chart's: set %s instead" $key $instead) -}}{{- end -}}
 {{- end -}}
-{{- if hasKey (dig "deadlines" dict $config) "drain" -}}
+{{- if hasKey (default dict $config.deadlines) "drain" -}}
 {{- fail "config.deadlines.drain is the chart's: set drainSeconds instead, which the pod's grace period follows" -}}
 {{- end -}}
-{{- if hasKey (dig "events" dict $config) "source" -}}
+{{- if hasKey (default dict $config.events) "source" -}}
 {{- fail "config.events.source is the chart's: it is the pod's name" -}}
 {{- end -}}
 {{- range $name, $model := $config.models -}}
@@ -59,7 +59,7 @@
 {{- if not $config.state -}}
 {{- fail (printf "replicas: %v: the embedded store is one gateway's own; set config.state (PostgreSQL) and config.events.kafka, or replicas: 1" .Values.replicas) -}}
 {{- end -}}
-{{- if not (dig "events" "kafka" "" $config) -}}
+{{- if not (default dict $config.events).kafka -}}
 {{- fail (printf "replicas: %v: whoever leads decides on what all gateways see, which comes over Kafka: set config.events.kafka" .Values.replicas) -}}
 {{- end -}}
 {{- end -}}
@@ -88,14 +88,14 @@
 
 {{- define "tipstaff.checkSplit" -}}
 {{- $config := .Values.config -}}
-{{- if not (dig "events" "kafka" "" $config) -}}
+{{- if not (default dict $config.events).kafka -}}
 {{- fail "mode: split: proxies, scorers and control meet in Kafka: set config.events.kafka.bootstrap" -}}
 {{- end -}}
 {{- if not .Values.split.tokenFile -}}
 {{- fail "split.tokenFile is missing: the file of a token of the role proxy (tipstaff token proxies --role proxy), which also stands in config.admin_tokens" -}}
 {{- end -}}
 {{- $named := false -}}
-{{- range dig "admin_tokens" list $config -}}{{- if eq .role "proxy" -}}{{- $named = true -}}{{- end -}}{{- end -}}
+{{- range default list $config.admin_tokens -}}{{- if eq .role "proxy" -}}{{- $named = true -}}{{- end -}}{{- end -}}
 {{- if not $named -}}
 {{- fail "config.admin_tokens has none of the role proxy: the control would refuse its proxies the routing table" -}}
 {{- end -}}

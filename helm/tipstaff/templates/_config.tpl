@@ -34,7 +34,7 @@
 
 {{/* The other gateways whose events this one decides on: JSON, {"names": [...]}. Arguments: root, role, name. */}}
 {{- define "tipstaff.gathered" -}}
-{{- $names := dig "events" "gather" list .root.Values.config -}}
+{{- $names := default list (default dict .root.Values.config.events).gather -}}
 {{- range $role := (include "tipstaff.gateways" .root | fromJson).roles -}}
 {{- $where := dict "root" $.root "role" $role -}}
 {{- $workload := include "tipstaff.workload" $where -}}
@@ -47,7 +47,7 @@
 
 {{/* `events` of one gateway: JSON. Arguments: root, role, name. */}}
 {{- define "tipstaff.events" -}}
-{{- $events := dig "events" dict .root.Values.config | deepCopy -}}
+{{- $events := default dict .root.Values.config.events | deepCopy -}}
 {{- $decides := or (eq .role "control") (and (eq .role "standalone") (gt (int .root.Values.replicas) 1)) -}}
 {{- if ne .role "scorer" -}}
 {{- $events = set $events "source" .name -}}
@@ -78,7 +78,7 @@
 {{- if $values.constitution -}}
 {{- $config = set $config "constitution" "/etc/tipstaff/config/constitution.yaml" -}}
 {{- end -}}
-{{- $deadlines := dig "deadlines" dict $values.config | deepCopy -}}
+{{- $deadlines := default dict $values.config.deadlines | deepCopy -}}
 {{- $config = set $config "deadlines" (set $deadlines "drain" $values.drainSeconds) -}}
 {{- $config = set $config "events" (include "tipstaff.events" . | fromJson) -}}
 {{- $config = set $config "listen" "0.0.0.0:8080" -}}

@@ -4,10 +4,18 @@
 name: tipstaff
 image: {{ include "tipstaff.image" .root }}
 imagePullPolicy: {{ $values.image.pullPolicy }}
-{{- if eq .role "scorer" }}
+{{- if $values.maintenance }}
+# Process 1 hears of a signal only that it has blocked.
+command:
+  - python
+  - -c
+  - import signal as s; s.pthread_sigmask(s.SIG_BLOCK, [s.SIGTERM]); s.sigwait([s.SIGTERM])
+{{- else if eq .role "scorer" }}
 args: [scorer, /etc/tipstaff/config/scorer.yaml, --from, kafka]
 {{- else }}
 args: [serve, /etc/tipstaff/config/$(POD_NAME).yaml]
+{{- end }}
+{{- if ne .role "scorer" }}
 ports:
   - {name: data, containerPort: 8080}
   {{- if $values.admin.public }}
@@ -35,7 +43,7 @@ resources:
 {{- if ne .role "scorer" }}
 {{- include "tipstaff.probes" . | nindent 0 }}
 {{- end }}
-{{- if ne .role "sidecar" }}
+{{- if not (or $values.maintenance (eq .role "sidecar")) }}
 lifecycle:
   preStop: {sleep: {seconds: {{ $values.preStopSeconds }}}}
 {{- end }}
@@ -57,12 +65,14 @@ volumeMounts:
 {{- $values := .root.Values -}}
 {{- $port := eq .role "control" | ternary "admin" "data" -}}
 {{- $scheme := and (eq $port "data") (not (empty $values.config.tls)) | ternary "HTTPS" "HTTP" -}}
+{{- if not $values.maintenance }}
 startupProbe:
   httpGet: {path: /livez, port: {{ $port }}, scheme: {{ $scheme }}}
   {{- toYaml $values.probes.startup | nindent 2 }}
 livenessProbe:
   httpGet: {path: /livez, port: {{ $port }}, scheme: {{ $scheme }}}
   {{- toYaml $values.probes.liveness | nindent 2 }}
+{{- end }}
 readinessProbe:
   httpGet: {path: /readyz, port: {{ $port }}, scheme: {{ $scheme }}}
   {{- toYaml $values.probes.readiness | nindent 2 }}

@@ -67,6 +67,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* From SIGTERM on: proxies drain and flush (10 s), then the scorer (30), the controller (15) and the relay (45) end. */}}
 {{- define "tipstaff.grace" -}}
-{{- $relay := dig "events" "kafka" dict .Values.config | empty | ternary 0 45 -}}
+{{- $relay := (default dict .Values.config.events).kafka | empty | ternary 0 45 -}}
 {{ add .Values.preStopSeconds .Values.drainSeconds 10 30 15 $relay }}
 {{- end }}

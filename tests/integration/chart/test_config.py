@@ -108,3 +108,11 @@ def test_the_data_folder_can_be_migrated(examples: dict[str, Rendered]) -> None:
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert config_of(examples["standalone"], "standalone-tipstaff")["data"] not in mounts
     assert "/var/lib/tipstaff" in mounts
+
+
+def test_what_is_taken_out_of_an_example_by_null_is_gone(chart: Chart) -> None:
+    """As a restore drill takes Kafka and PostgreSQL out of its values: docs/kubernetes-day-2.md."""
+    none = {"replicas": 1, "config": {"events": None, "state": None, "deadlines": None}}
+    drill = config_of(chart.render(merged(example("production-stack"), none)), "test-tipstaff")
+    assert drill["events"] == {"source": "test-tipstaff-0"}
+    assert not drill["state"]

@@ -1,6 +1,7 @@
 """Every example is taken by whoever reads it next: helm, Kubernetes' schemas, Prometheus, a reviewer."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.chart import EXAMPLES, KUBERNETES, Chart, Rendered, example
+from tests.support.chart import CHART, EXAMPLES, KUBERNETES, Chart, Rendered, example, merged
 from tests.support.components import ComponentUse, requires
 from tests.support.kubeschemas import strict_schemas
 
+RULES = CHART.parents[1] / "dashboards" / "prometheus"
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "chart"
 REWRITE = "TIPSTAFF_WRITE_GOLDEN"
 WITHOUT_SCHEMA = "ServiceMonitor,PrometheusRule,HTTPRoute"
@@ -88,3 +90,21 @@ def test_prometheus_takes_the_rules(
     assert all(
         each["annotations"]["runbook_url"].startswith("https://tipstaff.example.org/runbook/") for each in alerts
     )
+
+
+@requires("prometheus")
+@pytest.mark.parametrize("cases", sorted(path.name for path in (RULES / "tests").glob("*.yml")))
+def test_the_alerts_fire_as_before(components: ComponentUse, chart: Chart, tmp_path: Path, cases: str) -> None:
+    """Helm reads the rules and writes them anew: they are held to their own tests once more."""
+    shutil.copytree(RULES / "tests", tmp_path / "tests")
+    spec = chart.render(merged(example("standalone"), {"prometheusRule": {"enabled": True}})).one("PrometheusRule")[
+        "spec"
+    ]
+    for name, kind in (("recording", "record"), ("alerts", "alert")):
+        groups = [group for group in spec["groups"] if kind in group["rules"][0]]
+        (tmp_path / f"{name}.rules.yml").write_text(yaml.safe_dump({"groups": groups}))
+    promtool = components.path("prometheus").with_name("promtool")
+    tested = subprocess.run(
+        [promtool, "test", "rules", tmp_path / "tests" / cases], capture_output=True, text=True, check=False
+    )
+    assert tested.returncode == 0, tested.stdout[-3000:] + tested.stderr[-3000:]

@@ -131,6 +131,14 @@ def test_another_configuration_restarts_the_pods_or_does_not(chart: Chart) -> No
     assert note({"onConfigChange": "reload"}) is None
 
 
+def test_maintenance_keeps_the_pods_and_starts_nothing_in_them(chart: Chart) -> None:
+    (container,) = pod(rendered(chart, {"maintenance": True}))["containers"]
+    assert container["command"][0] == "python"
+    assert not {"args", "startupProbe", "livenessProbe", "lifecycle"} & container.keys()
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"  # so no client is sent there
+    assert "command" not in pod(rendered(chart, {}))["containers"][0]
+
+
 def test_services(chart: Chart) -> None:
     found = rendered(chart, {"service": {"type": "LoadBalancer", "port": 80, "annotations": {"a": "b"}}})
     service = found.one("Service", "test-tipstaff")
