@@ -76,12 +76,18 @@ class Chart:
 
     def render(self, values: Object, release: str = "test") -> Rendered:
         """Raises Refused."""
+        text = self.text(values, release)
+        loaded = yaml.load_all(text, yaml.CSafeLoader)  # the dashboards are large
+        return Rendered(text, [each for each in loaded if each])
+
+    def text(self, values: Object, release: str = "test") -> str:
+        """What `helm template` prints. Raises Refused."""
         ended = self._run(
             "template", release, self.folder, "--kube-version", KUBERNETES, "--values", "-", given=values
         )
         if ended.returncode:
             raise Refused(ended.stderr)
-        return Rendered(ended.stdout, [each for each in yaml.safe_load_all(ended.stdout) if each])
+        return ended.stdout
 
     def lint(self, values: Object) -> str:
         """What `helm lint --strict` has to say. Raises Refused."""

@@ -9,7 +9,9 @@ metadata:
   annotations:
     kubectl.kubernetes.io/default-container: tipstaff
     {{- if eq $values.onConfigChange "restart" }}
-    tipstaff.dev/config: {{ include "tipstaff.files" . | sha256sum }}
+    # Of the file as a pod without a number would have it: one proxy more is nothing to the others.
+    {{- $file := include "tipstaff.config" (dict "root" .root "role" .role "name" "") }}
+    tipstaff.dev/config: {{ printf "%s%s" $file $values.constitution | sha256sum }}
     {{- end }}
     {{- with $values.podAnnotations }}{{ toYaml . | nindent 4 }}{{ end }}
 spec:

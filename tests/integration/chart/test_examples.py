@@ -12,6 +12,7 @@ import yaml
 from tests.support.chart import CHART, EXAMPLES, KUBERNETES, Chart, Rendered, example, merged
 from tests.support.components import ComponentUse, requires
 from tests.support.kubeschemas import strict_schemas
+from tests.support.valuestable import readme
 
 RULES = CHART.parents[1] / "dashboards" / "prometheus"
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "chart"
@@ -69,6 +70,14 @@ def test_a_change_of_the_chart_is_seen_in_review(examples: dict[str, Rendered], 
     if os.environ.get(REWRITE):
         golden.write_text(shown)
     assert shown == golden.read_text()
+
+
+def test_the_readme_has_every_value() -> None:
+    """Written anew in the same way."""
+    page = CHART / "README.md"
+    if os.environ.get(REWRITE):
+        page.write_text(readme())
+    assert readme() == page.read_text()
 
 
 def _is_copied(each: dict[str, Any]) -> bool:

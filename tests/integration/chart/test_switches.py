@@ -146,6 +146,8 @@ def test_services(chart: Chart) -> None:
     assert service["metadata"]["annotations"] == {"a": "b"}
     assert found.one("Service", "test-tipstaff-pods")["spec"]["clusterIP"] == "None"
     assert len(found.of("Service")) == 2  # the admin port is on loopback and has none
+    tls = rendered(chart, {"config": {"tls": {"cert": "/c", "key": "/k"}}})
+    assert [each["spec"]["ports"][0]["appProtocol"] for each in tls.of("Service")] == ["https", "https"]
 
 
 def test_the_admin_port_is_on_loopback_until_it_is_made_public(chart: Chart) -> None:
@@ -258,6 +260,19 @@ def test_the_split_scales_each_workload_by_itself(chart: Chart) -> None:
     assert scaler["scaleTargetRef"]["name"] == scaled.one("Deployment")["metadata"]["name"]
 
 
+def test_one_proxy_more_restarts_the_control_alone(chart: Chart) -> None:
+    """It has to know whom it gathers; the other proxies have nothing to do with it."""
+    notes = [
+        {
+            each["metadata"]["name"]: each["spec"]["template"]["metadata"]["annotations"]["tipstaff.dev/config"]
+            for each in rendered(chart, {"split": {"proxy": {"replicas": count}}}, "split").of("StatefulSet")
+        }
+        for count in (2, 3)
+    ]
+    assert notes[0]["test-tipstaff-proxy"] == notes[1]["test-tipstaff-proxy"]
+    assert notes[0]["test-tipstaff-control"] != notes[1]["test-tipstaff-control"]
+
+
 def test_each_workload_is_probed_where_it_is_asked(examples: dict[str, Rendered]) -> None:
     split = examples["split"]
     for role, port in (("proxy", "data"), ("control", "admin")):
@@ -306,7 +321,7 @@ def test_every_value_does_something(chart: Chart) -> None:
     fixed = {"split": {"scorer": {"autoscaling": {"enabled": False}}}}
     chosen = [merged(example("split"), ALL_ON), example("sidecar"), merged(example("split"), fixed)]
     bases = [merged(defaults(), base) for base in chosen]
-    before = [chart.render(base).text for base in bases]
+    before = [chart.text(base) for base in bases]
     idle = [
         ".".join(path)
         for path in leaves(defaults())
@@ -357,7 +372,7 @@ def differs(chart: Chart, base: Object, before: str, path: tuple[str, ...]) -> b
     for key in reversed(path):
         changed = {key: changed}
     try:
-        return chart.render(merged(base, changed)).text != before
+        return chart.text(merged(base, changed)) != before
     except Refused as refused:
         return "schema" not in str(refused)  # a check has read it
 
