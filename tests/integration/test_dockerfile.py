@@ -17,7 +17,7 @@ from tests.support.components import ComponentUse, requires
 from tests.support.dockerfile import DOCKERFILE, Instruction, stages
 from tests.support.processes import MARK
 
-ROOT = DOCKERFILE.parent
+ROOT = DOCKERFILE.parents[2]
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -44,6 +44,17 @@ def test_it_is_what_the_chart_runs() -> None:
     assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == __version__
     (check,) = given(final, "HEALTHCHECK")
     assert json.loads(check[check.index("[") :])[0] == "python"
+
+
+def test_what_it_copies_is_sent_to_the_builder() -> None:
+    """BuildKit reads the file of this name, beside the Dockerfile, in place of .dockerignore."""
+    ignored = DOCKERFILE.with_name("Dockerfile.dockerignore").read_text().splitlines()
+    sent = [Path(line[1:]) for line in ignored if line.startswith("!")]
+    assert ignored[0] == "*"
+    copied = [Path(word) for each in given(stages()[0], "COPY") for word in each.split()[:-1]]
+    assert copied
+    assert not [path for path in copied if not (ROOT / path).exists()]
+    assert not [path for path in copied if not {path, *path.parents} & {*sent}]
 
 
 class Image:
@@ -73,7 +84,7 @@ class Image:
             if source.is_dir():
                 shutil.copytree(source, self._at / target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
-                (self._at / target).mkdir(exist_ok=True)
+                (self._at / target).mkdir(parents=True, exist_ok=True)
                 shutil.copy(source, self._at / target)
 
     def _run(self, script: str) -> None:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-DOCKERFILE = Path(__file__).parents[2] / "Dockerfile"
+DOCKERFILE = Path(__file__).parents[2] / "helm" / "image" / "Dockerfile"
 
 
 @dataclass(frozen=True, slots=True)
