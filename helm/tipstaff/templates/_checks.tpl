@@ -40,7 +40,7 @@
 {{- if and .Values.admin.public (not (or $config.admin_tokens $config.admin_users $config.admin_token_file)) -}}
 {{- fail "admin.public: whoever reaches the admin port would be an operator: set config.admin_tokens (tipstaff token ada --role operator), or admin.public: false" -}}
 {{- end -}}
-{{- if and (ne .Values.mode "standalone") (not .Values.admin.public) (eq .Values.mode "split") -}}
+{{- if and (eq .Values.mode "split") (not .Values.admin.public) -}}
 {{- fail "mode: split: the proxies fetch the routing table from the control's admin port: set admin.public: true" -}}
 {{- end -}}
 {{- if .Values.serviceMonitor.enabled -}}
@@ -88,6 +88,9 @@
 
 {{- define "tipstaff.checkSplit" -}}
 {{- $config := .Values.config -}}
+{{- if $config.control -}}
+{{- fail "config.control is the chart's in split mode: proxies and scorers follow the control of this release" -}}
+{{- end -}}
 {{- if not (default dict $config.events).kafka -}}
 {{- fail "mode: split: proxies, scorers and control meet in Kafka: set config.events.kafka.bootstrap" -}}
 {{- end -}}
@@ -105,6 +108,10 @@
 {{- $scaling := .Values.split.scorer.autoscaling -}}
 {{- if and $scaling.enabled (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
 {{- fail (printf "split.scorer.autoscaling: minReplicas %v is more than maxReplicas %v" $scaling.minReplicas $scaling.maxReplicas) -}}
+{{- end -}}
+{{- $asked := (default .Values.resources .Values.split.scorer.resources).requests -}}
+{{- if and $scaling.enabled (not (default dict $asked).cpu) -}}
+{{- fail "split.scorer.autoscaling: scales by the share of the CPU that is asked for: set split.scorer.resources.requests.cpu" -}}
 {{- end -}}
 {{- end }}
 

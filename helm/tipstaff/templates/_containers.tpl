@@ -40,7 +40,7 @@ securityContext:
 {{- if eq $values.mode "split" -}}{{- $own = (get $values.split .role).resources -}}{{- end }}
 resources:
   {{- default $values.resources $own | toYaml | nindent 2 }}
-{{- if ne .role "scorer" }}
+{{- if not (or $values.maintenance (eq .role "scorer")) }}
 {{- include "tipstaff.probes" . | nindent 0 }}
 {{- end }}
 {{- if not (or $values.maintenance (eq .role "sidecar")) }}
@@ -52,8 +52,8 @@ volumeMounts:
   # The data folder is below it: one that is a mount point could not be migrated.
   - {name: data, mountPath: /var/lib/tipstaff}
   - {name: tmp, mountPath: /tmp}
-  {{- range $values.secrets }}
-  - {name: secret-{{ . | replace "." "-" }}, mountPath: /etc/tipstaff/secrets/{{ . }}, readOnly: true}
+  {{- range $index, $secret := $values.secrets }}
+  - {name: secret-{{ $index }}, mountPath: /etc/tipstaff/secrets/{{ $secret }}, readOnly: true}
   {{- end }}
   {{- with $values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
@@ -65,14 +65,16 @@ volumeMounts:
 {{- $values := .root.Values -}}
 {{- $port := eq .role "control" | ternary "admin" "data" -}}
 {{- $scheme := and (eq $port "data") (not (empty $values.config.tls)) | ternary "HTTPS" "HTTP" -}}
-{{- if not $values.maintenance }}
+# What does not answer does not drain either: it has as long as everything else takes to end.
+{{- $grace := sub (include "tipstaff.grace" .root | int) $values.drainSeconds }}
 startupProbe:
   httpGet: {path: /livez, port: {{ $port }}, scheme: {{ $scheme }}}
+  terminationGracePeriodSeconds: {{ $grace }}
   {{- toYaml $values.probes.startup | nindent 2 }}
 livenessProbe:
   httpGet: {path: /livez, port: {{ $port }}, scheme: {{ $scheme }}}
+  terminationGracePeriodSeconds: {{ $grace }}
   {{- toYaml $values.probes.liveness | nindent 2 }}
-{{- end }}
 readinessProbe:
   httpGet: {path: /readyz, port: {{ $port }}, scheme: {{ $scheme }}}
   {{- toYaml $values.probes.readiness | nindent 2 }}
@@ -95,6 +97,8 @@ ports:
   - {name: engine, containerPort: {{ $engine.port }}}
 env:
   - {name: HOME, value: /tmp}
+  # The image knows no user of this number, and torch asks for its name.
+  - {name: USER, value: engine}
   {{- with $engine.env }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -113,7 +117,7 @@ startupProbe:
 lifecycle:
   preStop: {sleep: {seconds: {{ add $values.preStopSeconds $values.drainSeconds }}}}
 volumeMounts:
-  - {name: tmp, mountPath: /tmp}
+  - {name: engine, mountPath: /tmp}
   - {name: shm, mountPath: /dev/shm}
   {{- with $engine.volumeMounts }}
   {{- toYaml . | nindent 2 }}

@@ -61,12 +61,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if eq .Values.mode "split" -}}{"roles": ["proxy", "control"]}{{- else -}}{"roles": [{{ .Values.mode | quote }}]}{{- end -}}
 {{- end }}
 
-{{/* The role that clients ask, and the one whose admin port decides. */}}
-{{- define "tipstaff.dataRole" -}}{{ eq .Values.mode "split" | ternary "proxy" .Values.mode }}{{- end }}
+{{/* The role that clients ask, and the one whose admin port decides. In maintenance no pod has the first: theirs are ready,
+     for only so are all of them replaced, and nobody is sent there. */}}
+{{- define "tipstaff.dataRole" -}}
+{{- if .Values.maintenance -}}maintenance{{- else -}}{{ eq .Values.mode "split" | ternary "proxy" .Values.mode }}{{- end -}}
+{{- end }}
 {{- define "tipstaff.adminRole" -}}{{ eq .Values.mode "split" | ternary "control" .Values.mode }}{{- end }}
 
-{{/* From SIGTERM on: proxies drain and flush (10 s), then the scorer (30), the controller (15) and the relay (45) end. */}}
+{{/* From SIGTERM on: proxies drain and flush (10 s), then the scorer (30), the controller (15) and the relay (45) end.
+     In sidecar mode the engine ends before them (30). */}}
 {{- define "tipstaff.grace" -}}
 {{- $relay := (default dict .Values.config.events).kafka | empty | ternary 0 45 -}}
-{{ add .Values.preStopSeconds .Values.drainSeconds 10 30 15 $relay }}
+{{- $engine := eq .Values.mode "sidecar" | ternary 30 0 -}}
+{{ add .Values.preStopSeconds .Values.drainSeconds 10 30 15 $relay $engine }}
 {{- end }}

@@ -55,13 +55,16 @@ spec:
   emptyDir: {sizeLimit: 1Gi}
 {{- end }}
 {{- if eq .role "sidecar" }}
+# Models and kernels that an engine loads and builds go below its home: no gibibyte is enough, and more than that evicts.
+- name: engine
+  emptyDir: {}
 - name: shm
   emptyDir: {medium: Memory}
 {{- end }}
-{{- range $values.secrets }}
-- name: secret-{{ . | replace "." "-" }}
+{{- range $index, $secret := $values.secrets }}
+- name: secret-{{ $index }}
   secret:
-    secretName: {{ . }}
+    secretName: {{ $secret }}
     defaultMode: 0440
 {{- end }}
 {{- with $values.extraVolumes }}

@@ -57,6 +57,13 @@ REFUSED: list[tuple[str, Object, str]] = [
         {"split": {"scorer": {"autoscaling": {"minReplicas": 9}}}},
         "minReplicas 9 is more than maxReplicas 6",
     ),
+    (
+        "split",
+        {"split": {"scorer": {"resources": {"requests": {"cpu": None}}}}},
+        "split.scorer.resources.requests.cpu",
+    ),
+    ("split", {"config": {"control": {"url": "http://a"}}}, "config.control is the chart's in split mode"),
+    ("standalone", {"podDisruptionBudget": {"maxUnavailable": "0%"}}, "'/podDisruptionBudget/maxUnavailable'"),
 ]
 
 

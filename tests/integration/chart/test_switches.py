@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.chart import CHART, Chart, Object, Refused, Rendered, example, merged
+from tests.support.chart import CHART, EXAMPLES, Chart, Object, Refused, Rendered, example, merged
 
 SELECTOR = {"namespaceSelector": {"matchLabels": {"team": "web"}}}
 POD: list[tuple[str, Object, str, Any]] = [
@@ -88,7 +88,7 @@ def test_secrets_are_mounted_and_never_made(chart: Chart) -> None:
     assert not found.of("Secret")
     mount = pod(found)["containers"][0]["volumeMounts"][-1]
     assert mount == {
-        "name": "secret-tipstaff-keys",
+        "name": "secret-0",  # a Secret's own name may be too long for a volume's
         "mountPath": "/etc/tipstaff/secrets/tipstaff.keys",
         "readOnly": True,
     }
@@ -135,8 +135,27 @@ def test_maintenance_keeps_the_pods_and_starts_nothing_in_them(chart: Chart) -> 
     (container,) = pod(rendered(chart, {"maintenance": True}))["containers"]
     assert container["command"][0] == "python"
     assert not {"args", "startupProbe", "livenessProbe", "lifecycle"} & container.keys()
-    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"  # so no client is sent there
     assert "command" not in pod(rendered(chart, {}))["containers"][0]
+
+
+def test_in_maintenance_every_pod_is_replaced_and_no_client_is_sent_there(chart: Chart) -> None:
+    """A StatefulSet replaces the next pod once the last one is ready: one that never is keeps the others."""
+    for name in EXAMPLES:
+        found = rendered(chart, {"maintenance": True}, name)
+        for spec in found.pods():
+            containers = [*spec.get("initContainers", ()), *spec["containers"]]
+            assert all("readinessProbe" not in each for each in containers)
+        clients = found.one("Service", "test-tipstaff")["spec"]["selector"]
+        assert not [each for each in labelled(found) if clients.items() <= each.items()]
+        served = rendered(chart, {}, name)
+        clients = served.one("Service", "test-tipstaff")["spec"]["selector"]
+        assert [each for each in labelled(served) if clients.items() <= each.items()]
+
+
+def labelled(found: Rendered) -> list[Object]:
+    """The labels of every pod."""
+    workloads = [*found.of("StatefulSet"), *found.of("Deployment")]
+    return [each["spec"]["template"]["metadata"]["labels"] for each in workloads]
 
 
 def test_services(chart: Chart) -> None:
@@ -182,7 +201,11 @@ def test_a_network_policy(chart: Chart) -> None:
         "spec"
     ]
     assert shut["policyTypes"] == ["Ingress", "Egress"]
-    assert (shut["ingress"][0]["from"], shut["egress"]) == ([SELECTOR], egress)
+    assert shut["egress"] == egress
+    asks = rendered(chart, {}).one("Pod")["metadata"]["labels"]
+    assert shut["ingress"][0]["from"][0] == SELECTOR
+    (test,) = shut["ingress"][0]["from"][1:]  # `helm test` is let in as well
+    assert test["podSelector"]["matchLabels"].items() <= asks.items()
     split = rendered(chart, {"networkPolicy": {"adminFrom": [SELECTOR]}}, "split").one("NetworkPolicy")["spec"]
     others = {"app.kubernetes.io/name": "tipstaff", "app.kubernetes.io/instance": "test"}
     assert split["ingress"][1]["from"] == [SELECTOR, {"podSelector": {"matchLabels": others}}]
@@ -299,11 +322,29 @@ def test_a_sidecar_outlives_its_engine(examples: dict[str, Rendered]) -> None:
     assert (gateway["name"], gateway["restartPolicy"]) == ("tipstaff", "Always")
     assert "lifecycle" not in gateway  # its SIGTERM comes once the engine has ended
     assert engine["lifecycle"] == {"preStop": {"sleep": {"seconds": 310}}}
-    assert spec["terminationGracePeriodSeconds"] > 310
+    assert spec["terminationGracePeriodSeconds"] == 310 + 30 + 10 + 30 + 15 + 45  # the engine's own end comes first
     assert engine["resources"]["limits"]["nvidia.com/gpu"] == "1"
     files = examples["sidecar"].files("sidecar-tipstaff")
     assert '"endpoints": ["http://127.0.0.1:8000"]' in files["sidecar-tipstaff-0.yaml"]
     assert examples["sidecar"].one("Service", "sidecar-tipstaff-engines")["spec"]["ports"][0]["port"] == 8000
+
+
+def test_an_engine_has_room_and_a_name(examples: dict[str, Rendered]) -> None:
+    """What it loads and compiles lies below its home; the gateway's /tmp has a limit that evicts."""
+    spec = pod(examples["sidecar"], "sidecar-tipstaff")
+    (engine,) = spec["containers"]
+    variables = {each["name"]: each["value"] for each in engine["env"]}
+    (home,) = (each for each in engine["volumeMounts"] if each["mountPath"] == variables["HOME"])
+    assert {"name": home["name"], "emptyDir": {}} in spec["volumes"]
+    assert home["name"] not in {each["name"] for each in spec["initContainers"][0]["volumeMounts"]}
+    assert variables["USER"]
+
+
+def test_one_that_hangs_is_not_waited_for_as_long_as_answers_may_take(examples: dict[str, Rendered]) -> None:
+    spec = pod(examples["standalone"], "standalone-tipstaff")
+    for probe in ("startupProbe", "livenessProbe"):
+        assert spec["containers"][0][probe]["terminationGracePeriodSeconds"] == 10 + 10 + 30 + 15
+    assert "terminationGracePeriodSeconds" not in spec["containers"][0]["readinessProbe"]  # Kubernetes refuses it
 
 
 def test_an_engine_as_somebody_else_builds_it(chart: Chart) -> None:
