@@ -26,7 +26,19 @@
 {{- fail "config.deadlines.drain is the chart's: set drainSeconds instead, which the pod's grace period follows" -}}
 {{- end -}}
 {{- if hasKey (default dict $config.events) "source" -}}
-{{- fail "config.events.source is the chart's: it is the pod's name" -}}
+{{- fail "config.events.source is the chart's: it is the pod's name; set sources for one that lost its claim" -}}
+{{- end -}}
+{{- $pods := list -}}
+{{- range $role := (include "tipstaff.gateways" . | fromJson).roles -}}
+{{- $where := dict "root" $ "role" $role -}}
+{{- range $number := until (include "tipstaff.replicas" $where | int) -}}
+{{- $pods = append $pods (printf "%s-%d" (include "tipstaff.workload" $where) $number) -}}
+{{- end -}}
+{{- end -}}
+{{- range $pod, $source := .Values.sources -}}
+{{- if not (has $pod $pods) -}}
+{{- fail (printf "sources: %q is no pod of this release: %s" $pod (join ", " $pods)) -}}
+{{- end -}}
 {{- end -}}
 {{- range $name, $model := $config.models -}}
 {{- if not (kindIs "slice" $model.arms) -}}

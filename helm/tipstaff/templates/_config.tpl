@@ -39,10 +39,16 @@
 {{- $where := dict "root" $.root "role" $role -}}
 {{- $workload := include "tipstaff.workload" $where -}}
 {{- range $number := until (include "tipstaff.replicas" $where | int) -}}
-{{- $names = append $names (printf "%s-%d" $workload $number) -}}
+{{- $pod := printf "%s-%d" $workload $number -}}
+{{- if ne $pod $.name -}}{{- $names = append $names (include "tipstaff.source" (dict "root" $.root "name" $pod)) -}}{{- end -}}
 {{- end -}}
 {{- end -}}
-{{- dict "names" (without $names .name) | toJson -}}
+{{- dict "names" $names | toJson -}}
+{{- end }}
+
+{{/* What a pod's events are told by: its name, until its claim is lost. Arguments: root, name. */}}
+{{- define "tipstaff.source" -}}
+{{- default .name (get .root.Values.sources .name) -}}
 {{- end }}
 
 {{/* `events` of one gateway: JSON. Arguments: root, role, name. */}}
@@ -50,7 +56,7 @@
 {{- $events := default dict .root.Values.config.events | deepCopy -}}
 {{- $decides := or (eq .role "control") (and (eq .role "standalone") (gt (int .root.Values.replicas) 1)) -}}
 {{- if ne .role "scorer" -}}
-{{- $events = set $events "source" .name -}}
+{{- $events = set $events "source" (include "tipstaff.source" .) -}}
 {{- end -}}
 {{- if eq .root.Values.mode "split" -}}
 {{- $events = set $events "content" (eq .role "scorer" | ternary "omit" "include") -}}

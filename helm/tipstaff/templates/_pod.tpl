@@ -11,7 +11,7 @@ metadata:
     {{- if eq $values.onConfigChange "restart" }}
     # Of the file as a pod without a number would have it: one proxy more is nothing to the others.
     {{- $file := include "tipstaff.config" (dict "root" .root "role" .role "name" "") }}
-    tipstaff.dev/config: {{ printf "%s%s" $file $values.constitution | sha256sum }}
+    tipstaff.dev/config: {{ printf "%s%s%s" $file $values.constitution (toJson $values.sources) | sha256sum }}
     {{- end }}
     {{- with $values.podAnnotations }}{{ toYaml . | nindent 4 }}{{ end }}
 spec:

@@ -72,6 +72,16 @@ def test_whoever_leads_gathers_all_the_others(examples: dict[str, Rendered]) -> 
     assert pair["gather"] == ["production-stack-tipstaff-1"]
 
 
+def test_one_that_lost_its_claim_gets_another_name(chart: Chart) -> None:
+    """A name is one log: see docs/scale.md."""
+    lost = {"test-tipstaff-proxy-1": "test-tipstaff-proxy-1.b"}
+    rendered = chart.render(merged(example("split"), {"sources": lost}))
+    assert config_of(rendered, "test-tipstaff-proxy", 1)["events"]["source"] == "test-tipstaff-proxy-1.b"
+    assert config_of(rendered, "test-tipstaff-proxy", 0)["events"]["source"] == "test-tipstaff-proxy-0"
+    gathered = config_of(rendered, "test-tipstaff-control", 0)["events"]["gather"]
+    assert gathered == ["test-tipstaff-proxy-0", "test-tipstaff-proxy-1.b", "test-tipstaff-control-1"]
+
+
 def test_those_who_follow_decide_nothing(examples: dict[str, Rendered], chart: Chart) -> None:
     models = {
         "assistant": {

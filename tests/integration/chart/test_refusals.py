@@ -63,6 +63,7 @@ REFUSED: list[tuple[str, Object, str]] = [
         "split.scorer.resources.requests.cpu",
     ),
     ("split", {"config": {"control": {"url": "http://a"}}}, "config.control is the chart's in split mode"),
+    ("standalone", {"sources": {"gate-0": "b"}}, '"gate-0" is no pod of this release: test-tipstaff-0'),
     ("standalone", {"podDisruptionBudget": {"maxUnavailable": "0%"}}, "'/podDisruptionBudget/maxUnavailable'"),
 ]
 

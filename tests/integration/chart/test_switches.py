@@ -19,6 +19,16 @@ POD: list[tuple[str, Object, str, Any]] = [
     ("topologySpread", {"topologySpread": False}, "topologySpreadConstraints", None),
     ("serviceAccount", {"serviceAccount": {"create": False}}, "serviceAccountName", "default"),
     ("another account", {"serviceAccount": {"name": "gate"}}, "serviceAccountName", "gate"),
+    (
+        "a user that the cluster deals out",
+        {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
+        "securityContext",
+        {
+            "runAsNonRoot": True,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    ),
     ("no token", {}, "automountServiceAccountToken", False),
     ("no links", {}, "enableServiceLinks", False),
 ]
