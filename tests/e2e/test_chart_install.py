@@ -182,3 +182,22 @@ def test_the_api_server_refuses_what_no_schema_does(cluster: Cluster) -> None:
     ended = cluster.run_helm("install", "wrong", CHART, "--namespace", NAMESPACE, "--values", "-", given=wrong)
     assert ended.returncode
     assert "must be less than or equal to memory limit" in ended.stderr
+
+
+def test_a_claim_s_size_and_a_release_s_mode_are_fixed(cluster: Cluster) -> None:
+    """docs/kubernetes-day-2.md, Scale: what an upgrade cannot change is refused, and what runs goes on."""
+    install(cluster, "fixed", example("standalone"))
+    pods = identities(cluster, "pods", "fixed")
+    services = found(cluster, "services", "fixed")
+    larger = merged(example("standalone"), {"persistence": {"size": "30Gi"}})
+    assert "field is immutable" in refusal(cluster, "fixed", larger)
+    assert "runs in standalone mode" in refusal(cluster, "fixed", example("sidecar"))
+    assert found(cluster, "services", "fixed") == services  # they lead where they led
+    assert identities(cluster, "pods", "fixed") == pods
+    helm(cluster, "uninstall", "fixed", "--wait", "--timeout", "60s")
+
+
+def refusal(cluster: Cluster, release: str, values: Object) -> str:
+    ended = cluster.run_helm("upgrade", release, CHART, "--namespace", NAMESPACE, "--values", "-", given=values)
+    assert ended.returncode
+    return ended.stderr

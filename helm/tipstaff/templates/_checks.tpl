@@ -3,6 +3,7 @@
 {{- $config := .Values.config -}}
 {{- include "tipstaff.checkConfig" . -}}
 {{- include "tipstaff.checkAdmin" . -}}
+{{- include "tipstaff.checkMode" . -}}
 {{- $several := or (ne .Values.mode "standalone") (gt (int .Values.replicas) 1) -}}
 {{- if and $several (not $config.unit_key_file) -}}
 {{- fail "config.unit_key_file is missing: several gateways deal users alike only by the same key; name a file of a Secret, like /etc/tipstaff/secrets/unit-key/key (openssl rand -hex 32)" -}}
@@ -61,6 +62,17 @@
 {{- end -}}
 {{- if not (and .Values.serviceMonitor.token.secret .Values.serviceMonitor.token.key) -}}
 {{- fail "serviceMonitor.token is missing: name the Secret and the key of a viewer's token (tipstaff token prometheus --role viewer)" -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Kubernetes would refuse it too, once the Services lead to pods that never come. */}}
+{{- define "tipstaff.checkMode" -}}
+{{- range $role := (include "tipstaff.gateways" . | fromJson).roles -}}
+{{- $runs := lookup "apps/v1" "StatefulSet" $.Release.Namespace (include "tipstaff.workload" (dict "root" $ "role" $role)) -}}
+{{- $now := dig "spec" "selector" "matchLabels" "app.kubernetes.io/component" $role $runs -}}
+{{- if ne $now $role -}}
+{{- fail (printf "mode: %s: this release runs in %s mode, and keeps it: install another one beside it" $role $now) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

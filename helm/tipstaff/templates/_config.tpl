@@ -40,15 +40,15 @@
 {{- $workload := include "tipstaff.workload" $where -}}
 {{- range $number := until (include "tipstaff.replicas" $where | int) -}}
 {{- $pod := printf "%s-%d" $workload $number -}}
-{{- if ne $pod $.name -}}{{- $names = append $names (include "tipstaff.source" (dict "root" $.root "name" $pod)) -}}{{- end -}}
+{{- $names = append $names (include "tipstaff.source" (dict "root" $.root "name" $pod)) -}}
 {{- end -}}
 {{- end -}}
-{{- dict "names" $names | toJson -}}
+{{- dict "names" (without $names (include "tipstaff.source" .)) | toJson -}}
 {{- end }}
 
 {{/* What a pod's events are told by: its name, until its claim is lost. Arguments: root, name. */}}
 {{- define "tipstaff.source" -}}
-{{- default .name (get .root.Values.sources .name) -}}
+{{- default .name (get (default dict .root.Values.sources) .name) -}}
 {{- end }}
 
 {{/* `events` of one gateway: JSON. Arguments: root, role, name. */}}
