@@ -28,7 +28,7 @@ function App() {
     const found = await ask("/api/v1/session").then((who) => ({ state: "in", ...who }), (error) => ({ state: error.status === 401 ? "out" : "failed", error }));
     setSession((was) => {
       if (was.state !== "in" || left || found.state === "in") return found;
-      return found.state === "failed" ? was : { state: "out", error: ENDED }; // the browser has dropped the cookie by now
+      return found.state === "failed" ? { ...was } : { state: "out", error: ENDED }; // the browser has dropped the cookie by now
     });
   };
   useEffect(() => {
@@ -36,17 +36,15 @@ function App() {
     const elsewhere = (event) => event.key === SIGNED_OUT && check(); // in another tab
     addEventListener("storage", elsewhere);
     const heard = onSignedOut(check);
-    const again = setInterval(() => document.hidden || check(), AGAIN_MS); // a role may be another one by now
     return () => {
       removeEventListener("storage", elsewhere);
       heard();
-      clearInterval(again);
     };
   }, []);
-  useEffect(() => {
+  useEffect(() => { // a role may be another one by now, and a session ends; whoever is signed out asks nothing
+    if (session.state !== "in") return undefined;
     const left = session.expires ? Date.parse(session.expires) - Date.now() + 500 : Infinity;
-    if (left > AGAIN_MS) return undefined;
-    const timer = setTimeout(check, Math.max(left, 0));
+    const timer = setTimeout(check, Math.max(Math.min(left, AGAIN_MS), 0));
     return () => clearTimeout(timer);
   }, [session]);
   if (session.state === "asking") return html`<main class="page"><p class="quiet" role="status">Loading …</p></main>`;
