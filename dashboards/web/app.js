@@ -20,6 +20,7 @@ const isPage = (name) => Object.hasOwn(PAGES, name);
 const ENDED = new Problem(401, "The session has ended", "Sign in again to come back to this page");
 const SIGNED_OUT = "tipstaff-signed-out";
 const AGAIN_MS = 60_000;
+const SOON_MS = 2_000;
 const UNKNOWN = { level: "none", said: "not known yet" };
 
 function App() {
@@ -44,7 +45,7 @@ function App() {
   useEffect(() => { // a role may be another one by now, and a session ends; whoever is signed out asks nothing
     if (session.state !== "in") return undefined;
     const left = session.expires ? Date.parse(session.expires) - Date.now() + 500 : Infinity;
-    const timer = setTimeout(check, Math.max(Math.min(left, AGAIN_MS), 0));
+    const timer = setTimeout(check, Math.max(Math.min(left, AGAIN_MS), SOON_MS)); // clocks differ
     return () => clearTimeout(timer);
   }, [session]);
   if (session.state === "asking") return html`<main class="page"><p class="quiet" role="status">Loading …</p></main>`;
