@@ -8,6 +8,7 @@ import pytest
 from gateway.controller.feedback import FeedbackReader
 from gateway.controller.reports import Reporting
 from gateway.events.schema import FeedbackV1, VerdictV1
+from gateway.rollout.evidence import Evidence
 from gateway.rollout.plan import parse
 from gateway.tablefile import read_table
 from tests.integration.controller.test_rollouts import Site
@@ -79,9 +80,13 @@ def test_a_canary_that_users_dislike_is_rolled_back(said: Said) -> None:
     assert said.site.status() == "rolled_back"
     last = said.site.decisions()[-1]
     assert last.evidence is not None
-    row = last.evidence.rows[1]
-    assert row.guardrail == "feedback:thumbs_down"
-    assert row.canary.mean > row.stable.mean == 0.0, "only the first word on an exchange counts"
+    assert last.evidence.rows[1].guardrail == "feedback:thumbs_down"
+    assert last.evidence.rows[1].alarm > 0, "first complaints were enough: no period of the canary had closed"
+    kept = said.site.rollouts.last(MODEL)
+    assert kept is not None
+    ended = Evidence.of(PLAN, kept.state.book)
+    stable, canary = (ended.mean_of(1, canary=each).mean for each in (False, True))
+    assert canary > stable == 0.0, "only the first word on an exchange counts"
 
 
 def test_one_that_nobody_complains_of_is_not(said: Said) -> None:

@@ -1,4 +1,4 @@
-"""What /metrics says of a rollout is what its decisions state, while it goes on and after its end."""
+"""What /metrics says of a rollout is what it stands at, while it goes on and after its end."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.controller.rollouts import Order
-from gateway.events.schema import DecisionV1
+from gateway.rollout.evidence import Evidence
 from gateway.rollout.plan import parse
+from gateway.rollout.summary import stated
 from gateway.telemetry import metrics
 from gateway.telemetry.exposition import Children
 from tests.integration.controller.test_rollouts import ApiSite
@@ -38,10 +39,13 @@ def state(site: ApiSite) -> str:
     return now
 
 
-def agrees(site: ApiSite, made: DecisionV1) -> None:
-    """Every number is that of the decision."""
-    said = made.evidence
-    assert said is not None
+def agrees(site: ApiSite) -> None:
+    """Every number is that of its evidence as it stands; a decision states what it was made from, and what was open
+    then was counted with it.
+    """
+    kept = site.rollouts.last(MODEL)
+    assert kept is not None
+    said = stated(kept.terms.plan, kept.state, Evidence.of(kept.terms.plan, kept.state.book))
     assert value(site, metrics.EVIDENCE, "all", "worse") == said.mean
     assert value(site, metrics.EVIDENCE_NEEDED, "all", "worse") == said.needs
     assert value(site, metrics.EVIDENCE, "all", "alarm") == said.alarm
@@ -69,7 +73,7 @@ def test_no_rollout_no_series(site: ApiSite) -> None:
         assert not shown(site, metric)
 
 
-def test_what_a_decision_states_is_shown_and_stays(site: ApiSite) -> None:
+def test_what_it_stands_at_is_shown_and_stays(site: ApiSite) -> None:
     site.start(PLAN)
     assert state(site) == "running"
     assert not shown(site, metrics.ESTIMATE), "nobody's period has closed"
@@ -81,13 +85,16 @@ def test_what_a_decision_states_is_shown_and_stays(site: ApiSite) -> None:
     assert state(site) == "rolled_back"
     last = site.decisions()[-1]
     assert last.kind == "roll_back"
-    agrees(site, last)
+    assert last.evidence is not None
+    assert value(site, metrics.EVIDENCE, "all", "worse") == last.evidence.mean
+    assert value(site, metrics.EVIDENCE, "all", "alarm") == last.evidence.alarm
+    agrees(site)
     now = site.controller.clock.now_us() / 1e6
     assert value(site, metrics.ROLLOUT_DECIDED, "roll_back", "tipstaff") == pytest.approx(now, abs=1), (
         "by the wall clock"
     )
     site.run(5)
-    agrees(site, last)
+    agrees(site)
 
 
 def test_the_next_rollout_takes_its_place(site: ApiSite) -> None:
