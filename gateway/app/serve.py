@@ -38,7 +38,7 @@ _PROXIES, _SCORER, _CONTROLLER, _RELAY = range(4)
 
 def serve(config: Path, say: Say, *, adopt: bool) -> int:
     """Supervise proxies, scorer and controller until told to stop; the exit code. `adopt`: see `TableWatch`."""
-    return exit_code(lambda: _serve(config.resolve(), say, adopt=adopt))
+    return exit_code(lambda: _serve(config.absolute(), say, adopt=adopt))
 
 
 def _serve(config: Path, say: Say, *, adopt: bool) -> int:

@@ -1,6 +1,9 @@
-"""`helm upgrade` of two gateways under load: pod by pod, no stream breaks, and the rollout under way goes on."""
+"""`helm upgrade` of two gateways under load: pod by pod, no stream breaks, and the rollout under way goes on.
 
-from collections.abc import Iterator
+examples/production-stack.yaml as it is, at other addresses.
+"""
+
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -15,6 +18,7 @@ from tests.support.components import ComponentUse
 from tests.support.kafka import KafkaBroker
 from tests.support.plans import HARM
 from tests.support.pod import Pod
+from tests.support.postgres import PostgresServer
 from tests.support.secrets import OPERATOR, SECRETS
 from tests.support.service import Service, Streams
 from tests.support.simulated import SLOW, simulated
@@ -35,26 +39,11 @@ def models() -> Iterator[list[ModelServer]]:
 class Release:
     """Two gateways that share their state, as examples/production-stack.yaml has them."""
 
-    def __init__(
-        self, chart: Chart, folder: Path, models: list[ModelServer], kafka: KafkaBroker, database: str
-    ) -> None:
-        broker = {"bootstrap": kafka.bootstrap, "prefix": "rolling.", "replication": 1}
-        self._values = merged(
-            example("production-stack"),
-            {
-                "config": {
-                    "scoring": {"encoder": "none"},
-                    "events": {"kafka": broker},
-                    "state": {"url": database, "password_file": None, "take_over_after": 0.5},
-                }
-            },
-        )
+    def __init__(self, chart: Chart, folder: Path, places: Mapping[str, str]) -> None:
+        self._values = example("production-stack")
         self._chart = chart
         self._folder = folder
-        self._places = {
-            "http://stable-router-service": models[0].url,
-            "http://canary-router-service": models[1].url,
-        }
+        self._places = places
 
     def pods(self, more: Object) -> list[Pod]:
         """Both of them under these values; their claims are the same each time."""
@@ -84,28 +73,31 @@ def start_rollout(pods: list[Pod], folder: Path) -> Any:  # noqa: ANN401 - JSON
     plan = folder / "plan.yaml"
     plan.write_text(HARM)
     token = pods[0].here("/etc/tipstaff/secrets/tipstaff-tokens/ada")
-    until(lambda: any(_leads(pod) for pod in pods), 60, "somebody leads", 0.1)
-    leader = next(pod for pod in pods if _leads(pod))
+    until(lambda: any(pod.leads(OPERATOR) for pod in pods), 60, "somebody leads", 0.1)
+    leader = next(pod for pod in pods if pod.leads(OPERATOR))
     where = ("--admin", leader.admin, "--token-file", token)
     told = leader.command("rollout", "start", "assistant", "--plan", str(plan), "--reason", "v13", *where)
     assert told.returncode == 0, told.stderr
     return rollout(pods)
 
 
-def _leads(pod: Pod) -> bool:
-    answer = httpx.get(f"{pod.admin}/metrics", headers={"authorization": f"Bearer {OPERATOR}"}, timeout=20)
-    return "tipstaff_leads 1.0" in answer.text
-
-
 def test_no_stream_breaks_and_the_rollout_goes_on(
     components: ComponentUse,
     models: list[ModelServer],
-    kafka_broker: KafkaBroker,
-    database: str,
+    own_broker: KafkaBroker,
+    guarded_postgres: PostgresServer,
     tmp_path: Path,
 ) -> None:
     chart = Chart(components.path("helm"))
-    release = Release(chart, tmp_path, models, kafka_broker, database)
+    places = {
+        "http://stable-router-service": models[0].url,
+        "http://canary-router-service": models[1].url,
+        "kafka:9092": own_broker.bootstrap,
+        "postgres:5432": guarded_postgres.address,
+    }
+    release = Release(chart, tmp_path, places)
+    own_broker.start()
+    own_broker.wait_ready()
     with ExitStack() as stack:
         old = release.pods({})
         for pod in old:
@@ -135,6 +127,6 @@ def test_no_stream_breaks_and_the_rollout_goes_on(
 def replace(service: Service, leaving: Pod, coming: Pod) -> None:
     """As a StatefulSet does it: the claim goes from one to the other, so the first one ends before."""
     service.remove(leaving.url)
-    assert leaving.stop() == 0  # within its grace period, far before it
+    assert leaving.retire() == 0  # within its grace period, far before it
     coming.launch().ready()
     service.add(coming.url)

@@ -67,6 +67,12 @@ class Rendered:
         return data
 
 
+def parsed(text: str) -> Rendered:
+    """Of what Helm prints."""
+    loaded = yaml.load_all(text, yaml.CSafeLoader)  # the dashboards are large
+    return Rendered(text, [each for each in loaded if each])
+
+
 @dataclass(frozen=True, slots=True)
 class Chart:
     """Our chart, in the hands of the program `helm`."""
@@ -76,15 +82,12 @@ class Chart:
 
     def render(self, values: Object, release: str = "test") -> Rendered:
         """Raises Refused."""
-        text = self.text(values, release)
-        loaded = yaml.load_all(text, yaml.CSafeLoader)  # the dashboards are large
-        return Rendered(text, [each for each in loaded if each])
+        return parsed(self.text(values, release))
 
-    def text(self, values: Object, release: str = "test") -> str:
+    def text(self, values: Object, release: str = "test", *flags: str) -> str:
         """What `helm template` prints. Raises Refused."""
-        ended = self._run(
-            "template", release, self.folder, "--kube-version", KUBERNETES, "--values", "-", given=values
-        )
+        fixed = ("--kube-version", KUBERNETES, "--values", "-")
+        ended = self._run("template", release, self.folder, *fixed, *flags, given=values)
         if ended.returncode:
             raise Refused(ended.stderr)
         return ended.stdout

@@ -1,6 +1,9 @@
 """A rendered pod as processes of this machine: its files, arguments and variables, paths and addresses remapped.
 
-Everything that Kubernetes would hand to tipstaff's container comes from the rendered objects; nothing else is set.
+Everything that Kubernetes would hand to tipstaff's container comes from the rendered objects, and from the
+Dockerfile: what it starts, where, with which variables. PATH leads to the tests' Python, PYTHONPATH to this clone.
+Not here, for there is no container: the user, the read-only root and the capabilities of `securityContext`, the
+limits of `resources`, process number 1, DNS. Nothing else of a pod is started: a sidecar's engine is a test's own.
 """
 
 import os
@@ -8,22 +11,25 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import httpx
 
+from tests.support import dockerfile
 from tests.support.chart import Object, Rendered
+from tests.support.mounts import Mounts, Secrets, held, moved
 from tests.support.ports import free_port
 from tests.support.processes import MARK
 from tests.support.wait import until
 
 DATA, ADMIN = 8080, 9191
-START_SECONDS = 120.0
-Secrets = Mapping[str, Mapping[str, str]]
+START_SECONDS, STOP_SECONDS = 120.0, 120.0
+ROOT = Path(__file__).parents[2]
 
 
 class Pod:
@@ -52,31 +58,73 @@ class Pod:
         self.spec: Object = owner["spec"]["template"]["spec"]
         containers = [*self.spec.get("initContainers", ()), *self.spec["containers"]]
         (self.container,) = (each for each in containers if each["name"] == "tipstaff")
-        self._lay_out(rendered, secrets or {})
+        self._secrets = secrets or {}
+        self._mounts = Mounts(self.folder / "root", self.container, self.spec)
+        self.change(rendered)
         self._process: subprocess.Popen[bytes] | None = None
         self.output = self.folder / "output"
 
+    def change(self, rendered: Rendered) -> None:
+        """Its files become those of `rendered`, as the kubelet does it in a pod that runs."""
+        self._rendered = rendered
+        self._mounts.fill(rendered, self._secrets, self.here)
+
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.ports[DATA]}"
+        """Of its data port; by what the probe of it says it speaks."""
+        asked = self.container.get("readinessProbe", {}).get("httpGet", {})
+        scheme = asked["scheme"].lower() if asked.get("port") == "data" else "http"
+        return f"{scheme}://127.0.0.1:{self.ports[DATA]}"
 
     @property
     def admin(self) -> str:
         return f"http://127.0.0.1:{self.ports[ADMIN]}"
 
     @property
+    def folders(self) -> Mapping[str, str]:
+        """The path of each mount -> where it is here."""
+        return self._mounts.folders
+
+    @property
+    def workdir(self) -> str:
+        """Where the image starts its processes."""
+        return self.here(dockerfile.workdir())
+
+    @property
+    def pid(self) -> int:
+        """Of its process, which is number 1 in a container."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def environment(self) -> dict[str, str]:
-        """What is rendered, and what every container has; MARK lets the tests find what outlives them."""
-        found = {"PATH": os.defpath, MARK: os.environ.get(MARK, "")}
+        """The image's, then what is rendered; MARK lets the tests find what outlives them."""
+        found = {name: self.here(value) for name, value in dockerfile.variables().items()}
+        found["PATH"] = f"{Path(sys.executable).parent}:{os.defpath}"
+        found |= {"PYTHONPATH": str(ROOT), MARK: os.environ.get(MARK, "")}
+        for each in self.container.get("envFrom", ()):
+            found |= {name: self.here(value) for name, value in self._all_of(each).items()}
         for each in self.container["env"]:
-            found[each["name"]] = self.here(each["value"] if "value" in each else self._field(each["valueFrom"]))
+            found[each["name"]] = self.here(each["value"] if "value" in each else self._one_of(each["valueFrom"]))
         return found
+
+    def _all_of(self, source: Object) -> Mapping[str, str]:
+        ((kind, reference),) = ((key, value) for key, value in source.items() if key != "prefix")
+        content = held(self._rendered, self._secrets, kind, reference["name"])
+        return {source.get("prefix", "") + name: value for name, value in content.items()}
+
+    def _one_of(self, source: Object) -> str:
+        ((kind, reference),) = source.items()
+        if kind == "fieldRef":
+            assert reference == {"fieldPath": "metadata.name"}, f"{reference}: only the pod's name is known here"
+            return self.name
+        return held(self._rendered, self._secrets, kind, reference["name"])[reference["key"]]
 
     @property
     def arguments(self) -> list[str]:
         """As the kubelet expands them: `$(NAME)` is a variable of the container."""
         given = self.environment
-        words = self.container["args"]
+        words = self.container.get("args", ())
         expanded = (re.sub(r"\$\((\w+)\)", lambda found: given[found[1]], word) for word in words)
         return [self.here(word) for word in expanded]
 
@@ -87,52 +135,25 @@ class Pod:
 
     def here(self, text: str) -> str:
         """`text` with what its paths and addresses are on this machine."""
-        paths = sorted((each["mountPath"] for each in self.container["volumeMounts"]), key=len, reverse=True)
-        mounted = "|".join(map(re.escape, paths))
-        text = re.sub(rf"(?<![\w/.])({mounted})(?![\w-])", lambda found: self._at(found[0]), text)
+        text = moved(text, self.folders)
         for port, ours in self.ports.items():
             text = re.sub(rf"\b(0\.0\.0\.0|127\.0\.0\.1):{port}\b", f"127.0.0.1:{ours}", text)
         for name, place in self._places.items():
             text = text.replace(name, place)
         return text
 
-    def _at(self, path: str) -> str:
-        return str(self.folder / "root" / path.lstrip("/"))
-
-    def _field(self, source: Mapping[str, Any]) -> str:
-        assert source == {"fieldRef": {"fieldPath": "metadata.name"}}, (
-            f"{source}: only the pod's name is known here"
-        )
-        return self.name
-
-    def _lay_out(self, rendered: Rendered, secrets: Secrets) -> None:
-        """Every mount becomes a folder, with what its volume holds."""
-        volumes = {each["name"]: each for each in self.spec["volumes"]}
-        for mount in self.container["volumeMounts"]:
-            Path(self._at(mount["mountPath"])).mkdir(parents=True, exist_ok=True)
-        for mount in self.container["volumeMounts"]:
-            volume = volumes.get(mount["name"], {})  # a claim of the StatefulSet's is an empty folder
-            content: Mapping[str, str] = {}
-            if "configMap" in volume:
-                content = rendered.one("ConfigMap", volume["configMap"]["name"])["data"]
-            elif "secret" in volume:
-                content = secrets[volume["secret"]["secretName"]]
-            for name, text in content.items():
-                (Path(self._at(mount["mountPath"])) / name).write_text(self.here(text))
-
     def _started(self) -> list[str]:
-        """The image's entry point is `tipstaff`; a command goes before it."""
+        """A command stands in place of what the image starts."""
         if "command" in self.container:
-            program, *words = self.container["command"]
-            assert program == "python"
-            return [sys.executable, *words]
-        return [sys.executable, "-m", "gateway.cli", *self.arguments]
+            return [*self.container["command"], *self.arguments]
+        return [*dockerfile.entry_point(), *self.arguments]
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`kubectl exec POD -- tipstaff ARGUMENTS`."""
         return subprocess.run(
-            [sys.executable, "-m", "gateway.cli", *arguments],
+            ["tipstaff", *arguments],
             env=self.environment,
+            cwd=self.workdir,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -142,19 +163,29 @@ class Pod:
 
     def probed(self, probe: str) -> bool:
         """Whether the probe of that name would pass now."""
-        asked = self.container[f"{probe}Probe"]["httpGet"]
+        given = self.container[f"{probe}Probe"]
+        asked = given["httpGet"]
         (port,) = (each["containerPort"] for each in self.container["ports"] if each["name"] == asked["port"])
+        url = f"{asked['scheme'].lower()}://127.0.0.1:{self.ports[port]}{asked['path']}"
         try:
-            return httpx.get(f"http://127.0.0.1:{self.ports[port]}{asked['path']}", timeout=5).is_success
+            answer = httpx.get(url, timeout=given["timeoutSeconds"], verify=False)  # noqa: S501 - nor does the kubelet
         except httpx.TransportError:
             return False
+        return answer.is_success
+
+    def leads(self, token: str) -> bool:
+        """Whether it is the one of several that decides; `token`: a viewer's."""
+        headers = {"authorization": f"Bearer {token}"}
+        return "tipstaff_leads 1.0" in httpx.get(f"{self.admin}/metrics", headers=headers, timeout=20).text
 
     def launch(self) -> Self:
         """Start its process, and wait for nothing."""
+        self._mounts.empty()
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
                 self._started(),
                 env=self.environment,
+                cwd=self.workdir,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -197,8 +228,14 @@ class Pod:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 
-    def stop(self, grace: float = 120) -> int:
+    def retire(self) -> int:
+        """As the cluster ends it: it goes on for as long as its preStop sleeps, then `stop`."""
+        time.sleep(self.container["lifecycle"]["preStop"]["sleep"]["seconds"])
+        return self.stop()
+
+    def stop(self) -> int:
         """SIGTERM and its exit code; it is killed, and the test hears of it, when that takes too long."""
+        grace = min(STOP_SECONDS, self.spec["terminationGracePeriodSeconds"])
         self.terminate()
         if self._process is None:
             return 0

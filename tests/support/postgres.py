@@ -20,6 +20,7 @@ from gateway.demo.session import dies_with_parent
 from gateway.settings import State
 from tests.support.components import ComponentUse
 from tests.support.ports import free_port
+from tests.support.secrets import SECRETS
 from tests.support.wait import until
 
 START_SECONDS = 60.0
@@ -27,17 +28,23 @@ _NUMBERS = count(1)
 
 
 class PostgresServer:
-    """One server in a folder of its own, for whoever connects from this machine. Started again it has its data."""
+    """One server in a folder of its own, for whoever connects from this machine. Started again it has its data.
 
-    def __init__(self, programs: Path) -> None:
+    `owner`: its superuser.
+    """
+
+    def __init__(self, programs: Path, owner: str = "tipstaff") -> None:
         self._programs = programs
+        self._owner = owner
         self._folder = Path(tempfile.mkdtemp(prefix="tipstaff-postgres-"))  # its user must be able to reach it
         self._port = free_port()
         self._user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
         self._process: subprocess.Popen[bytes] | None = None
         if self._user is not None:
             shutil.chown(self._folder, self._user)
-        made = self._run("initdb", "--auth=trust", "--username=tipstaff", "--no-sync", "--pgdata", str(self._data))
+        made = self._run(
+            *("initdb", "--auth=trust", f"--username={owner}", "--no-sync", "--pgdata", str(self._data))
+        )
         assert made.returncode == 0, made.stdout
 
     @property
@@ -50,9 +57,14 @@ class PostgresServer:
         assert self._process is not None
         return self._process.pid
 
-    def url(self, database: str = "postgres") -> str:
+    @property
+    def address(self) -> str:
+        """Where it listens, host:port."""
+        return f"127.0.0.1:{self._port}"
+
+    def url(self, database: str = "postgres", user: str = "") -> str:
         """Of one of its databases."""
-        return f"postgresql://tipstaff@127.0.0.1:{self._port}/{database}"
+        return f"postgresql://{user or self._owner}@{self.address}/{database}"
 
     def start(self) -> None:
         """Begin, and wait until it takes connections."""
@@ -116,6 +128,22 @@ class PostgresServer:
         with closing(psycopg.connect(self.url(), autocommit=True)) as connection:
             connection.execute("SELECT pg_reload_conf()")
 
+    def guard(self, user: str, password: str) -> None:
+        """A user who must say this password, and who owns a database of the same name and nothing else."""
+        name, word = psycopg.sql.Identifier(user), psycopg.sql.Literal(password)
+        with closing(psycopg.connect(self.url(), autocommit=True)) as connection:
+            connection.execute(psycopg.sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, word))
+            connection.execute(psycopg.sql.SQL("CREATE DATABASE {0} OWNER {0}").format(name))
+        self.ask_for_passwords(user)
+        until(lambda: self._refuses(user), START_SECONDS, f"PostgreSQL asks {user} for a password")
+
+    def _refuses(self, user: str) -> bool:
+        try:
+            psycopg.connect(self.url(user, user)).close()
+        except psycopg.OperationalError as error:
+            return "no password supplied" in str(error)
+        return False
+
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             [self._programs / program, *arguments],
@@ -155,3 +183,12 @@ def own_postgres(components: ComponentUse) -> Iterator[PostgresServer]:
 def database(postgres_server: PostgresServer) -> str:
     """The URL of an empty database."""
     return postgres_server.new_database()
+
+
+@pytest.fixture
+def guarded_postgres(components: ComponentUse) -> Iterator[PostgresServer]:
+    """One that has the user and the password of the chart's examples."""
+    with closing(PostgresServer(components.path("postgres"), "admin")) as server:
+        server.start()
+        server.guard("tipstaff", SECRETS["tipstaff-postgres"]["password"])
+        yield server

@@ -9,7 +9,7 @@ SECRETS = {
     "tipstaff-unit-key": {"key": KEY},
     "tipstaff-tokens": {"ada": OPERATOR, "prometheus": VIEWER, "proxies": PROXIES},
     "tipstaff-prometheus": {"token": VIEWER},
-    "tipstaff-postgres": {"password": "not-asked-for"},
+    "tipstaff-postgres": {"password": "postgres-0123456789abcdef"},
     "tipstaff-canary": {"token": PROXIES},
     "vllm-keys": {"stable": "sk-stable", "canary": "sk-canary"},
 }
