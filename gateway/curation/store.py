@@ -56,8 +56,8 @@ _LAST = """NOT EXISTS (
     AND n.principle = l.principle AND n.actor = l.actor AND n.model = l.model AND n.number > l.number)"""
 _VOTES = f"""SELECT exchange_id, violates FROM labels l JOIN drawn d USING (exchange_id)
     WHERE d.draw = ? AND l.model = ? AND l.principle = ? AND {_LAST}"""  # noqa: S608 - our own text
-_WORDS = f"""SELECT {_LABEL} FROM labels l WHERE model = ? AND exchange_id = ? AND {_LAST}
-    ORDER BY number LIMIT 500"""  # noqa: S608 - our own text
+_WORDS = f"""SELECT {_LABEL} FROM labels l INDEXED BY by_exchange
+    WHERE exchange_id IN (SELECT value FROM json_each(?)) AND {_LAST} ORDER BY number"""  # noqa: S608 - our own text
 _JUDGED = """SELECT d.exchange_id, EXISTS (
     SELECT 1 FROM labels l INDEXED BY by_exchange WHERE l.exchange_id = d.exchange_id AND l.principle = ?
     AND l.actor = ? AND l.model = ?) FROM drawn d WHERE d.draw = ?"""
@@ -170,9 +170,15 @@ class LabelStore:
         labels, draws = self._file.query(_NUMBERS)[0]
         return labels or 0, draws or 0
 
-    def words(self, model: str, exchange_id: str) -> list[Label]:
-        """What people say of one exchange, each actor's last word on each principle, oldest first."""
-        return [_label(row) for row in self._file.query(_WORDS, (model, exchange_id))]
+    def words(self, exchange_ids: Sequence[str]) -> dict[str, list[Label]]:
+        """What people say of those of which they say anything, each actor's last word on each principle, oldest
+        first.
+        """
+        found: dict[str, list[Label]] = defaultdict(list)
+        for row in self._file.query(_WORDS, (json.dumps(list(exchange_ids)),)):
+            label = _label(row)
+            found[label.said.exchange_id].append(label)
+        return dict(found)
 
     def votes(self, model: str, principle: str, after_us: int) -> dict[str, list[bool]]:
         """What people say of exchanges later than that which a sample held when they spoke: by exchange, each

@@ -43,9 +43,10 @@ class ExchangeExport:
     def _written(self, rows: Sequence[ExchangeRow], *, withheld: bool) -> Iterator[str]:
         """What was purged since it was found is passed over."""
         events = self._index.verdicts([row.id for row in rows])
+        judged = self._labels.words(list(events))
         for event in (events[row.id] for row in rows if row.id in events):
             text = self._texts.get(event.exchange_id)
             hidden = withheld and text is not None
             said = self._feedback.of(event.exchange_id)
-            judged = self._labels.words(event.model, event.exchange_id)
-            yield detail(event, None if hidden else text, said, judged, withheld=hidden).model_dump_json() + "\n"
+            words = judged.get(event.exchange_id, ())
+            yield detail(event, None if hidden else text, said, words, withheld=hidden).model_dump_json() + "\n"

@@ -182,7 +182,7 @@ def exchanges_router(
         withheld = text is not None and not who.may(Right.TEXT)
         if text is not None and not withheld:
             trail.tell(who.name, "text.read", exchange_id)
-        said, judged = feedback.of(exchange_id), labels.words(event.model, exchange_id)
+        said, judged = feedback.of(exchange_id), labels.words([exchange_id]).get(exchange_id, ())
         return detail(event, None if withheld else text, said, judged, withheld=withheld)
 
     return router
