@@ -11,7 +11,7 @@ from hypothesis import settings
 from tests.support import processes
 from tests.support.components import ComponentUse, in_ci
 
-pytest_plugins = ["tests.support.kafka", "tests.support.postgres", "tests.support.vllm"]
+pytest_plugins = ["tests.support.chart", "tests.support.kafka", "tests.support.postgres", "tests.support.vllm"]
 
 FOLDERS = {
     "unit": "pure or on fake transports; never sleeps",

@@ -13,19 +13,18 @@ import httpx
 from classifiers.verdict import Clause, Finding, PrincipleFinding, Verdict, Why
 from gateway.controller.decision_story import LAST
 from gateway.controller.exchange_query import ExchangeFilter
-from gateway.core.assignment import assign, bucket
 from gateway.core.exchange import Reason, Route
 from gateway.core.ids import exchange_id
 from gateway.core.routing import RoutingTable
 from gateway.curation.labels import Label, Said
 from gateway.curation.sampling import ANY, Stratum
-from gateway.events.schema import Assignment, Timing, VerdictV1
+from gateway.events.schema import Timing, VerdictV1
 from tests.benchmarks.table import Row
+from tests.support.rollouts import MODEL, assigned
 from tests.unit.controller.conftest import Controller, shipped
 from tests.unit.controller.support import entries
 
 VERDICTS = 1_000_000
-MODEL = "assistant"
 _DAYS = 8
 _STEP_US = _DAYS * 86_400_000_000 // VERDICTS
 _UNITS = 50_000
@@ -101,13 +100,10 @@ class _Traffic:
 
     def verdicts(self, table: RoutingTable, count: int) -> Iterator[VerdictV1]:
         """The next so many."""
-        route = table.models[MODEL]
         for _ in range(count):
             self.now_us += _STEP_US
             self._number += 1
             unit = self._random.randrange(_UNITS).to_bytes(16, "big")
-            place = bucket(route.salt, unit)
-            arm = assign(route, place)
             identifier = exchange_id(self.now_us, self._number.to_bytes(10, "big"))
             yield VerdictV1(
                 id=f"{identifier}verdict",
@@ -117,19 +113,7 @@ class _Traffic:
                 sequence=self._number,
                 model=MODEL,
                 route=Route.CHAT,
-                assignment=Assignment(
-                    "user",
-                    "header:x-user-id",
-                    unit,
-                    place,
-                    route.weight(arm),
-                    arm,
-                    arm,
-                    table.store_id,
-                    table.epoch,
-                    table.version,
-                    self._random.random() < 0.001,
-                ),
+                assignment=assigned(table, unit, forced=self._random.random() < 0.001),
                 status=self._random.choices((200, 404, 502), (0.99, 0.007, 0.003))[0],
                 reason=Reason.COMPLETE,
                 streamed=True,

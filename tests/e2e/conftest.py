@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from gateway.demo.model_server import ModelServer
+from tests.support.simulated import simulated
 from tests.support.stack import Stack
 from tests.support.vllm import Vllm
 
@@ -48,3 +50,16 @@ def user_of(gateway: Stack) -> dict[str, str]:
         if len(found) == 2:
             break
     return found
+
+
+@pytest.fixture
+def models() -> Iterator[list[ModelServer]]:
+    """The two that the chart's examples name, simulated."""
+    with simulated("llama-v12", "llama-v13") as servers:
+        yield servers
+
+
+@pytest.fixture
+def places(models: list[ModelServer]) -> dict[str, str]:
+    """Where they are, for the addresses in the examples."""
+    return {"http://vllm-stable:8000": models[0].url, "http://vllm-canary:8000": models[1].url}

@@ -12,7 +12,6 @@ import httpx
 import pytest
 import yaml
 
-from gateway.demo.model_server import ModelServer
 from tests.support.chart import Chart, Object, example, merged, parsed
 from tests.support.components import ComponentUse
 from tests.support.desk import Desk
@@ -21,7 +20,6 @@ from tests.support.pages import blocks, line, row, said
 from tests.support.people import question
 from tests.support.plans import HARM
 from tests.support.pod import Pod
-from tests.support.simulated import simulated
 from tests.support.wait import until
 
 FIRST_DAY, DAY_TWO = "kubernetes.md", "kubernetes-day-2.md"
@@ -55,22 +53,6 @@ NOT_TYPED = {
     "kubectl exec -it gate-tipstaff-0 -- tipstaff controller CONFIG": "somebody ends it by hand",
 }
 pytestmark = [pytest.mark.timeout(600), pytest.mark.requires("helm")]
-
-
-@pytest.fixture
-def chart(components: ComponentUse) -> Chart:
-    return Chart(components.path("helm"))
-
-
-@pytest.fixture
-def models() -> Iterator[list[ModelServer]]:
-    with simulated("llama-v12", "llama-v13") as servers:
-        yield servers
-
-
-@pytest.fixture
-def places(models: list[ModelServer]) -> dict[str, str]:
-    return {"http://vllm-stable:8000": models[0].url, "http://vllm-canary:8000": models[1].url}
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ does (the rolling update has that); the engine of a sidecar's pod is a simulated
 
 import ssl
 import subprocess
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,34 +17,16 @@ import trustme
 
 from gateway.demo.model_server import ModelServer
 from tests.support.chart import Chart, Object, example, merged
-from tests.support.components import ComponentUse
 from tests.support.kafka import KafkaBroker, KafkaCluster
 from tests.support.people import question
 from tests.support.pod import Pod
 from tests.support.postgres import PostgresServer
 from tests.support.secrets import OPERATOR, SECRETS, VIEWER
-from tests.support.simulated import simulated
 from tests.support.wait import until
 
 pytestmark = pytest.mark.timeout(600)
 SHIPPED = Path(__file__).parents[2] / "classifiers" / "constitution.yaml"
 ADA = "/etc/tipstaff/secrets/tipstaff-tokens/ada"
-
-
-@pytest.fixture
-def chart(components: ComponentUse) -> Chart:
-    return Chart(components.path("helm"))
-
-
-@pytest.fixture
-def models() -> Iterator[list[ModelServer]]:
-    with simulated("llama-v12", "llama-v13") as servers:
-        yield servers
-
-
-@pytest.fixture
-def places(models: list[ModelServer]) -> dict[str, str]:
-    return {"http://vllm-stable:8000": models[0].url, "http://vllm-canary:8000": models[1].url}
 
 
 @pytest.fixture

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+
+from tests.support.components import ComponentUse
 
 CHART = Path(__file__).parents[2] / "helm" / "tipstaff"
 EXAMPLES = ("standalone", "sidecar", "production-stack", "split")
@@ -104,3 +107,9 @@ class Chart:
         return subprocess.run(
             command, input=json.dumps(given), capture_output=True, text=True, timeout=60, check=False
         )
+
+
+@pytest.fixture(scope="session")
+def chart(components: ComponentUse) -> Chart:
+    """Ours, with a Helm that renders it."""
+    return Chart(components.path("helm"))

@@ -1,11 +1,13 @@
 """People who keep asking a model, each on a connection of their own, whatever happens to it."""
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx
+
+from tests.support.threads import beside
 
 QUESTION = "What does photosynthesis do?"
 _REST = 0.02
@@ -47,18 +49,9 @@ class People:
             else:
                 self.answered.add(identifier)
 
-    @contextmanager
-    def asking(self, count: int) -> Iterator[None]:
+    def asking(self, count: int) -> AbstractContextManager[None]:
         """`count` of them ask while the block runs."""
-        threads = [threading.Thread(target=self._live, args=(number,), daemon=True) for number in range(count)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._enough.set()
-            for thread in threads:
-                thread.join(60)
+        return beside(self._live, count, self._enough, 60)
 
 
 def question(model: str, prompt: str = QUESTION, **more: object) -> dict[str, Any]:

@@ -42,23 +42,10 @@ class Traffic:
     def _verdict(self, table: RoutingTable, constitution: str) -> VerdictV1:
         self._number += 1
         unit = (self._random.randrange(self._users) * self._keys).to_bytes(16, "big")
-        route = table.models[MODEL]
-        place = bucket(route.salt, unit)
-        arm = assign(route, place)
-        violates = self._random.random() < (self.canary if arm == "canary" else self.stable)
+        assignment = assigned(table, unit)
+        bad = self.canary if assignment.assigned == "canary" else self.stable
+        violates = self._random.random() < bad
         identifier = exchange_id(self.now_us, self._number.to_bytes(10, "big"))
-        assignment = Assignment(
-            "user",
-            "header:x-user-id",
-            unit,
-            place,
-            route.weight(arm),
-            arm,
-            arm,
-            table.store_id,
-            table.epoch,
-            table.version,
-        )
         return VerdictV1(
             id=f"{identifier}verdict",
             exchange_id=identifier,
@@ -76,6 +63,15 @@ class Traffic:
             response_bytes=900,
             verdict=verdict(constitution, violates=violates),
         )
+
+
+def assigned(table: RoutingTable, unit: bytes, *, forced: bool = False) -> Assignment:
+    """As a proxy assigns a user of MODEL under this table."""
+    route = table.models[MODEL]
+    place = bucket(route.salt, unit)
+    arm = assign(route, place)
+    where = (table.store_id, table.epoch, table.version)
+    return Assignment("user", "header:x-user-id", unit, place, route.weight(arm), arm, arm, *where, forced)
 
 
 def verdict(constitution: str, *, violates: bool) -> Verdict:

@@ -3,11 +3,12 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import httpx
 
 from tests.support.people import question
+from tests.support.threads import beside
 
 _REST = 0.02
 _DEADLINE = 60.0
@@ -93,15 +94,6 @@ class Streams:
             return url, f"{url}: {answer.status_code} {said[-200:]!r}"
         return url, ""
 
-    @contextmanager
-    def reading(self, users: int) -> Iterator[None]:
+    def reading(self, users: int) -> AbstractContextManager[None]:
         """So many at once, while the block runs."""
-        threads = [threading.Thread(target=self._read_on, args=(number,), daemon=True) for number in range(users)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._enough.set()
-            for thread in threads:
-                thread.join(_DEADLINE)
+        return beside(self._read_on, users, self._enough, _DEADLINE)

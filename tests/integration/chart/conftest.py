@@ -3,12 +3,6 @@
 import pytest
 
 from tests.support.chart import EXAMPLES, Chart, Rendered, example
-from tests.support.components import ComponentUse
-
-
-@pytest.fixture(scope="session")
-def chart(components: ComponentUse) -> Chart:
-    return Chart(components.path("helm"))
 
 
 @pytest.fixture(scope="session")
