@@ -89,6 +89,10 @@ class ForgettingFolder:
     def __init__(self, data: DataFolder) -> None:
         self._root = data.forgetting
 
+    def used(self) -> bool:
+        """Whether there has ever been one. Cheap, and never wrong about one that is under way."""
+        return self._root.exists()
+
     def requests(self) -> list[Request]:
         """Those that are under way, the oldest first. Raises OSError."""
         return sorted(self._read(), key=lambda request: request.asked_us)

@@ -3,7 +3,8 @@
 Pure: bytes in, calls to a Sink out. What is not exactly one well-formed answer raises Malformed.
 """
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -13,6 +14,16 @@ from gateway.proxy.http1 import HeaderLines, Malformed, ResponseHead, check_part
 _MAX_INTERIM = 32
 _SWITCHING = 101
 _BODYLESS = (204, 304)
+
+
+class Passage(NamedTuple):
+    """A way on for whole chunks, as they came, that nobody needs to look into: `keep` and `write` each, while they
+    are not more than `room` bytes.
+    """
+
+    room: int
+    keep: Callable[[bytes], None]
+    write: Callable[[bytes], None]
 
 
 class Sink(Protocol):
@@ -34,6 +45,9 @@ class Sink(Protocol):
 
         Empty only right after `begun` promised more.
         """
+
+    def passage(self) -> Passage | None:
+        """Where whole chunks may go from now on instead of `piece`; until the next call of it."""
 
 
 class AnswerReader(msgspec.Struct, eq=False):
@@ -72,6 +86,11 @@ class AnswerReader(msgspec.Struct, eq=False):
             self.sink.piece(payload, None)
         if body.done:
             self._end(body.rest)
+
+    def passage(self) -> Passage | None:
+        """See Sink; None where what comes next may not be a whole chunk."""
+        body = self.body
+        return self.sink.passage() if isinstance(body, ChunkedReader) and body.between else None
 
     def eof(self) -> bool:
         """The connection ended: True when that is how this answer ends."""

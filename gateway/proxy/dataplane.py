@@ -152,5 +152,6 @@ class DataPlane:
 
     async def _look_for_hang_ups(self) -> None:
         while True:
+            await self._services.deafened.wait()
             await asyncio.sleep(HANG_UP_SECONDS)
             self._sweep.look_for_hang_ups()

@@ -1,6 +1,7 @@
 """One request and its answer, from the first byte of the one to the last of the other."""
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -35,6 +36,9 @@ class Client(Protocol):
 
     def write(self, data: bytes) -> None:
         """Send."""
+
+    def writer(self) -> Callable[[bytes], None]:
+        """The same as `write`, for somebody who stops when the exchange ends."""
 
     def unsent(self) -> int:
         """Bytes written that the client has not taken."""
@@ -184,8 +188,8 @@ class Exchange(msgspec.Struct, eq=False):
             series.ended(self.status, reason, now - self.began, None)
             return
         series.ended(self.status, reason, now - self.began, first_byte_at - self.began)
-        if self.tap.chunks > 1 and self.envelope is not None and self.envelope.stream:
-            series.inter_chunk.observe((now - first_byte_at) / (self.tap.chunks - 1))
+        if self.tap.pieces > 1 and self.envelope is not None and self.envelope.stream:
+            series.inter_chunk.observe((now - first_byte_at) / (self.tap.pieces - 1))
 
     def _record(self, reason: Reason, now: float) -> ExchangeV1:
         course, resolved, head, body = self.course, self.resolved, self.head, self.body
@@ -204,7 +208,7 @@ class Exchange(msgspec.Struct, eq=False):
             self.status,
             reason,
             self.envelope is not None and self.envelope.stream,
-            self.tap.chunks,
+            self.tap.pieces,
             Timing(
                 self.started_us,
                 None if self.sent_at is None else self.sent_at - self.began,

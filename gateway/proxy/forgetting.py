@@ -22,7 +22,8 @@ class SpoolForgetting:
         """Look for ever, every LOOK_SECONDS."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await asyncio.to_thread(self.step)
+            if self._folder.used():
+                await asyncio.to_thread(self.step)
 
     def step(self) -> None:
         """What is due. Never raises for what may pass."""

@@ -17,6 +17,8 @@ _SIZE_LINE_BEGUN = re.compile(
 _LINE_BYTES: Final = 4096
 _SIZE_DIGITS: Final = 10
 _TRAILER_BYTES: Final = 16 << 10
+_LEARNED_BYTES: Final = 8192
+"""Longer chunks are not known again by their length."""
 _CRLF = b"\r\n"
 
 
@@ -72,13 +74,13 @@ class CloseReader:
 class ChunkedReader:
     """A body in chunks. Extensions are dropped; `trailers` are the lines after the last chunk."""
 
-    __slots__ = ("_between", "_held", "_known", "_left", "_size_of", "_tail", "done", "rest", "trailers", "whole")
+    __slots__ = ("_held", "_known", "_left", "_size_of", "_tail", "between", "done", "rest", "trailers", "whole")
 
     def __init__(self, known: HeaderLines) -> None:
         self._known = known
         self._size_of = known.chunk_sizes.found
-        self._between = True
-        """All chunks so far have been fed whole."""
+        self.between = True
+        """All chunks so far have been fed whole: what comes next begins with the size of one."""
         self._held = b""
         self._left = 0
         """Payload bytes still to come in this chunk; -1: its CRLF is to come."""
@@ -90,18 +92,20 @@ class ChunkedReader:
 
     def feed(self, data: bytes) -> bytes:
         """See BodyReader."""
-        if self._between:
+        if self.between:
             end = data.find(_CRLF)
             size = self._size_of(data[:end]) or self._learn(data[:end])
             if len(data) == end + 4 + size and data[-2:] == _CRLF:
                 self.whole = True
+                if len(data) < _LEARNED_BYTES:
+                    self._known.openings[len(data)] = data[: end + 2]
                 return data[end + 2 : -2]
             if 0 < size < len(data) and (several := self._several(data)):
                 self.whole = False
                 return several
         self.whole = False
         payload = self._feed_slowly(self._held + data if self._held else data)
-        self._between = not (self._left or self._held or self._tail)
+        self.between = not (self._left or self._held or self._tail)
         return payload
 
     def _several(self, data: bytes) -> bytes:

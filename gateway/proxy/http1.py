@@ -126,7 +126,17 @@ class Memory(Generic[T]):
 class HeaderLines:
     """Reads header lines, and remembers what it has read."""
 
-    __slots__ = ("_bound", "_dropped", "_known", "_passing", "_single", "answers", "chunk_sizes", "request_lines")
+    __slots__ = (
+        "_bound",
+        "_dropped",
+        "_known",
+        "_passing",
+        "_single",
+        "answers",
+        "chunk_sizes",
+        "openings",
+        "request_lines",
+    )
 
     def __init__(self, dropped: frozenset[bytes], single: frozenset[bytes], bound: int = 4096) -> None:
         self._dropped = dropped
@@ -138,6 +148,8 @@ class HeaderLines:
         self.request_lines: Memory[tuple[bytes, bytes, int]] = Memory(bound)
         self.answers: Memory[ResponseHead] = Memory(bound // 16)
         self.chunk_sizes: Memory[int] = Memory(bound)
+        self.openings: dict[int, bytes] = {}
+        """Of plain chunks, by their length with all framing: the line that states their size, with its end."""
 
     @classmethod
     def of_requests(cls) -> "HeaderLines":

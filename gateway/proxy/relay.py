@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.core.exchange import Route
 from gateway.proxy import messages
+from gateway.proxy.answer import Passage
 from gateway.proxy.exchange import Client, Exchange
 from gateway.proxy.http1 import ResponseHead
 from gateway.proxy.pins import Pin
@@ -25,8 +26,6 @@ class Relay(msgspec.Struct, eq=False):
     client: Client
     chunked: bool = False
     head: bytes = b""
-    flowing: bool = False
-    """The head and a piece are out, chunks pass as they come, and nothing is looked for in them."""
     seeking: bytes | None = None
     """What has passed while the response's id is looked for; None: it is not."""
 
@@ -71,10 +70,6 @@ class Relay(msgspec.Struct, eq=False):
 
     def piece(self, payload: bytes, chunk: bytes | None) -> None:
         """See Sink."""
-        if chunk is not None and self.flowing:
-            self.exchange.tap.add(payload)
-            self.client.write(chunk)
-            return
         exchange, head = self.exchange, self.head
         if payload:
             exchange.tap.add(payload)
@@ -88,7 +83,19 @@ class Relay(msgspec.Struct, eq=False):
             self.head = b""
             payload = head + payload
         self.client.write(payload)
-        self.flowing = self.chunked and self.seeking is None
+
+    def passage(self) -> Passage | None:
+        """See Sink: once head and a piece are out, where chunks stay chunks and nothing is looked for in them."""
+        exchange = self.exchange
+        if (
+            not self.chunked
+            or self.seeking is not None
+            or exchange.first_byte_at is None
+            or exchange.reason is not None
+        ):
+            return None
+        tap = exchange.tap
+        return Passage(tap.room(), tap.framed.append, self.client.writer())
 
     def end(self, trailers: list[bytes]) -> None:
         """The answer is all there."""

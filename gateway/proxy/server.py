@@ -5,6 +5,7 @@ import math
 import select
 import socket
 import struct
+from collections.abc import Callable
 from typing import cast
 
 from gateway.core import errors
@@ -104,6 +105,7 @@ class ClientConnection(asyncio.Protocol):
             self._deaf = True
             self._transport.pause_reading()
             self._services.deaf.add(self)
+            self._services.deafened.set()
 
     def eof_received(self) -> bool:
         """asyncio: the client sends no more: it has gone, as far as an exchange is concerned."""
@@ -147,6 +149,10 @@ class ClientConnection(asyncio.Protocol):
         """See exchange.Client."""
         if not self._ending:
             self._transport.write(data)
+
+    def writer(self) -> Callable[[bytes], None]:
+        """See exchange.Client."""
+        return self._transport.write
 
     def unsent(self) -> int:
         """See exchange.Client."""

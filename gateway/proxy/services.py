@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gateway.proxy.server import ClientConnection
 
 LINGER_SECONDS = 2.0
-_COARSEST = 0.25
+_COARSEST = 0.5
 _FINEST = 0.01
 
 
@@ -100,6 +100,8 @@ class Services:
         self.lingering: Expiry[ClientConnection] = Expiry(LINGER_SECONDS, interval, now)
         self.deaf: set[ClientConnection] = set()
         """Connections whose reading is paused: only a look at the socket tells that their client has gone."""
+        self.deafened = asyncio.Event()
+        """Set while there are any."""
         self.follow(settings, steering, models, keys)
 
     def follow(self, settings: Settings, steering: Steering, models: ModelList, keys: ClientKeys | None) -> None:
@@ -126,6 +128,6 @@ def body_keys(models: Mapping[str, Model]) -> tuple[str, ...]:
 
 
 def sweep_interval(deadlines: Deadlines) -> float:
-    """Seconds: a quarter of the shortest deadline, within [0.01, 0.25]."""
+    """Seconds: a quarter of the shortest deadline, within [0.01, 0.5]."""
     shortest = min(deadlines.header, deadlines.first_byte, deadlines.idle, deadlines.total, deadlines.keep_alive)
     return min(_COARSEST, max(shortest / 4, _FINEST))

@@ -9,7 +9,7 @@ HANG_UP_SECONDS = 0.05
 
 
 class Sweep:
-    """`tick` every `services.interval` seconds; `look_for_hang_ups` every HANG_UP_SECONDS."""
+    """`tick` every `services.interval` seconds; `look_for_hang_ups` every HANG_UP_SECONDS while anybody is deaf."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -37,6 +37,8 @@ class Sweep:
             if connection.hung_up():
                 connection.gone()
                 connection.give_up()
+        if not self._services.deaf:
+            self._services.deafened.clear()
 
     def _check(self, exchange: Exchange, now: float) -> None:
         deadlines = self._services.deadlines
@@ -47,11 +49,11 @@ class Sweep:
             delivery.timed_out("whole answer", deadlines.total, at_fault=False)
         elif exchange.paused:
             self._check_client(exchange, now)
-        elif exchange.tap.chunks == 0:
+        elif exchange.tap.pieces == 0:
             if exchange.sent_at is not None and now - exchange.sent_at >= deadlines.first_byte:
                 delivery.timed_out("answer", deadlines.first_byte, at_fault=True)
-        elif exchange.seen != exchange.tap.chunks:
-            exchange.seen, exchange.seen_at = exchange.tap.chunks, now
+        elif exchange.seen != exchange.tap.pieces:
+            exchange.seen, exchange.seen_at = exchange.tap.pieces, now
         elif now - exchange.seen_at >= deadlines.idle:
             delivery.timed_out("further piece", deadlines.idle, at_fault=True)
 

@@ -12,6 +12,9 @@ from gateway.proxy.http1 import Malformed
 IDLE_SECONDS = 55.0
 """An idle connection is closed after this; servers that close earlier are noticed when they do."""
 IDLE_PER_ENDPOINT = 512
+_CRLF = b"\r\n"
+_NONE = b"\0"
+"""What no chunk begins with."""
 _COPIED = 64 << 10
 """Bodies below this go out in one write with their head."""
 
@@ -30,11 +33,15 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to an endpoint. `used`: it has carried an answer before."""
 
     __slots__ = (
+        "_keep",
+        "_openings",
         "_paused",
         "_pool",
         "_reader",
+        "_room",
         "_transport",
         "_user",
+        "_write",
         "authority",
         "closing",
         "endpoint",
@@ -43,6 +50,9 @@ class UpstreamConnection(asyncio.Protocol):
     )
 
     _transport: asyncio.Transport
+    _keep: Callable[[bytes], None]
+    _openings: dict[int, bytes]
+    _write: Callable[[bytes], None]
     closing: Callable[[], bool]
     """True once either side has ended it."""
 
@@ -51,6 +61,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._paused = False
         self._reader: AnswerReader | None = None
         self._user: User | None = None
+        self._room = 0
+        """What may still go the answer's Passage; 0: everything goes to the reader."""
         self.endpoint = endpoint
         self.authority = authority(endpoint)
         self.idle_since = 0.0
@@ -65,6 +77,7 @@ class UpstreamConnection(asyncio.Protocol):
     def send(self, head: bytes, body: bytes, reader: AnswerReader, user: User) -> None:
         """Send a whole request; `reader` gets what comes back, `user` how it ended."""
         self._reader = reader
+        self._openings = reader.known.openings
         self._user = user
         if len(body) < _COPIED:
             self._transport.write(head + body)
@@ -74,6 +87,15 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes."""
+        size = len(data)
+        room = self._room - size
+        if room > 0 and data.startswith(self._openings.get(size, _NONE)) and data.endswith(_CRLF):
+            self._room = room  # exactly one chunk: of this length, opened and closed as such a one is
+            keep, write = self._keep, self._write
+            keep(data)
+            write(data)
+            return
+        self._room = 0
         reader = self._reader
         if reader is None:
             self.abort()  # an answer that nobody asked for
@@ -85,6 +107,8 @@ class UpstreamConnection(asyncio.Protocol):
             return
         if reader.done:
             self._complete(reader)
+        elif (passage := reader.passage()) is not None:
+            self._room, self._keep, self._write = passage
 
     def eof_received(self) -> bool:
         """asyncio: the server sends no more."""
@@ -115,6 +139,7 @@ class UpstreamConnection(asyncio.Protocol):
     def abort(self) -> None:
         """End it at once; the user is not told. An engine stops generating when it sees this."""
         self._reader = self._user = None
+        self._room = 0
         self._transport.abort()
 
     def _complete(self, reader: AnswerReader) -> None:

@@ -84,6 +84,15 @@ def tipstaff_proxy(
 
 
 @contextmanager
+def passing_proxy(folder: Path, upstream: int) -> Iterator[Target]:
+    """An event loop that passes bytes on and does nothing else: the least that any proxy on it can cost."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.benchmarks.passing", str(port), str(upstream)]
+    with running(command, PROXY_CORE, port, folder / "passing.log") as pid:
+        yield Target("passing", port, pid)
+
+
+@contextmanager
 def _nginx(folder: Path, port: int, core: int, location: str, http: str = "") -> Iterator[int]:
     folder.mkdir(parents=True, exist_ok=True)
     temporary = " ".join(

@@ -1,4 +1,4 @@
-"""CPU per streamed chunk: 200 streams, paced by the upstream, through nginx and tipstaff in turn."""
+"""CPU per streamed chunk: 200 streams, paced by the upstream, through nginx, a bare loop and tipstaff in turn."""
 
 import asyncio
 import sys
@@ -10,7 +10,7 @@ from statistics import median
 import msgspec
 
 from tests.benchmarks.procs import LOAD_CORE, cpu_seconds, running
-from tests.benchmarks.servers import MODEL, Target, nginx_proxy, tipstaff_proxy
+from tests.benchmarks.servers import MODEL, Target, nginx_proxy, passing_proxy, tipstaff_proxy
 from tests.benchmarks.table import Row
 from tests.support.ports import free_port
 
@@ -32,7 +32,7 @@ def paced_upstream(folder: Path, pace: int) -> Iterator[int]:
 
 
 def measure(folder: Path) -> list[Row]:
-    """Pairs of rounds; only whole streams count, so that opening them weighs the same on both sides."""
+    """In turns; only whole streams count, so that opening them weighs the same on both sides."""
     return [row for pace in PACES for row in _at(folder, pace)]
 
 
@@ -42,16 +42,22 @@ def _at(folder: Path, pace: int) -> list[Row]:
     with (
         paced_upstream(folder, pace) as upstream,
         nginx_proxy(folder, upstream) as nginx,
+        passing_proxy(folder, upstream) as passing,
         tipstaff_proxy(folder, upstream) as ours,
     ):
-        pairs = [(_timed(nginx, pace), _timed(ours, pace)) for _ in range(ROUNDS)]
+        rounds = [tuple(_timed(each, pace) for each in (nginx, passing, ours)) for _ in range(ROUNDS)]
     where = f"{STREAMS} streams, {pace} a second each"
     return [
-        Row(f"CPU per chunk, {where}: nginx", median(pair[0] for pair in pairs), "µs"),
-        Row(f"CPU per chunk, {where}: tipstaff", median(pair[1] for pair in pairs), "µs"),
+        Row(f"CPU per chunk, {where}: nginx", median(each[0] for each in rounds), "µs"),
+        Row(f"CPU per chunk, {where}: tipstaff", median(each[2] for each in rounds), "µs"),
+        Row(
+            f"CPU per chunk, {where}: an event loop that only passes bytes on",
+            median(each[1] / each[0] for each in rounds),
+            "x nginx",
+        ),
         Row(
             f"CPU per chunk, {where}: ratio",
-            median(pair[1] / pair[0] for pair in pairs),
+            median(each[2] / each[0] for each in rounds),
             "x nginx",
             at_most=_TARGET,
         ),
