@@ -3,6 +3,9 @@
 int8 scales a whole tensor by its largest number, so that one loud channel leaves few steps for the others. For each
 product X W the channels of X are divided, and the rows of W multiplied, by s = max|X|^a / max|W|^(1 - a), which
 changes nothing in exact numbers (SmoothQuant: Xiao et al., ICML 2023, arXiv 2211.10438).
+
+What comes out of a Gelu is loud for some tokens and quiet for most: there each token is also divided by its loudest
+channel, and what the product makes of it multiplied by that again.
 """
 
 from collections.abc import Sequence
@@ -21,6 +24,8 @@ _STRENGTH = 0.85
 0.69 % with 0.5, and 0.46 % without (2,600 texts of the test part); between 0.85 and 1.0 it is chance.
 """
 _LEAST = 1e-3
+_SILENT = "silent"
+"""The name of that number in a graph: no token is divided by less."""
 
 
 def smoothed(model: onnx.ModelProto, texts: Sequence[Joined]) -> onnx.ModelProto:
@@ -30,6 +35,8 @@ def smoothed(model: onnx.ModelProto, texts: Sequence[Joined]) -> onnx.ModelProto
     made = onnx.ModelProto()
     made.CopyFrom(model)
     weights = {tensor.name: tensor for tensor in made.graph.initializer}
+    bent = {node.output[0] for node in model.graph.node if node.op_type == "Gelu"}
+    made.graph.initializer.append(numpy_helper.from_array(np.float32(_LEAST), _SILENT))
     nodes = []
     for node in model.graph.node:
         copy = onnx.NodeProto()
@@ -43,10 +50,24 @@ def smoothed(model: onnx.ModelProto, texts: Sequence[Joined]) -> onnx.ModelProto
             made.graph.initializer.append(numpy_helper.from_array(1.0 / scale, f"{quieter}.by"))
             nodes.append(helper.make_node("Mul", [node.input[0], f"{quieter}.by"], [quieter], name=quieter))
             copy.input[0] = quieter
-        nodes.append(copy)
+        nodes += _evened(copy) if node.input[0] in bent else [copy]
     del made.graph.node[:]
     made.graph.node.extend(nodes)
     return made
+
+
+def _evened(product: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """The product of what is scaled token by token, and scaled back. The nodes that take its place."""
+    name = product.name
+    inner, outer = product.input[0], product.output[0]
+    product.input[0], product.output[0] = f"{name}.even", f"{name}.uneven"
+    return [
+        helper.make_node("ReduceMax", [inner], [f"{name}.peak"], name=f"{name}.peak", axes=[-1], keepdims=1),
+        helper.make_node("Max", [f"{name}.peak", _SILENT], [f"{name}.loudness"], name=f"{name}.loudness"),
+        helper.make_node("Div", [inner, f"{name}.loudness"], [f"{name}.even"], name=f"{name}.even"),
+        product,
+        helper.make_node("Mul", [f"{name}.uneven", f"{name}.loudness"], [outer], name=f"{name}.back"),
+    ]
 
 
 def _is_product(node: onnx.NodeProto) -> bool:
