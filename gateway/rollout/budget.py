@@ -1,13 +1,18 @@
-"""The chance that a healthy canary uses up its harm budget: by simulation, as the budget is no test.
+"""What a harm budget does to a healthy canary: the chance that it is used up, and how long it holds a stage back.
 
-Violations on both arms are Poisson with the same rate per exchange, each as grave as can be; spent is the canary's
-beyond stable's rate (`gateway.rollout.decide.spent`), looked at many times a stage.
+The chance comes by simulation, as the budget is no test. Violations on both arms are Poisson with the same rate per
+exchange, each as grave as can be; spent is the canary's beyond stable's rate (`gateway.rollout.decide.spent`),
+looked at many times a stage.
 """
 
 from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+
+from gateway.rollout.evidence import DISPLAY_ALPHA
+from gateway.rollout.intervals import Moments, difference_interval
+from gateway.rollout.proof import least
 
 _RUNS = 2000
 _LOOKS = 40
@@ -33,3 +38,21 @@ def chance_of_use(rate: float, stages: Sequence[Exposure], budget: float, seed: 
     ratio = canary.cumsum() / np.maximum(stable.cumsum(), 1e-9)
     spent = harm_canary - harm_stable * ratio
     return float((spent >= budget).any(axis=1).mean())
+
+
+def periods_for_room(rate: float, rho: float, budget: float, ahead: float, exchanges: int = 1) -> float:
+    """How many units' periods must close until the next stage fits into the budget: `ahead` exchanges of the canary
+    at the upper end of its difference to stable, which is none (`gateway.rollout.decide`). inf: never.
+
+    `rate`: of violations on both arms, in [0, 1]; `rho`: propensity in (0, 1); `exchanges`: of a unit in a period.
+    What earlier stages have counted is left out, so it is rather too many.
+    """
+    overlap = rho * (1.0 - rho)
+    square = overlap * rate * (1.0 - rate) / exchanges
+
+    def fits(periods: float) -> bool:
+        count = round(periods)
+        _, high = difference_interval(Moments(count, 0.0, count * square), count * overlap, DISPLAY_ALPHA)
+        return high * ahead <= budget
+
+    return least(fits, 2.0)

@@ -327,9 +327,14 @@ def _next_harm(plan: Plan, state: RolloutState, evidence: Evidence, index: int) 
     if not places or elapsed <= 0:
         return 0.0
     _, high = evidence.difference(places[0])
+    return max(high, 0.0) * sum(state.stage.exchanges) / elapsed * seconds_ahead(plan, index)
+
+
+def seconds_ahead(plan: Plan, index: int) -> float:
+    """Of all traffic, the canary's in the stage `index` at the least; the one behind the last is the holdout."""
     holdout = index == len(plan.stages)
     share, dwell = (plan.holdout / 100, plan.holdout_dwell) if holdout else (plan.shares[index], plan.dwell)
-    return max(high, 0.0) * sum(state.stage.exchanges) / elapsed * share * dwell
+    return share * dwell
 
 
 _HOLDS: tuple[Callable[[View], Iterator[Wait]], ...] = (

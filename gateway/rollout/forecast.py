@@ -81,8 +81,7 @@ class _Sight(msgspec.Struct, frozen=True):
     @property
     def needs(self) -> dict[str, float]:
         """As the plan's outlook says it: what asks for periods, and for how many."""
-        exchanges = 1 if self.traffic is None else self.traffic.exchanges_in(self.plan.period)
-        return needed(self.plan, self.state.stage.index, rates_of(self.plan, self.known), exchanges)
+        return needed(self.plan, self.state.stage.index, rates_of(self.plan, self.known), self.traffic)
 
 
 def _left(sight: _Sight) -> Iterator[Left]:

@@ -5,8 +5,8 @@ from math import inf
 
 import msgspec
 
-from gateway.rollout.budget import Exposure, chance_of_use
-from gateway.rollout.decide import proving
+from gateway.rollout.budget import Exposure, chance_of_use, periods_for_room
+from gateway.rollout.decide import proving, seconds_ahead
 from gateway.rollout.plan import DAY, Plan
 from gateway.rollout.proof import periods_to_prove
 from gateway.rollout.traffic import Traffic
@@ -73,7 +73,7 @@ def stages_of(plan: Plan, traffic: Traffic | None, rates: Mapping[str, float]) -
 
 
 def _stage(plan: Plan, index: int, traffic: Traffic | None, rates: Mapping[str, float]) -> StageOutlook:
-    needs = needed(plan, index, rates, 1 if traffic is None else traffic.exchanges_in(plan.period))
+    needs = needed(plan, index, rates, traffic)
     periods = max(needs.values())
     waited = _closing(plan, index, periods, traffic)
     seconds = None if waited is None else max(waited, plan.dwell)
@@ -94,18 +94,23 @@ def _holdout(plan: Plan) -> StageOutlook:
     return StageOutlook(plan.holdout, held, 0, held, "dwell", plan.holdout in plan.approval)
 
 
-def needed(plan: Plan, index: int, rates: Mapping[str, float], exchanges: int) -> dict[str, float]:
-    """Periods of units, of both arms, that must close in a stage: by what asks for them.
+ROOM = "room in the harm budget"
+"""What asks for periods besides units and proofs."""
 
-    `exchanges`: of one unit in a period.
-    """
+
+def needed(plan: Plan, index: int, rates: Mapping[str, float], traffic: Traffic | None) -> dict[str, float]:
+    """Periods of units, of both arms, that must close in a stage: by what asks for them."""
     rho, _ = dealt(plan, index)
+    exchanges = 1 if traffic is None else traffic.exchanges_in(plan.period)
     asked = {"units": plan.minimum_units / rho}
     if proving(plan, index) and not plan.compare:
         for each in plan.guardrails:
             if each.promotes:
                 proof = periods_to_prove(rates[each.metric], each.margin, rho, plan.promotion_alpha, exchanges)
                 asked[f"proof of {each.metric}"] = proof
+    if traffic is not None and plan.harm_budget and "harm" in rates and not plan.compare:
+        ahead = traffic.exchanges * seconds_ahead(plan, index + 1)
+        asked[ROOM] = periods_for_room(rates["harm"], rho, plan.harm_budget, ahead, exchanges)
     return asked
 
 

@@ -112,8 +112,9 @@ def _guardrails(harm: float, other: float) -> tuple[Guardrail, ...]:
 PRESETS: dict[str, Plan] = {
     "cautious": Plan(
         preset="cautious",
-        guardrails=_guardrails(0.0125, 0.0175),
+        guardrails=_guardrails(0.015, 0.02),
         promotion_alpha=0.025,
+        harm_budget=1000.0,
         dwell=12 * 3600.0,
         minimum_units=10,
         period=DAY / 2,

@@ -27,9 +27,9 @@ def periods_to_prove(rate: float, margin: float, rho: float, alpha: float, excha
     growth = _growth(rate, margin, rho, min(max(exchanges, 1), _EXCHANGES))
     if growth.max() <= 0:
         return inf
-    mean = _least(lambda periods: _log_wealth(growth, periods) >= log(1 / alpha), 1.0)
+    mean = least(lambda periods: _log_wealth(growth, periods) >= log(1 / alpha), 1.0)
     shape = mean * float(growth.max()) / 2
-    return mean * _least(lambda time: _passed(time, shape) >= 0.5, 2.0**-40)
+    return mean * least(lambda time: _passed(time, shape) >= 0.5, 2.0**-40)
 
 
 def _growth(rate: float, margin: float, rho: float, exchanges: int) -> Array:
@@ -62,7 +62,7 @@ def _normal(value: float) -> float:
     return 0.5 * erfc(-value / sqrt(2))
 
 
-def _least(holds: Callable[[float], bool], start: float) -> float:
+def least(holds: Callable[[float], bool], start: float) -> float:
     """About the least number from `start` on for which it holds, to a thousandth; inf: none below 1e12."""
     low = high = start
     while not holds(high):

@@ -115,3 +115,12 @@ class TestOutlook:
         notes = " ".join(outlook(plan, BUSY, {}).notes)
         assert "8 to 18 h UTC" in notes
         assert "25 %" in notes
+
+    def test_a_budget_that_the_noise_of_a_later_stage_fills_is_named_beforehand(self) -> None:
+        known = {"harm": 0.015, "over_refusal": 0.01, "errors": 0.001}
+        steady = Traffic(100_000 / DAY, ((DAY / 2, 18_000), (DAY, 20_000), (7 * DAY, 20_000)))
+        tight = outlook(parse({"preset": "cautious", "harm_budget": 300}), steady, known)
+        assert tight.expected is None
+        assert "room in the harm budget" in tight.why_not
+        assert outlook(PRESETS["cautious"], steady, known).why_not == ""
+        assert outlook(parse({"preset": "cautious", "harm_budget": 0}), steady, known).why_not == ""
