@@ -90,8 +90,11 @@ class ForgettingFolder:
         self._root = data.forgetting
 
     def used(self) -> bool:
-        """Whether there has ever been one. Cheap, and never wrong about one that is under way."""
-        return self._root.exists()
+        """Whether there may be one: False only where there has never been any. Cheap."""
+        try:
+            return self._root.exists()
+        except OSError:  # whoever looks for them finds it too, and tells
+            return True
 
     def requests(self) -> list[Request]:
         """Those that are under way, the oldest first. Raises OSError."""

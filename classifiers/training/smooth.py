@@ -4,8 +4,8 @@ int8 scales a whole tensor by its largest number, so that one loud channel leave
 product X W the channels of X are divided, and the rows of W multiplied, by s = max|X|^a / max|W|^(1 - a), which
 changes nothing in exact numbers (SmoothQuant: Xiao et al., ICML 2023, arXiv 2211.10438).
 
-What comes out of a Gelu is loud for some tokens and quiet for most: there each token is also divided by its loudest
-channel, and what the product makes of it multiplied by that again.
+What comes out of a Gelu, never far below 0, is large for some tokens and small for most: there each token is also
+divided by its largest channel, and what the product makes of it multiplied by that again.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def smoothed(model: onnx.ModelProto, texts: Sequence[Joined]) -> onnx.ModelProto
     made = onnx.ModelProto()
     made.CopyFrom(model)
     weights = {tensor.name: tensor for tensor in made.graph.initializer}
-    bent = {node.output[0] for node in model.graph.node if node.op_type == "Gelu"}
+    gelus = {node.output[0] for node in model.graph.node if node.op_type == "Gelu"}
     made.graph.initializer.append(numpy_helper.from_array(np.float32(_LEAST), _SILENT))
     nodes = []
     for node in model.graph.node:
@@ -50,7 +50,9 @@ def smoothed(model: onnx.ModelProto, texts: Sequence[Joined]) -> onnx.ModelProto
             made.graph.initializer.append(numpy_helper.from_array(1.0 / scale, f"{quieter}.by"))
             nodes.append(helper.make_node("Mul", [node.input[0], f"{quieter}.by"], [quieter], name=quieter))
             copy.input[0] = quieter
-        nodes += _evened(copy) if node.input[0] in bent else [copy]
+            nodes += _evened(copy) if node.input[0] in gelus else [copy]
+        else:
+            nodes.append(copy)
     del made.graph.node[:]
     made.graph.node.extend(nodes)
     return made

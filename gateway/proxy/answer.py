@@ -12,13 +12,15 @@ from gateway.proxy.framing import BodyReader, ChunkedReader, CloseReader, Length
 from gateway.proxy.http1 import HeaderLines, Malformed, ResponseHead, check_partial, read_answer
 
 _MAX_INTERIM = 32
+_LEARNED_BYTES = 8192
+"""Longer chunks are not known again by their length."""
 _SWITCHING = 101
 _BODYLESS = (204, 304)
 
 
 class Passage(NamedTuple):
-    """A way on for whole chunks, as they came, that nobody needs to look into: `keep` and `write` each, while they
-    are not more than `room` bytes.
+    """A way for whole chunks that nobody needs to look into: `keep` and `write` each take one as it came; at most
+    `room` bytes in all.
     """
 
     room: int
@@ -80,6 +82,8 @@ class AnswerReader(msgspec.Struct, eq=False):
             return
         payload = body.feed(data)
         if body.whole:
+            if len(data) < _LEARNED_BYTES:
+                self.known.openings[len(data)] = data[: -len(payload) - 2]
             self.sink.piece(payload, data)
             return
         if payload:

@@ -38,7 +38,7 @@ class Client(Protocol):
         """Send."""
 
     def writer(self) -> Callable[[bytes], None]:
-        """The same as `write`, for somebody who stops when the exchange ends."""
+        """`write` that doesn't look whether the connection is ending: not for use after the exchange's end."""
 
     def unsent(self) -> int:
         """Bytes written that the client has not taken."""

@@ -17,8 +17,6 @@ _SIZE_LINE_BEGUN = re.compile(
 _LINE_BYTES: Final = 4096
 _SIZE_DIGITS: Final = 10
 _TRAILER_BYTES: Final = 16 << 10
-_LEARNED_BYTES: Final = 8192
-"""Longer chunks are not known again by their length."""
 _CRLF = b"\r\n"
 
 
@@ -97,8 +95,6 @@ class ChunkedReader:
             size = self._size_of(data[:end]) or self._learn(data[:end])
             if len(data) == end + 4 + size and data[-2:] == _CRLF:
                 self.whole = True
-                if len(data) < _LEARNED_BYTES:
-                    self._known.openings[len(data)] = data[: end + 2]
                 return data[end + 2 : -2]
             if 0 < size < len(data) and (several := self._several(data)):
                 self.whole = False

@@ -149,7 +149,7 @@ class HeaderLines:
         self.answers: Memory[ResponseHead] = Memory(bound // 16)
         self.chunk_sizes: Memory[int] = Memory(bound)
         self.openings: dict[int, bytes] = {}
-        """Of plain chunks, by their length with all framing: the line that states their size, with its end."""
+        """Of plain chunks of answers, by their length with all framing: the line that states their size."""
 
     @classmethod
     def of_requests(cls) -> "HeaderLines":

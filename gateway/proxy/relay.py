@@ -94,8 +94,7 @@ class Relay(msgspec.Struct, eq=False):
             or exchange.reason is not None
         ):
             return None
-        tap = exchange.tap
-        return Passage(tap.room(), tap.framed.append, self.client.writer())
+        return Passage(*exchange.tap.keeper(), self.client.writer())
 
     def end(self, trailers: list[bytes]) -> None:
         """The answer is all there."""

@@ -1,4 +1,4 @@
-"""Looks, a few times a second, for what has waited too long. No timer per connection, none per chunk."""
+"""Looks, at least twice a second, for what has waited too long. No timer per connection, none per chunk."""
 
 from gateway.core import errors
 from gateway.proxy.delivery import ForwardedDelivery

@@ -62,7 +62,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._reader: AnswerReader | None = None
         self._user: User | None = None
         self._room = 0
-        """What may still go the answer's Passage; 0: everything goes to the reader."""
+        """Bytes that may still go by the answer's Passage; 0: everything goes to the reader."""
+        self._close_passage()
         self.endpoint = endpoint
         self.authority = authority(endpoint)
         self.idle_since = 0.0
@@ -139,12 +140,13 @@ class UpstreamConnection(asyncio.Protocol):
     def abort(self) -> None:
         """End it at once; the user is not told. An engine stops generating when it sees this."""
         self._reader = self._user = None
-        self._room = 0
+        self._close_passage()
         self._transport.abort()
 
     def _complete(self, reader: AnswerReader) -> None:
         user = self._user
         self._reader = self._user = None
+        self._close_passage()
         if self._paused:
             self.resume()
         if reader.reusable and self._transport.get_write_buffer_size() == 0:
@@ -154,6 +156,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.abort()
         if user is not None:
             user.answered(reader)
+
+    def _close_passage(self) -> None:
+        self._room = 0
+        self._keep = self._write = _nowhere  # else an idle connection would hold on to a client that has gone
 
     def _end(self, *, malformed: bool) -> None:
         user, reader = self._user, self._reader
@@ -224,6 +230,10 @@ class Pool:
         for idle in self._idle.values():
             while idle:
                 idle.pop().abort()
+
+
+def _nowhere(chunk: bytes) -> None:
+    """Where there is no Passage."""
 
 
 def authority(endpoint: Endpoint) -> bytes:

@@ -45,7 +45,7 @@ def periods_for_room(rate: float, rho: float, budget: float, ahead: float, excha
     at the upper end of its difference to stable, which is none (`gateway.rollout.decide`). inf: never.
 
     `rate`: of violations on both arms, in [0, 1]; `rho`: propensity in (0, 1); `exchanges`: of a unit in a period.
-    What earlier stages have counted is left out, so it is rather too many.
+    Left out is what earlier stages have counted, and what of the budget is spent.
     """
     overlap = rho * (1.0 - rho)
     square = overlap * rate * (1.0 - rate) / exchanges

@@ -144,6 +144,8 @@ def _why_not(plan: Plan, stages: tuple[StageOutlook, ...], traffic: Traffic | No
     if traffic is None:
         return "no traffic of this model has been seen yet, so nothing can be said"
     for number, each in enumerate(stages, 1):
+        if each.seconds is None and not each.periods:
+            return f"stage {number} ({each.percent:g} %) can never have what it needs: {each.decided_by}"
         if each.seconds is None:
             return (
                 f"stage {number} ({each.percent:g} %) needs {each.periods:,} units ({each.decided_by}), "

@@ -1,5 +1,7 @@
 """Whole chunks that nobody looks into: what passes, what is recorded of it, and what must not get through so."""
 
+import gc
+import weakref
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,7 +34,7 @@ def begun(plane: PlainPlane, *payloads: bytes) -> None:
 def passing(plane: PlainPlane) -> int:
     """How many chunks have gone past the reader so far."""
     (exchange,) = plane.services.exchanges
-    return len(exchange.tap.framed)
+    return len(exchange.tap._framed)
 
 
 def test_chunks_of_known_lengths_pass_as_they_came_and_are_recorded_without_framing(
@@ -166,8 +168,32 @@ def unframed(wire: bytes) -> bytes:
 def test_a_tap_tells_pieces_from_framing_when_asked() -> None:
     tap = Tap(100)
     tap.add(b"ab")
-    tap.framed.append(b"3\r\n\ncd\r\n")
-    assert (tap.pieces, tap.room()) == (2, 95)
+    room, keep = tap.keeper()
+    assert room == 98
+    keep(b"3\r\n\ncd\r\n")
+    assert tap.pieces == 2
     assert tap.last == b"\ncd"
-    tap.framed.append(b"1\r\ne\r\n")
+    keep(b"1\r\ne\r\n")
     assert tap.payload("", "", keep=True).kept == b"ab\ncde"
+
+
+def test_a_tap_that_keeps_no_more_counts_what_passes() -> None:
+    tap = Tap(2)
+    tap.add(b"ab")
+    room, keep = tap.keeper()
+    keep(b"a\r\n0123456789\r\n")
+    found = tap.payload("", "", keep=True)
+    assert room > 1 << 40
+    assert (found.kept, found.size, found.truncated, tap.pieces) == (b"ab", 12, True, 2)
+
+
+def test_an_idle_connection_lets_go_of_the_client_before(plane: PlainPlane) -> None:
+    begun(plane, b"abc")
+    plane.reply(chunk(b"def"))
+    assert passing(plane) == 1
+    plane.reply(LAST)
+    client = weakref.ref(plane.transport)
+    plane.client.connection_lost(None)
+    plane.client, plane.transport = plane.connect()
+    gc.collect()
+    assert client() is None

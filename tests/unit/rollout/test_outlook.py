@@ -123,4 +123,6 @@ class TestOutlook:
         assert tight.expected is None
         assert "room in the harm budget" in tight.why_not
         assert outlook(PRESETS["cautious"], steady, known).why_not == ""
+        never = outlook(parse({"preset": "cautious", "harm_budget": 1e-9}), steady, known)
+        assert never.why_not == "stage 1 (1 %) can never have what it needs: room in the harm budget"
         assert outlook(parse({"preset": "cautious", "harm_budget": 0}), steady, known).why_not == ""
