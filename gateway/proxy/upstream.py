@@ -50,9 +50,12 @@ class UpstreamConnection(asyncio.Protocol):
     )
 
     _transport: asyncio.Transport
+    _room: int
+    """Bytes that may still go by the answer's Passage; 0: everything goes to the reader."""
     _keep: Callable[[bytes], None]
-    _openings: dict[int, bytes]
     _write: Callable[[bytes], None]
+    _openings: dict[int, bytes]
+    """Of the chunks that may go by it."""
     closing: Callable[[], bool]
     """True once either side has ended it."""
 
@@ -61,8 +64,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._paused = False
         self._reader: AnswerReader | None = None
         self._user: User | None = None
-        self._room = 0
-        """Bytes that may still go by the answer's Passage; 0: everything goes to the reader."""
         self._close_passage()
         self.endpoint = endpoint
         self.authority = authority(endpoint)
@@ -78,7 +79,6 @@ class UpstreamConnection(asyncio.Protocol):
     def send(self, head: bytes, body: bytes, reader: AnswerReader, user: User) -> None:
         """Send a whole request; `reader` gets what comes back, `user` how it ended."""
         self._reader = reader
-        self._openings = reader.known.openings
         self._user = user
         if len(body) < _COPIED:
             self._transport.write(head + body)
@@ -110,6 +110,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._complete(reader)
         elif (passage := reader.passage()) is not None:
             self._room, self._keep, self._write = passage
+            self._openings = reader.known.openings
 
     def eof_received(self) -> bool:
         """asyncio: the server sends no more."""

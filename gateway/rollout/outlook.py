@@ -94,10 +94,6 @@ def _holdout(plan: Plan) -> StageOutlook:
     return StageOutlook(plan.holdout, held, 0, held, "dwell", plan.holdout in plan.approval)
 
 
-ROOM = "room in the harm budget"
-"""What asks for periods besides units and proofs."""
-
-
 def needed(plan: Plan, index: int, rates: Mapping[str, float], traffic: Traffic | None) -> dict[str, float]:
     """Periods of units, of both arms, that must close in a stage: by what asks for them."""
     rho, _ = dealt(plan, index)
@@ -110,7 +106,8 @@ def needed(plan: Plan, index: int, rates: Mapping[str, float], traffic: Traffic 
                 asked[f"proof of {each.metric}"] = proof
     if traffic is not None and plan.harm_budget and "harm" in rates and not plan.compare:
         ahead = traffic.exchanges * seconds_ahead(plan, index + 1)
-        asked[ROOM] = periods_for_room(rates["harm"], rho, plan.harm_budget, ahead, exchanges)
+        room = periods_for_room(rates["harm"], rho, plan.harm_budget, ahead, exchanges)
+        asked["room in the harm budget"] = room
     return asked
 
 
