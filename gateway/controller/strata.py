@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from gateway.curation.sampling import ANY, Drawn, Frame, Stratum, allocate, place, turn
+from gateway.curation.sampling import ANY, Drawn, Frame, Stratum, allocate, in_turn, place
 
 _FRAME = """FROM exchanges INDEXED BY by_model
     WHERE model = ? AND time_us >= ? AND time_us < ? AND forced = 0 AND not_evaluated IS NULL AND arm != ''"""
@@ -27,20 +27,21 @@ def population(connection: sqlite3.Connection, frame: Frame, principles: Sequenc
 def draw(
     connection: sqlite3.Connection, frame: Frame, size: int, seed: int, principles: Sequence[str] = ()
 ) -> tuple[dict[Stratum, int], list[Drawn]]:
-    """The population, and `size` of it by stratum, in random order: whoever labels only the first so many has
-    labelled a random sample too. `principles`: as for `population`.
+    """The population, and `size` of it by stratum, in the order in which people are asked (see `in_turn`).
+    `principles`: as for `population`.
     """
     sizes = population(connection, frame, principles)
     flag = _flagged(frame, principles)
     connection.create_function("place", 1, lambda identifier: place(seed, identifier), deterministic=True)
-    drawn = [
-        Drawn(identifier, time_us, stratum, count / sizes[stratum])
+    drawn = {
+        identifier: Drawn(identifier, time_us, stratum, count / sizes[stratum])
         for stratum, count in allocate(sizes, size).items()
         for identifier, time_us in connection.execute(
             _DRAW, (*_values(frame), stratum.arm, *flag, stratum.flagged, count)
         )
-    ]
-    return sizes, sorted(drawn, key=lambda one: turn(seed, one.exchange_id))
+    }
+    order = in_turn(seed, {identifier: one.stratum for identifier, one in drawn.items()})
+    return sizes, [drawn[identifier] for identifier in order]
 
 
 def _values(frame: Frame) -> tuple[object, ...]:

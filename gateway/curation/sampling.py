@@ -6,6 +6,7 @@ would hold hardly any. Within a stratum each exchange has a place that depends o
 sampling", 1998, on permanent random numbers), the same for the same seed, whatever the order in which it is read.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from hashlib import blake2b
 
@@ -15,6 +16,7 @@ ANY = "any"
 """In the place of a principle: flagged, or violating, whichever principle it was."""
 HARMLESSNESS = "harmlessness"
 """In the place of a principle: whichever of that tier it was. It is what a rollout's guardrail `harm` reads."""
+_PLACES = 1 << 63
 
 
 class Stratum(msgspec.Struct, frozen=True, order=True):
@@ -65,8 +67,19 @@ def place(seed: int, exchange_id: str) -> int:
     return int.from_bytes(blake2b(exchange_id.encode(), digest_size=8, key=key).digest(), "big") >> 1
 
 
-def turn(seed: int, exchange_id: str) -> int:
-    """Where an exchange stands in the sample that was drawn with this seed: people are asked in this order, which
-    is random, and independent of what was drawn.
+def in_turn(seed: int, drawn: Mapping[str, Stratum]) -> list[str]:
+    """The order in which people are asked about the sample that was drawn with this seed: random, independent of
+    what was drawn, each stratum spread evenly over it. Whoever labels only the first so many has labelled a random
+    sample of each stratum, and soon met them all.
+
+    The i-th (from 0, by chance) of a stratum's n comes at (i + u) / n, u uniform in [0, 1).
     """
-    return place(~seed, exchange_id)
+    sizes = Counter(drawn.values())
+    met: Counter[Stratum] = Counter()
+    turns = []
+    for chance, exchange_id in sorted((place(~seed, exchange_id), exchange_id) for exchange_id in drawn):
+        stratum = drawn[exchange_id]
+        within = place(chance, exchange_id) / _PLACES
+        turns.append(((met[stratum] + within) / sizes[stratum], exchange_id))
+        met[stratum] += 1
+    return [exchange_id for _, exchange_id in sorted(turns)]

@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.controller.sqlite_file import SqliteFile
 from gateway.curation.labels import Label, Said, StratumCounts, count
-from gateway.curation.sampling import Drawn, Frame, Stratum, turn
+from gateway.curation.sampling import Drawn, Frame, Stratum, in_turn
 from gateway.ports import Clock
 
 VERSION = 1
@@ -58,7 +58,7 @@ _VOTES = f"""SELECT exchange_id, violates FROM labels l JOIN drawn d USING (exch
     WHERE d.draw = ? AND l.model = ? AND l.principle = ? AND {_LAST}"""  # noqa: S608 - our own text
 _WORDS = f"""SELECT {_LABEL} FROM labels l INDEXED BY by_exchange
     WHERE exchange_id IN (SELECT value FROM json_each(?)) AND {_LAST} ORDER BY number"""  # noqa: S608 - our own text
-_JUDGED = """SELECT d.exchange_id, EXISTS (
+_JUDGED = """SELECT d.exchange_id, d.arm, d.flagged, EXISTS (
     SELECT 1 FROM labels l INDEXED BY by_exchange WHERE l.exchange_id = d.exchange_id AND l.principle = ?
     AND l.actor = ? AND l.model = ?) FROM drawn d WHERE d.draw = ?"""
 _FORGET = "UPDATE labels SET note = '' WHERE exchange_id = ? AND note != ''"
@@ -158,8 +158,9 @@ class LabelStore:
         """How many exchanges a sample has, and those that `actor` has not judged, in its random order."""
         frame = draw.frame
         rows = self._file.query(_JUDGED, (frame.principle, actor, frame.model, draw.id))
-        left = [exchange_id for exchange_id, judged in rows if not judged]
-        return len(rows), sorted(left, key=lambda exchange_id: turn(draw.seed, exchange_id))
+        strata = {exchange_id: Stratum(arm, bool(flagged)) for exchange_id, arm, flagged, _ in rows}
+        judged = {row[0] for row in rows if row[3]}
+        return len(rows), [each for each in in_turn(draw.seed, strata) if each not in judged]
 
     def mark(self, model: str) -> tuple[int, ...]:
         """Another one whenever a model's labels are others than before."""

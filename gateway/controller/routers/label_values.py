@@ -46,8 +46,8 @@ class StratumShown(Answer):
 
 
 class SampleShown(Answer):
-    """A sample that is kept under `draw`. `exchanges` are in random order, and do not say what was found in them:
-    who labels only the first ones has labelled a random sample too.
+    """A sample that is kept under `draw`. `exchanges` do not say what was found in them. They are in random
+    order, with each stratum spread evenly over it: who labels only the first ones has labelled a random sample too.
     """
 
     model_config = example(
