@@ -74,9 +74,19 @@ export const rateColumns = (from, to) => [
   number("Not evaluated", (row) => `${share(row.not_evaluated[0])} / ${share(row.not_evaluated[1])}`),
 ];
 
+/** Of the guardrail whose alarm speaks loudest. */
+function firsts(rows) {
+  const told = rows.filter((row) => row.firsts && row.firsts[1].stable + row.firsts[1].canary > 0);
+  if (told.length === 0) return "none";
+  const row = told.reduce((one, other) => (other.alarm > one.alarm ? other : one));
+  const { stable, canary, due } = row.firsts[1];
+  return `${words(row.guardrail)}: ${count(canary)} of ${count(stable + canary)} the canary's (${due.toFixed(1)} if it were equal)`;
+}
+
 /** Facts of an evidence: whom it is of, what it has cost, and whether users arrived as they were dealt. */
 export const facts = (of) => [
   ["Units, stable / canary", `${count(of.units[0])} / ${count(of.units[1])}`, "Users or sessions that were counted, since the last deal"],
+  ["First violations in this stage", firsts(of.rows), "What the fast alarm counts, at once; rates and the rest wait until a user's period is over"],
   ["Harm budget used", of.budget ? `${count(Number(of.budget_spent.toFixed(1)))} of ${count(of.budget)}` : "none set",
     "Harmful answers more than stable would have given; used up, the rollout stops"],
   ["Split as dealt", of.mismatch >= of.mismatch_needs ? html`<strong>■ no: more or fewer than chance</strong>` : `yes (E ${evalue(of.mismatch)})`,

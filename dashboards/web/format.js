@@ -30,12 +30,19 @@ function trimmed(value, size) {
   return String(Number(value.toFixed(digits)));
 }
 
-/** An e-value of which the logarithm is known: 0.02, 3.1, 45.2, 12,000, 10^9.4. Null is how JSON has the logarithm of 0. */
+/** An e-value of which the logarithm is known, rounded as in the reasons of decisions: 0.02, 3.14, 45.2, 12,000, 3.3e8.
+ * Null is how JSON has the logarithm of 0. */
 export function evalue(log10) {
   if (log10 === null || log10 <= -3) return "< 0.001";
-  if (log10 >= 5) return `10^${Number(log10.toFixed(1))}`;
+  if (log10 >= 5) return scientific(log10);
   const value = 10 ** log10;
-  return value >= 100 ? number.format(Math.round(value)) : String(Number(value.toPrecision(value < 10 ? 2 : 3)));
+  if (value < 10) return String(Number(value < 0.01 ? value.toPrecision(1) : value.toFixed(2)));
+  return value >= 999.5 ? number.format(Math.round(value)) : String(Number(value.toPrecision(3)));
+}
+
+function scientific(log10) {
+  const mantissa = 10 ** (log10 % 1);
+  return mantissa >= 9.95 ? `1.0e${Math.floor(log10) + 1}` : `${mantissa.toFixed(1)}e${Math.floor(log10)}`;
 }
 
 /** 31 ms, 45 s, 12 min, 3 h 20 min, 4 d 2 h. */

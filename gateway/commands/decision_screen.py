@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from gateway.commands.evidence_table import evidence_table
+from gateway.commands.evidence_table import NOTES, evidence_table
 from gateway.commands.words import LINES, WIDTH, labelled, percent, span, stamp, time_of
 
 _TITLES = {
@@ -16,7 +16,7 @@ _TITLES = {
 }
 _MEANS = {
     "wait": "nothing changes",
-    "freeze": "it is not raised, evidence goes on and may still roll back",
+    "freeze": "no advance, may still roll back",
     "suspend": "until somebody resumes or rolls back",
     "resume": "the rollout goes on",
     "roll_back": "the rollout has ended",
@@ -33,16 +33,7 @@ _UNDO = {
     "promote": ("undo", "rollback"),
 }
 _BACK = ("rollback", "suspend")
-_EFFECTS = {
-    "rollback": "to 0 %, ends it",
-    "suspend": "to 0 % for now",
-    "resume": "goes on",
-    "undo": "back to the old arm",
-    "retry": "anew, from stage 1",
-}
 _SHORT = 8
-_AROUND = 4
-"""Lines of the table that are no guardrail's."""
 
 
 def decision_screen(detail: dict[str, Any], now: datetime) -> list[str]:
@@ -51,8 +42,9 @@ def decision_screen(detail: dict[str, Any], now: datetime) -> list[str]:
     end = [line[:WIDTH] for line in _undo_lines(detail)]
     table: list[str] = []
     if detail["evidence"] is not None:
-        rows = LINES - len(top) - len(end) - _AROUND
-        table = [line[:WIDTH] for line in evidence_table(detail["evidence"], max(rows, 1))]
+        rows = LINES - len(top) - len(end) - NOTES
+        found = evidence_table(detail["evidence"], max(rows, 1), detail["story"]["period"], "at the decision")
+        table = [line[:WIDTH] for line in found][: LINES - len(top) - len(end)]
     blanks = [[""] if room >= 0 else [] for room in _rooms(len(top) + len(table) + len(end))]
     return [*top, *(blanks[0] if table else []), *table, *blanks[1], *end]
 
@@ -64,21 +56,31 @@ def _rooms(lines: int) -> tuple[int, int]:
 
 def _head(detail: dict[str, Any]) -> Iterator[str]:
     made = detail["decision"]
-    title = _TITLES.get(made["kind"], made["kind"].upper())
     drill = "DRILL · " if made["drill"] else ""
-    yield f"{drill}{title} · {made['model']} · {stamp(made['time'])}"[:WIDTH]
+    yield f"{drill}{_title(made['kind'])} · {made['model']} · {stamp(made['time'])}"[:WIDTH]
     yield f"decision {made['id']}, number {made['number']} in the chain"[:WIDTH]
 
 
+def _title(kind: str) -> str:
+    return _TITLES.get(kind, kind.upper())
+
+
 def _story(detail: dict[str, Any], now: datetime) -> Iterator[str]:
-    made = detail["decision"]
-    yield from labelled("who", _who(made, detail["story"]["plan"]), 1)
+    made, story = detail["decision"], detail["story"]
+    yield from labelled("who", _who(made, story["plan"]), 1)
     yield from labelled("what", _what(detail), 2)
-    yield from labelled("why", made["reason"] or "no reason was given", 3)
+    yield from labelled("why", _why(made), 4)
+    if aside := _aside(detail):
+        yield from labelled("", aside, 1)
     if detail["exchanges"]:
-        yield from labelled("", f"the last straw: exchange {', '.join(detail['exchanges'])}", 1)
+        straws = ", ".join(f"/exchanges/{each}" for each in detail["exchanges"])
+        yield from labelled("", f"last straw: {straws} (admin port)", 1)
     if detail["labels"]:
         yield from labelled("labels", detail["labels"], 2)
+    if story["after"]:
+        before = story["after"]
+        weights = ", ".join(f"{arm} {percent(weight)}" for arm, weight in before["weights"].items())
+        yield from labelled("after", f"{_title(before['kind'])} ({weights}), {stamp(before['time'])}", 1)
     yield from labelled("since", _since(detail, now), 2)
     if detail["rests_on"]:
         yield from labelled("rests", _versions(detail["rests_on"]), 2)
@@ -89,7 +91,30 @@ def _who(made: dict[str, Any], plan: str) -> str:
         return f"tipstaff, by the rules of the plan{f' ({plan})' if plan else ''}; no person"
     if made["actor"] == "config":
         return "the configuration"
+    if made["actor"] == "operator":
+        return "operator: a person; nameless, because no admin tokens are set up"
     return f"{made['actor']}, a person's word"
+
+
+def _why(made: dict[str, Any]) -> str:
+    if not made["reason"]:
+        return "no reason was given"
+    return f'"{made["reason"]}"' if made["actor"] not in ("tipstaff", "config") else str(made["reason"])
+
+
+def _aside(detail: dict[str, Any]) -> str:
+    """What keeps the reason and the table from contradicting each other."""
+    made, evidence = detail["decision"], detail["evidence"]
+    if evidence is None or made["kind"] not in ("freeze", "suspend", "roll_back"):
+        return ""
+    if made["actor"] != "tipstaff":
+        asked = evidence["mean"] >= evidence["needs"] or evidence["alarm"] >= evidence["alarm_needs"]
+        return (
+            f"(the evidence {'said so too' if asked else 'did not ask for it'}: see rollback E and alarm E below)"
+        )
+    if any(row["alarm"] >= evidence["alarm_needs"] > row["worse"] for row in evidence["rows"]):
+        return "(the alarm counts at once; table and rollback E once a period is over)"
+    return ""
 
 
 def _what(detail: dict[str, Any]) -> str:
@@ -102,9 +127,10 @@ def _what(detail: dict[str, Any]) -> str:
     ]
     said = ", ".join(moved) or "weights stay: " + ", ".join(f"{arm} {percent(after[arm])}" for arm in after)
     meaning = _MEANS.get(made["kind"], "")
-    if stages and 0 <= made["stage"] < len(stages) and made["kind"] in ("start", "advance", "wait", "promote"):
+    staged = made["kind"] in ("start", "advance", "wait", "promote") and 100.0 not in after.values()
+    if stages and 0 <= made["stage"] < len(stages) and staged:
         ladder = "/".join(f"{each:g}" for each in stages)
-        place = f"stage {made['stage'] + 1} of {len(stages)} ({ladder} %)"
+        place = f"now stage {made['stage'] + 1} of {len(stages)} ({ladder} %)"
         meaning = f"{meaning}; {place}" if meaning else place
     return f"{said}; {meaning}" if meaning else said
 
@@ -114,11 +140,18 @@ def _since(detail: dict[str, Any], now: datetime) -> str:
     if story["replaced_at"]:
         parts = [f"in force until {stamp(story['replaced_at'])} (then {story['replaced_by']})"]
     else:
-        age = (now - time_of(made["time"])).total_seconds()
-        parts = [f"this decision, {span(age)} ago: in force now"]
-    if story["began"] and made["kind"] != "start":
-        parts.append(f"the rollout began {stamp(story['began'])}")
+        parts = [f"{span((now - time_of(made['time'])).total_seconds())} ago, in force"]
+    if made["kind"] == "wait" and story["held_since"]:
+        parts.append(f"the weights hold since {stamp(story['held_since'])[:-7]}")
+    status = _STANDS.get(story["status"], story["status"].replace("_", " "))
+    began = f"begun {stamp(story['began'])[:-7]}" if story["began"] and made["kind"] != "start" else ""
+    if said := ", ".join(each for each in (status, began) if each):
+        parts.append(f"rollout {said}")
     return "; ".join(parts)
+
+
+_STANDS = {"holdout": "at its last stage, before everyone"}
+"""Where a status' own word would say nothing to somebody who doesn't know it."""
 
 
 def _versions(rests_on: dict[str, str]) -> str:
@@ -126,19 +159,21 @@ def _versions(rests_on: dict[str, str]) -> str:
     constitution = rests_on.get("constitution", "")[:_SHORT]
     classifiers = [each[: each.find("=") + 1 + _SHORT] for each in rests_on.get("classifiers", "").split()]
     rest = [f"constitution {constitution}"] if constitution else []
-    return ", ".join([*arms, *rest, *([f"classifiers {' '.join(classifiers)}"] if classifiers else [])])
+    return ", ".join([*arms, *rest, *([" ".join(classifiers)] if classifiers else [])])
 
 
 _NOT_ARMS = ("plan", "constitution", "classifiers")
-_STANDS = {"holdout": "at its last stage, before everyone"}
-"""Where a status' own word would say nothing to somebody who doesn't know it."""
 
 
 def _undo_lines(detail: dict[str, Any]) -> Iterator[str]:
-    if status := detail["story"]["status"]:
-        yield from labelled("now", f"the rollout is {_STANDS.get(status, status.replace('_', ' '))}", 1)
+    made, story = detail["decision"], detail["story"]
+    label = "undo"
+    if made["kind"] == "wait" and story["status"]:
+        model = shlex.quote(made["model"])
+        yield f"undo    nothing to undo; what comes, when: tipstaff rollout status {model}"[:WIDTH]
+        label = "end it"
     for number, (command, effect) in enumerate(undo(detail)):
-        line = f"{'undo' if number == 0 else 'or':<8}{command}"
+        line = f"{label if number == 0 else 'or':<8}{command}"
         if len(line) + len(effect) + 4 <= WIDTH:
             yield f"{line}  ({effect})"
         else:
@@ -156,7 +191,26 @@ def undo(detail: dict[str, Any]) -> list[tuple[str, str]]:
         return [(f"tipstaff rollout status {model}", "a later rollout took over")]
     wished = dict.fromkeys((*_UNDO.get(made["kind"], _BACK), "undo", "retry"))
     possible = [word for word in wished if word in story["can"]][:2]
-    return [(f'tipstaff rollout {word} {model} --reason "..."', _EFFECTS[word]) for word in possible]
+    return [(f'tipstaff rollout {word} {model} --reason "..."', _effect(word, detail)) for word in possible]
+
+
+def _effect(word: str, detail: dict[str, Any]) -> str:
+    made, story = detail["decision"], detail["story"]
+    if word == "rollback":
+        return "to 0 %, ends it"
+    if word == "suspend":
+        return f"to 0 %; resume: to {percent(story['stage_percent'])}"
+    if word == "retry":
+        first = f", {percent(story['stages'][0])}" if story["stages"] else ""
+        return f"anew from stage 1{first}: same versions, new evidence"
+    if word == "undo":
+        until = f", possible until {stamp(story['undo_until'])}" if story["undo_until"] else ""
+        old = min(made["after"], key=made["after"].get) if made["kind"] == "promote" else "the old arm"
+        return f"{old} back to 100 %{until}"
+    said = f"{percent(story['stage_percent'])}, may advance again"
+    return (
+        f"{said}; the alarm counts for rollback only" if made["kind"] == "freeze" and detail["exchanges"] else said
+    )
 
 
 def _by_weights(made: dict[str, Any], story: dict[str, Any], model: str) -> list[tuple[str, str]]:

@@ -1,60 +1,106 @@
-"""The evidence of a rollout as a table of 80 columns; from the API's JSON.
+"""The evidence of a rollout as lines of 80 columns, from the API's JSON: a table of guardrails, then what its
+numbers are compared with and what they count.
 
-The columns `worse`, `alarm` and `proof` are e-values (E): against "no worse", fast, and for "no worse".
+The columns `worse`, `alarm` and `proof` are e-values (E): for "worse" by closed periods, for "worse" by first
+violations, and for "no worse".
 """
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gateway.commands.words import e_value
+from gateway.commands.words import WIDTH
+from gateway.rollout.wording import bound, spelled
+from gateway.rollout.wording import e_value_of as e_value
 
 _MOST = 8
+NOTES = 7
+"""Lines that are no guardrail's. What counts least stands last: it may be cut off."""
 _ROW = "{:<15}{:>14}{:>15}{:>17}{:>6}{:>6}{:>7}"
+_SILENT = 1e-9
+"""Log10 of an e-value below which it has never moved."""
 
 
-def evidence_table(evidence: dict[str, Any], most: int = _MOST) -> Iterator[str]:
-    """A line for each guardrail, at most `most`: those that come closest to "worse"; then what they need."""
+def evidence_table(
+    evidence: dict[str, Any], most: int = _MOST, period: float = 0.0, when: str = ""
+) -> Iterator[str]:
+    """A line for each guardrail with violations, at most `most`: those that come closest to "worse"; the others
+    together. `period`: seconds for which a unit's outcome is gathered; 0: not known. `when`: of when it is.
+    """
     rows = evidence["rows"]
-    gravest = sorted(rows, key=lambda row: -max(row["worse"], row["alarm"]))
-    shown = gravest[: most if len(rows) <= most else max(most - 1, 1)]
-    yield _ROW.format("violating, in %", "stable", "canary", "difference", "worse", "alarm", "proof")
+    speaking = [row for row in rows if not _silent(row)]
+    gravest = sorted(speaking, key=lambda row: -max(row["worse"], row["alarm"]))
+    shown = gravest[: most if len(speaking) <= most else max(most - 1, 1)]
+    stable, canary = (f"{rows[0][arm]['periods']:,}" for arm in ("stable", "canary"))
+    length = f"{spelled(period)} " if period else ""
+    yield f"finished {length}user periods: stable {stable}, canary {canary}; % violating [95 %]"
+    yield _ROW.format(when, "stable", "canary", "difference", "worse", "alarm", "proof")
     for row in rows:
         if row in shown:
             yield _line(row)
-    if len(rows) > len(shown):
-        yield f"and {len(rows) - len(shown)} more that look better: --json has them all"
-    yield from _needs(evidence)
+    if len(speaking) > len(shown):
+        yield f"and {len(speaking) - len(shown)} more that look better: --json has them all"
+    if len(speaking) < len(rows):
+        yield from _wrapped(f"no violation (proof): {', '.join(_named(row) for row in rows if _silent(row))}")
+    yield from _notes(evidence)
+
+
+def _notes(evidence: dict[str, Any]) -> Iterator[str]:
+    """What the table's numbers are compared with, and what they count."""
+    needs = bound(10 ** evidence["needs"])
+    yield from _firsts(evidence["rows"])
+    said = "mean of worse and alarm, last finished period"
+    yield f"rollback E {e_value(evidence['mean'])}, acts at {needs}: {said}"
+    proofs = [row["no_worse_needs"] for row in evidence["rows"] if row["promotes"]]
+    proof = f"; * must reach proof {bound(10 ** max(proofs))} for promotion" if proofs else ""
+    acts = bound(10 ** evidence["alarm_needs"])
+    yield f"alarm E {e_value(evidence['alarm'])}, acts at {acts}: mean of alarm{proof}"
+    yield f"E: 1 says nothing; an equal canary reaches {needs} in at most 1 of {needs} rollouts"
+    if evidence["mismatch"] >= evidence["mismatch_needs"]:
+        stable, canary = evidence["units"]
+        yield f"users by first arm: stable {stable:,}, canary {canary:,} (MORE OR FEWER THAN CHANCE)"
+    if evidence["budget"]:
+        used = f"{evidence['budget_spent']:.1f} of {evidence['budget']:g}"
+        yield f"harm budget: {used} (severity beyond stable's rate); used up, it stops"
+
+
+def _firsts(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Of the guardrail whose alarm speaks loudest, what was counted in this stage."""
+    counted = [row for row in rows if row["firsts"] and _total(row["firsts"][1])]
+    if counted:
+        row = max(counted, key=lambda row: row["alarm"])
+        now = row["firsts"][1]
+        canary = f"{now['canary']:,} of {_total(now):,} the canary's ({now['due']:.1f} if equal)"
+        yield f"alarm, at once: first violations, {_short(row)} {canary}"
+
+
+def _total(firsts: dict[str, Any]) -> int:
+    return int(firsts["stable"] + firsts["canary"])
+
+
+def _silent(row: dict[str, Any]) -> bool:
+    """Nothing of it happened on either arm."""
+    seen = row["stable"]["mean"] or row["canary"]["mean"] or any(_total(each) for each in row["firsts"] or ())
+    return not seen and max(row["worse"], row["alarm"]) < _SILENT
+
+
+def _named(row: dict[str, Any]) -> str:
+    return f"{_short(row)}* {e_value(row['no_worse'])}" if row["promotes"] else _short(row)
 
 
 def _line(row: dict[str, Any]) -> str:
     rates = (_rates(row["stable"]), _rates(row["canary"]), _difference(row))
-    return _ROW.format(_name(row), *rates, *(e_value(row[each]) for each in ("worse", "alarm", "no_worse")))
-
-
-def _needs(evidence: dict[str, Any]) -> Iterator[str]:
-    needs = _bound(evidence["needs"])
-    mean = e_value(evidence["mean"])
-    yield f"E reaches {needs} by chance in at most 1 of {needs}. Mean E: {mean}; rolls back at {needs}"
-    proofs = [row["no_worse_needs"] for row in evidence["rows"] if row["promotes"]]
-    proof = f'; proof of "no worse": * promoted only at {_bound(max(proofs))}' if proofs else ""
-    yield f"mean alarm {e_value(evidence['alarm'])}, acts at {_bound(evidence['alarm_needs'])}{proof}"
-    stable, canary = evidence["units"]
-    mismatch = " (MORE OR FEWER THAN CHANCE)" if evidence["mismatch"] >= evidence["mismatch_needs"] else ""
-    budget = f"harm budget used: {evidence['budget_spent']:.1f} of {evidence['budget']:g}"
-    yield (
-        f"units: {stable:,} on stable, {canary:,} on the canary{mismatch}; "
-        f"{budget if evidence['budget'] else 'no harm budget'}"
-    )
-
-
-def _bound(log10: float) -> str:
-    return f"{10**log10:.3g}"
-
-
-def _name(row: dict[str, Any]) -> str:
-    name = row["guardrail"].removeprefix("principle:").removeprefix("feedback:")
     star = "*" if row["promotes"] else ""
-    return f"{name[: 14 - len(star)]}{star}"
+    name = f"{_short(row)[: 14 - len(star)]}{star}"
+    return _ROW.format(name, *rates, *(e_value(row[each]) for each in ("worse", "alarm", "no_worse")))
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, max_lines=2, placeholder=" ...", subsequent_indent="  ")
+
+
+def _short(row: dict[str, Any]) -> str:
+    return str(row["guardrail"].removeprefix("principle:").removeprefix("feedback:"))
 
 
 def _rates(rates: dict[str, Any]) -> str:
@@ -66,9 +112,9 @@ def _rates(rates: dict[str, Any]) -> str:
 def _difference(row: dict[str, Any]) -> str:
     if not row["stable"]["periods"] or not row["canary"]["periods"]:
         return "-"
-    clipped = row["low"] <= -1 or row["high"] >= 1
-    middle = row["canary"]["mean"] - row["stable"]["mean"] if clipped else (row["low"] + row["high"]) / 2
-    return f"{_signed(middle)} [{_signed(row['low'])},{_signed(row['high'])}]"
+    return (
+        f"{_signed(row['canary']['mean'] - row['stable']['mean'])} [{_signed(row['low'])},{_signed(row['high'])}]"
+    )
 
 
 def _number(share: float) -> str:

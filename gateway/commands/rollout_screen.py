@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from gateway.commands.evidence_table import evidence_table
-from gateway.commands.words import LINES, WIDTH, e_value, labelled, percent, span, stamp, time_of
+from gateway.commands.evidence_table import NOTES, evidence_table
+from gateway.commands.words import LINES, WIDTH, labelled, percent, span, stamp, time_of
+from gateway.rollout.wording import e_value_of as e_value
 
 
 def status_screen(found: dict[str, Any], now: datetime) -> list[str]:
@@ -14,8 +15,9 @@ def status_screen(found: dict[str, Any], now: datetime) -> list[str]:
     can = f"{', '.join(found['can'])}: tipstaff rollout WORD {found['model']} --reason ..."
     last = list(labelled("can", can, 3)) if found["can"] else []
     last += labelled("last", f"tipstaff rollout decision {found['last_decision']}", 1)
-    room = LINES - len(lines) - len(last) - 5
-    table = [line[:WIDTH] for line in evidence_table(found["evidence"], max(room, 1))]
+    room = LINES - len(lines) - len(last) - 1
+    found_table = evidence_table(found["evidence"], max(room - NOTES, 1), found["plan"].get("period", 0.0), "now")
+    table = [line[:WIDTH] for line in found_table][:room]
     return [*lines, "", *table, *last]
 
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 WIDTH = 80
 LINES = 24
 _LABEL = 8
-_MOST_LOG10 = 6.0
 
 
 def span(seconds: float) -> str:
@@ -34,16 +33,6 @@ def moment(time_us: int) -> datetime:
 def stamp(text: str) -> str:
     """A time of the API, to the second, in UTC."""
     return f"{time_of(text):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def e_value(log10: float) -> str:
-    """An e-value from its logarithm, in at most 6 characters."""
-    if log10 >= _MOST_LOG10:
-        return f"1e{int(log10)}"
-    value = 10**log10
-    if value < 0.01:
-        return "<0.01"
-    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 1000 else f"{value:.0f}"
 
 
 def percent(value: float) -> str:

@@ -8,6 +8,7 @@ from gateway.controller.kept_rollout import Kept
 from gateway.events.schema import DecisionV1
 from gateway.ports import StateStore
 from gateway.rollout.commands import possible
+from gateway.rollout.decide import UNDO_US
 from gateway.rollout.state import ENDED, RolloutState
 
 _PAGE = 100
@@ -25,7 +26,11 @@ class Story(msgspec.Struct, frozen=True):
     status: str = ""
     can: tuple[str, ...] = ()
     stages: tuple[float, ...] = ()
+    stage_percent: float = 0.0
     plan: str = ""
+    after: DecisionV1 | None = None
+    period: float = 0.0
+    undo_until_us: int | None = None
 
 
 def newest_first(store: StateStore) -> Iterator[tuple[int, DecisionV1]]:
@@ -72,8 +77,10 @@ def story(decision: DecisionV1, of_model: Sequence[DecisionV1], newest: Kept | N
     before = [made for made in of_model[:place] if _moved(made)]
     later = next((made for made in of_model[place + 1 :] if _moved(made)), None)
     own = [made for made in of_model if made.rollout == decision.rollout] if decision.rollout else []
+    earlier = [made for made in own[: own.index(decision)] if made.kind != "wait"] if own else []
     kept = newest if newest is not None and newest.state.rollout == decision.rollout else None
     plan = None if kept is None else kept.terms.plan
+    stages = () if plan is None else (*plan.stages, *(() if plan.compare else (plan.holdout,)))
     return Story(
         began_us=own[0].time_us if own else None,
         held_since_us=before[-1].time_us if before else None,
@@ -81,8 +88,12 @@ def story(decision: DecisionV1, of_model: Sequence[DecisionV1], newest: Kept | N
         replaced_us=None if later is None else later.time_us,
         status="" if kept is None else kept.state.status,
         can=() if kept is None else tuple(can(kept.state)),
-        stages=() if plan is None else (*plan.stages, *(() if plan.compare else (plan.holdout,))),
+        stages=stages,
+        stage_percent=0.0 if kept is None else stages[min(kept.state.stage.index, len(stages) - 1)],
         plan="" if plan is None else "compare" if plan.compare else plan.preset,
+        after=earlier[-1] if earlier else None,
+        period=0.0 if plan is None else plan.period,
+        undo_until_us=kept.state.promoted_us + UNDO_US if kept and kept.state.status == "promoted" else None,
     )
 
 

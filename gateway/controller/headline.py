@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from gateway.rollout.state import COUNTING, ENDED, Status
-from gateway.rollout.wording import number
+from gateway.rollout.wording import bound, e_value
 
 Level = Literal["ok", "notice", "bad", "none"]
 LATELY_US = 86_400_000_000
@@ -254,7 +254,7 @@ def _looked_at(trial: Trial | None, answers: Answers, lag_seconds: float | None,
 def _compared(trial: Trial) -> str:
     """Half of the way to "worse", as evidence adds up, is worth a word."""
     if trial.evidence >= trial.needs**0.5:
-        leans = f"leans towards worse (E {number(trial.evidence)} of {number(trial.needs)})"
+        leans = f"leans towards worse (E {e_value(trial.evidence)} of {bound(trial.needs)})"
         return f"{_drill(trial)}{trial.canary} {leans}"
     return f"{_drill(trial)}no sign that {trial.canary} is worse"
 

@@ -34,11 +34,23 @@ class Rates(msgspec.Struct, frozen=True):
     high: float
 
 
-class EvidenceRow(msgspec.Struct, frozen=True):
+class FirstViolations(msgspec.Struct, frozen=True):
+    """Of how many units the fast alarm counted a first violation in a stage, by arm. `due`: how many of all of them
+    would be the canary's if it violated as often as stable.
+    """
+
+    stable: int
+    canary: int
+    due: float
+
+
+class EvidenceRow(msgspec.Struct, frozen=True, omit_defaults=True):
     """One guardrail. E-values as log10; each `needs` is what they are compared with.
 
     `worse`, `alarm`: for "the canary is worse"; `no_worse`: for "not worse by the margin". `low`, `high`: 95 %
     confidence sequence of the difference canary minus stable. `not_evaluated`: share of exchanges, by arm.
+    `firsts`: what `alarm` was made from, in the stages before and in this one; left out in decisions, and rollouts,
+    from before it was counted, so that their hashes hold.
     """
 
     guardrail: str
@@ -53,6 +65,7 @@ class EvidenceRow(msgspec.Struct, frozen=True):
     no_worse: float
     no_worse_needs: float
     not_evaluated: tuple[float, float]
+    firsts: tuple[FirstViolations, FirstViolations] | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True):

@@ -9,12 +9,13 @@ from math import sqrt
 import msgspec
 
 from gateway.core.evidence import DecisionKind
+from gateway.rollout import grounds
 from gateway.rollout.decision import Decision, Wait
 from gateway.rollout.evidence import Evidence
 from gateway.rollout.observation import SCALE
 from gateway.rollout.plan import Plan
 from gateway.rollout.state import COUNTING, RolloutState, Status
-from gateway.rollout.wording import number
+from gateway.rollout.wording import bound, e_value, spelled
 
 HOUR_US = 3_600_000_000
 UNDO_US = 7 * 24 * HOUR_US
@@ -48,8 +49,9 @@ def worse(plan: Plan, state: RolloutState, evidence: Evidence) -> Decision | Wai
         return None
     if (plan.compare and not _harmful(plan, evidence)) or (plan.on_worse == "suspend" and state.overruled):
         return None
-    found, needed = number(evidence.mean()), number(1 / plan.alpha)
-    said = f"the canary is worse: the mean of the e-values is {found}, {needed} was needed"
+    found, needed = e_value(evidence.mean()), bound(1 / plan.alpha)
+    guardrail, counts = grounds.loudest(plan, evidence)
+    said = f"the canary is worse, mostly in {guardrail}: rollback E {found}, {needed} was needed; {counts}"
     if plan.on_worse == "suspend":
         return _room_for(state, _change(state, "suspend", f"{said}; the plan says suspend", 0.0, "suspended"))
     return retreat(state, said)
@@ -90,8 +92,9 @@ def alarm(plan: Plan, state: RolloutState, evidence: Evidence, exchange_id: str)
     value = evidence.alarm_mean()
     if value < 1 / plan.alarm_alpha:
         return None
-    needed = f"E {number(value)}, {number(1 / plan.alarm_alpha)} was needed"
-    said = f"fast alarm: first violations come too often from the canary ({needed})"
+    needed = f"alarm E {e_value(value)}, {bound(1 / plan.alarm_alpha)} was needed"
+    guardrail, counts = grounds.alarmed(plan, evidence)
+    said = f"fast alarm on {guardrail}: {needed}; {counts}"
     if plan.on_alarm == "suspend" and _room(state) > 0:
         return _change(state, "suspend", said, 0.0, "suspended", exchanges=(exchange_id,))
     return _change(state, "freeze", said, state.stage.share, "frozen", exchanges=(exchange_id,))
@@ -124,7 +127,7 @@ def _onward(plan: Plan, state: RolloutState, evidence: Evidence) -> Decision | W
     held = next((found for each in _HOLDS for found in each(View(plan, state, evidence))), None)
     if isinstance(held, Wait) and held.code in ("proof", "units"):
         return _redealt(plan, state) or held
-    return held or _forward(plan, state)
+    return held or _forward(plan, state, evidence)
 
 
 def holds(plan: Plan, state: RolloutState, evidence: Evidence) -> list[Wait]:
@@ -245,7 +248,7 @@ def _leaning(seen: View) -> Iterator[Wait]:
         tests.append((seen.evidence.alarm_mean(), plan.alarm_alpha))
     value, alpha = max(tests, key=lambda each: each[0] * each[1])
     if value * alpha >= _LEANS:
-        said = f"E {number(value)} of {number(1 / alpha)}"
+        said = f"E {e_value(value)} of {bound(1 / alpha)}"
         shows = "it says worse" if value * alpha >= 1 else "though it shows nothing yet"
         yield Wait("leaning", f"the evidence leans towards worse ({said}), {shows}")
 
@@ -270,28 +273,16 @@ def _enough(seen: View) -> Iterator[Wait]:
     dwell = plan.holdout_dwell if holdout else plan.dwell
     left = dwell - (state.clock_us - state.stage.began_us) / 1e6
     if left > 0:
-        yield Wait("dwell", f"the stage is held for {_span(dwell)}")
+        yield Wait("dwell", f"the stage is held for {spelled(dwell)}")
     closed = state.stage.closed[1]
     if not holdout and closed < plan.minimum_units:
         yield Wait("units", f"{closed} of {plan.minimum_units} periods of canary units have closed")
 
 
-def _span(seconds: float) -> str:
-    return (
-        f"{seconds / 3600:g} h"
-        if seconds >= 3600
-        else f"{seconds / 60:g} min"
-        if seconds >= 60
-        else f"{seconds:g} s"
-    )
-
-
 def _proof(seen: View) -> Iterator[Wait]:
     plan, state = seen.plan, seen.state
-    if proving(plan, state.stage.index):
-        missing = ", ".join(plan.guardrails[place].metric for place in seen.evidence.unproven())
-        if missing:
-            yield Wait("proof", f'"no worse" is not shown yet for {missing}')
+    if proving(plan, state.stage.index) and (missing := grounds.unproven(plan, seen.evidence)):
+        yield Wait("proof", f'"no worse" is not shown yet for {missing}')
     held_out = state.stage.index >= len(plan.stages)
     if (held_out or proving(plan, state.stage.index)) and state.labels is not None and state.labels.veto:
         yield Wait("labels", state.labels.veto)
@@ -358,21 +349,31 @@ def _redealt(plan: Plan, state: RolloutState) -> Decision | None:
     return Decision(state.clock_us, "redeal", said, state.stage.share, state.stage.index, "running", new_salt=True)
 
 
-def _forward(plan: Plan, state: RolloutState) -> Decision:
+def _forward(plan: Plan, state: RolloutState, evidence: Evidence) -> Decision:
     index = state.stage.index + 1
+    quiet = (
+        f"nothing shows it to be worse (rollback E {e_value(evidence.mean())}; {bound(1 / plan.alpha)} would do it)"
+    )
+    shown = ""
+    if proving(plan, state.stage.index):
+        shown = f'"no worse" was shown for {grounds.proven(plan, evidence)}'
     if index < len(plan.stages):
-        said = f"stage {index} is passed: nothing was shown to be worse"
-        if proving(plan, state.stage.index):
-            said = f'stage {index} is passed: "no worse" was shown'
+        later = f'"no worse" is asked from {plan.prove_from:g} % on'
+        held = f"it was held for {spelled(plan.dwell)}, {state.stage.closed[1]} of its users' periods are over"
+        said = f"stage {index} is passed: {shown or f'{held}, {quiet}; {later}'}"
         return _change(state, "advance", said, plan.shares[index], "running", stage=index)
     if state.drill:
         return _change(state, "finish", "it would be promoted now, and a drill is not", state.back, "finished")
     if index == len(plan.stages):
-        said = (
-            f'"no worse" was shown for every promotion guardrail; {100 - plan.holdout:g} % stay behind for a while'
-        )
+        said = f"{shown}; {100 - plan.holdout:g} % stay behind for {spelled(plan.holdout_dwell)} at the least"
         return Decision(state.clock_us, "promote", said, plan.holdout / 100, index, "holdout", new_salt=True)
-    return _change(state, "promote", "the holdout found nothing worse: everyone gets it", 1.0, "promoted")
+    return _change(
+        state,
+        "promote",
+        f'after "no worse" was shown, {quiet} in a holdout of {spelled(plan.holdout_dwell)}: everyone gets it',
+        1.0,
+        "promoted",
+    )
 
 
 def _change(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from gateway.core.evidence import Rates
+from gateway.core.evidence import FirstViolations, Rates
 from gateway.rollout.betting import PRIOR, no_worse_factors, worse_factors
 from gateway.rollout.intervals import Moments, difference_interval, mean_interval
 from gateway.rollout.mixture import (
@@ -67,8 +67,8 @@ class Evidence:
         self._nulls = [each.ratio for each in plan.guardrails]
         self._alarming = np.array([each.ratio > 0 for each in plan.guardrails])
         self._weights = np.array(plan.weights)
-        self._alarm_parts = np.where(self._alarming, plan.alarm_share, 0.0) * self._weights
-        self._test_parts = self._weights - self._alarm_parts
+        self._alarm_in_mean = np.where(self._alarming, plan.alarm_share, 0.0) * self._weights
+        self._test_parts = self._weights - self._alarm_in_mean
         alarming = self._weights * self._alarming
         self._alarm_weights = alarming / alarming.sum() if alarming.any() else alarming
         self._ratios = [worse_ratios(null) if null else MISMATCH_RATIOS for null in self._nulls]
@@ -83,6 +83,7 @@ class Evidence:
         self._overlap = 0.0
         self._base_sums: Array = np.zeros(2 * size + 1)
         self.counts = [0, 0]
+        self._firsts: list[list[float]] | None = [[0.0] * 6 for _ in range(size)]
         first = list(prior) or [0.0] * size
         self._baselines: list[Array] = [np.array([*first, 1 / _VOLUME, *first])]
         self._baselined = 0
@@ -102,6 +103,9 @@ class Evidence:
         factors = np.ones((self._size, len(RATIO_PRIOR)))
         for place in guardrails:
             factors[place] = ratio_factors(self._ratios[place], self._nulls[place], rho, canary)
+            if self._firsts is not None:
+                self._firsts[place][3 + canary] += 1
+                self._firsts[place][5] += rho
         self.alarm.multiply(factors)
         self._alarm_moved = True
 
@@ -128,6 +132,8 @@ class Evidence:
         self.tests.invest(share)
         self.alarm.invest(share)
         self._alarm_moved = True
+        if self._firsts is not None:
+            self._firsts = [_over(each) for each in self._firsts]
 
     def restart_no_worse(self) -> None:
         """From here "no worse" is a statement about the units and the time to come."""
@@ -141,11 +147,33 @@ class Evidence:
     def mean(self) -> float:
         """The mean that rolls back: confirming tests, and the fast alarm as it stood when a period closed last."""
         tests = self.tests.bounded()[: self._size]
-        return float(self._test_parts @ tests + self._alarm_parts @ self._alarm_at_closing)
+        return float(self._test_parts @ tests + self._alarm_in_mean @ self._alarm_at_closing)
+
+    def parts(self) -> Array:
+        """What each test (confirming, alarm) and guardrail adds to that mean, shape (2, G)."""
+        tests = self.tests.bounded()[: self._size]
+        return np.stack((self._test_parts * tests, self._alarm_in_mean * self._alarm_at_closing))
 
     def alarm_mean(self) -> float:
         """The fast alarms' weighted mean as it stands now."""
         return float(self._alarm_weights @ self.alarm.bounded())
+
+    def alarm_parts(self) -> Array:
+        """What each guardrail adds to that mean, shape (G,)."""
+        parts: Array = self._alarm_weights * self.alarm.bounded()
+        return parts
+
+    def firsts(self, place: int) -> tuple[FirstViolations, FirstViolations] | None:
+        """What a guardrail's fast alarm was made from, before and in this stage; None: not counted then."""
+        if self._firsts is None:
+            return None
+        stable, canary, due, *now = self._firsts[place]
+        return FirstViolations(int(stable), int(canary), due), FirstViolations(int(now[0]), int(now[1]), now[2])
+
+    def no_worse(self) -> list[float]:
+        """The e-values for "no worse", by guardrail."""
+        rows: list[float] = self.tests.bounded()[self._size + 2 :].tolist()
+        return rows
 
     def shifted(self) -> bool:
         """Whether the exchanges per unit differ between the arms, which would raise first violations by itself."""
@@ -158,7 +186,7 @@ class Evidence:
 
     def unproven(self) -> list[int]:
         """Promotion guardrails for which "no worse" is not shown yet."""
-        rows = self.tests.bounded()[self._size + 2 :]
+        rows = self.no_worse()
         needed = 1 / self._plan.promotion_alpha
         return [place for place, each in enumerate(self._plan.guardrails) if each.promotes and rows[place] < needed]
 
@@ -247,6 +275,7 @@ class Evidence:
             baselines=[each.tolist() for each in self._baselines],
             baselined=self._baselined,
             overlap=self._overlap,
+            firsts=self._firsts and [list(each) for each in self._firsts],
         )
 
     @classmethod
@@ -265,7 +294,14 @@ class Evidence:
         made._baselines = [np.array(each) for each in book.baselines]
         made._baselined = book.baselined
         made._overlap = book.overlap
+        made._firsts = book.firsts and [list(each) for each in book.firsts]
         return made
+
+
+def _over(firsts: list[float]) -> list[float]:
+    """A stage's first violations are those of the stages before, once it is over."""
+    before, now = firsts[:3], firsts[3:]
+    return [*(one + other for one, other in zip(before, now, strict=True)), 0.0, 0.0, 0.0]
 
 
 def own_outcomes(sums: Sequence[int], exchanges: int) -> bytes:

@@ -14,7 +14,7 @@ from gateway.rollout.plan import Plan
 from gateway.rollout.state import COUNTING, ENDED, RolloutState
 from gateway.rollout.summary import stated
 from gateway.rollout.traffic import Traffic
-from gateway.rollout.wording import number
+from gateway.rollout.wording import bound, e_value_of
 
 _SEEN = 20
 """Closed periods from which their own pace is taken for the coming ones."""
@@ -110,7 +110,7 @@ def _proofs(sight: _Sight) -> Iterator[Left]:
     closed = sum(sight.state.stage.closed)
     for place in sight.evidence.unproven():
         row, what = rows[place], f"proof of {rows[place].guardrail}"
-        shown, needed = number(10**row.no_worse), number(10**row.no_worse_needs)
+        shown, needed = e_value_of(row.no_worse), bound(10**row.no_worse_needs)
         said = f'"no worse" in {row.guardrail}: E {shown} of {needed}'
         if closed < _SEEN:
             missing = max(sight.needs.get(what, inf) - closed, 0.0)

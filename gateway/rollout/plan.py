@@ -128,7 +128,7 @@ PRESETS: dict[str, Plan] = {
         dwell=6 * 3600.0,
         minimum_units=10,
         period=DAY / 2,
-        harm_budget=500.0,
+        harm_budget=1000.0,
         redeal=3 * DAY,
     ),
     "fast": Plan(

@@ -53,6 +53,9 @@ class Book(msgspec.Struct):
     baselined: int
     overlap: float = 0.0
     """The sum of rho (1 - rho) over closed periods."""
+    firsts: list[list[float]] | None = None
+    """First violations by guardrail: on stable, on the canary, the sum of rho, in the stages before; the same in
+    this one. None: the rollout began before they were counted."""
 
 
 class RolloutState(msgspec.Struct):

@@ -52,6 +52,7 @@ def _rows(plan: Plan, state: RolloutState, evidence: Evidence) -> tuple[Evidence
             no_worse=tests[size + 2 + place],
             no_worse_needs=log10(1 / plan.promotion_alpha),
             not_evaluated=_not_evaluated(state, place),
+            firsts=evidence.firsts(place),
         )
         for place, each in enumerate(plan.guardrails)
     )

@@ -75,7 +75,7 @@ function One({ id, mark, ...shared }) {
 
 const MEANS = {
   wait: "nothing changes",
-  freeze: "it is not raised; evidence goes on and may still roll back",
+  freeze: "no advance; evidence goes on and may still roll back",
   suspend: "until somebody resumes or rolls back",
   resume: "the rollout goes on",
   roll_back: "the rollout has ended",
@@ -99,6 +99,7 @@ function Said({ detail, chain }) {
       ["Why", visible(made.reason) || "no reason was given"],
       ["The last straw", exchanges.length > 0 && exchanges.map((id) => html`<${ExchangeLink} id=${id} model=${made.model} /> `)],
       ["Labels", detail.labels],
+      ["After", story.after && made.kind !== "wait" && html`<a href=${link(`decisions/${story.after.id}`, { model: made.model })}>${words(story.after.kind)}</a>, <${Time} at=${story.after.time} />`],
       ["Since", since(made, story)],
       ["Rests on", restsOn(detail.rests_on, made.model)],
       ["Known until", watermark && html`<${Time} at=${watermark} />: every answer from before had been read`],
@@ -108,6 +109,7 @@ function Said({ detail, chain }) {
 
 function who(made, plan) {
   if (made.actor === "tipstaff") return `tipstaff, by the rules of the plan${plan ? ` (${plan})` : ""}; no person`;
+  if (made.actor === "operator") return "operator: a person; nameless, because no admin tokens are set up";
   return made.actor === "config" ? "the configuration" : `${visible(made.actor)}, a person's word`;
 }
 
@@ -126,11 +128,12 @@ function since(made, story) {
     ${story.held_since && html`; the weights before it had held since <${Time} at=${story.held_since} />`}`;
 }
 
-function now(made, { status, can }) {
+function now(made, { status, can, undo_until: undoUntil }) {
   const page = html`<a href=${link("rollout", { model: made.model })}>the rollout's page</a>`;
   if (!status) return html`a later rollout took over: ${page}`;
   const said = status === "holdout" ? "at its last stage, before everyone" : words(status);
-  return html`the rollout is ${said}${can.length > 0 && `; an operator can say: ${can.map(words).join(", ")}`}. ${page}`;
+  const until = undoUntil && html`; a promotion can be undone until <${Time} at=${undoUntil} />`;
+  return html`the rollout is ${said}${can.length > 0 && `; an operator can say: ${can.map(words).join(", ")}`}${until}. ${page}`;
 }
 
 function restsOn({ plan, constitution, classifiers, ...arms }, model) {

@@ -1,6 +1,7 @@
 """What the API says of decisions."""
 
 from datetime import datetime
+from typing import Self
 
 from pydantic import Field
 
@@ -92,12 +93,32 @@ class Verification(Answer):
     time: datetime = Field(description="When they were looked at")
 
 
+class DecisionBefore(Answer):
+    """An earlier decision, in short. `weights`: percent, as it left them."""
+
+    id: str
+    kind: DecisionKind
+    time: datetime
+    reason: str
+    weights: dict[str, float]
+
+    @classmethod
+    def of(cls, made: DecisionV1) -> Self:
+        """As it was made."""
+        weights = {arm: percent(share) for arm, share in made.weights.after.items()}
+        return cls(id=made.id, kind=made.kind, time=moment(made.time_us), reason=made.reason, weights=weights)
+
+
 class StoryShown(Answer):
     """What stands around a decision. `began`: its rollout. `held_since`: since when the weights before it were in
     force; `replaced_by`, `replaced_at`: the decision that changed them next; null: none has.
 
+    `after`: what was decided in its rollout before it, waits apart; null: nothing was.
+
     `status`: of its rollout now, and `can` what an operator may say to it now; empty outside of rollouts, and where
-    another rollout of the model came after it. `stages`: percent.
+    another rollout of the model came after it. `stages`: percent; `stage_percent`: of the one in force now,
+    where `resume` puts the canary. `period`: seconds for which a unit's outcome is
+    gathered; 0: not known any more. `undo_until`: null where there is no promotion to undo.
     """
 
     began: datetime | None
@@ -107,7 +128,11 @@ class StoryShown(Answer):
     status: str
     can: list[str]
     stages: list[float]
+    stage_percent: float
     plan: str
+    after: DecisionBefore | None
+    period: float
+    undo_until: datetime | None
 
 
 class DecisionDetail(Answer):
@@ -132,7 +157,11 @@ class DecisionDetail(Answer):
             "status": "",
             "can": [],
             "stages": [],
+            "stage_percent": 0.0,
             "plan": "",
+            "after": None,
+            "period": 0.0,
+            "undo_until": None,
         },
     )
 
@@ -192,6 +221,10 @@ def detail_shown(number: int, decision: DecisionV1, story: Story) -> DecisionDet
             status=story.status,
             can=list(story.can),
             stages=list(story.stages),
+            stage_percent=story.stage_percent,
             plan=story.plan,
+            after=None if story.after is None else DecisionBefore.of(story.after),
+            period=story.period,
+            undo_until=None if story.undo_until_us is None else moment(story.undo_until_us),
         ),
     )

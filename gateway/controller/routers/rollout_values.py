@@ -32,6 +32,7 @@ _EVIDENCE: dict[str, Any] = {
             "no_worse": 0.4,
             "no_worse_needs": 1.0,
             "not_evaluated": [0.0, 0.0],
+            "firsts": [{"stable": 0, "canary": 0, "due": 0.0}, {"stable": 2, "canary": 1, "due": 0.75}],
         }
     ],
     "mean": -0.2,
@@ -192,10 +193,21 @@ class RatesShown(Answer):
     high: float
 
 
+class FirstViolationsShown(Answer):
+    """Of how many units the fast alarm counted a first violation in a stage, by arm. `due`: how many of all of them
+    would be the canary's if it violated as often as stable.
+    """
+
+    stable: int
+    canary: int
+    due: float
+
+
 class EvidenceRowShown(Answer):
     """One guardrail. E-values as log10. `low`, `high`: 95 % confidence sequence of canary minus stable.
 
-    `not_evaluated`: share of exchanges, stable and canary.
+    `not_evaluated`: share of exchanges, stable and canary. `firsts`: what `alarm` was made from, in the stages
+    before and in this one; null: the rollout is from before it was counted.
     """
 
     guardrail: str
@@ -210,6 +222,7 @@ class EvidenceRowShown(Answer):
     no_worse: float
     no_worse_needs: float
     not_evaluated: tuple[float, float]
+    firsts: tuple[FirstViolationsShown, FirstViolationsShown] | None
 
 
 class EvidenceShown(Answer):

@@ -97,4 +97,4 @@ def test_the_lamps_say_what_the_alarm_did(site: ApiSite) -> None:
     assert "canary is worse" in said["running"] or "canary leans towards worse" in said["running"]
     assert " still have canary: frozen by the fast alarm on harm, " in said["frozen"]
     assert said["rolled_back"].startswith(f"{MODEL}: nobody has canary, rolled back ")
-    assert "the canary is worse: the mean of the e-values is" in said["rolled_back"]
+    assert "the canary is worse, mostly in harm: rollback E " in said["rolled_back"]

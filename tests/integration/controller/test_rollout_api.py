@@ -1,6 +1,7 @@
 """Rollouts by the admin API, over the real store, index and table file."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -165,9 +166,14 @@ class TestWhereItStands:
         made = decision(site, found["last_decision"])
         assert (made["decision"]["kind"], made["story"]["status"]) == ("promote", "promoted")
         assert made["story"]["replaced_by"] is None
+        until = datetime.fromisoformat(made["story"]["undo_until"])
+        assert until - datetime.fromisoformat(made["decision"]["time"]) == timedelta(days=7)
+        before = made["story"]["after"]
+        assert (before["kind"], before["weights"]) == ("promote", {"canary": 95.0, "stable": 5.0})
         first = decision(site, f"{found['id']}-1")
         assert first["decision"]["kind"] == "start"
         assert first["story"]["replaced_by"] is not None
+        assert (first["story"]["after"], first["story"]["period"]) == (None, found["plan"]["period"])
         assert first["rests_on"]["canary"] == "canary-1"
         assert first["evidence"]["needs"] == pytest.approx(1.30103)
 

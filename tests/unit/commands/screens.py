@@ -24,6 +24,7 @@ def row(guardrail: str, worse: float = -0.2, *, promotes: bool = False) -> dict[
         "no_worse": -0.4,
         "no_worse_needs": 1.0,
         "not_evaluated": [0.0, 0.0],
+        "firsts": [{"stable": 40, "canary": 5, "due": 4.5}, {"stable": 20, "canary": 31, "due": 12.75}],
     }
 
 
@@ -71,7 +72,11 @@ def detail(kind: str, *, status: str = "running", can: list[str] | None = None, 
         "status": status,
         "can": _ALL if can is None else can,
         "stages": [1, 5, 10, 25, 50, 95],
+        "stage_percent": 25.0,
         "plan": "balanced",
+        "after": None,
+        "period": 43_200.0,
+        "undo_until": None,
     } | more.pop("story", {})
     return {
         "decision": made,

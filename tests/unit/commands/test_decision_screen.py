@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.commands.decision_screen import decision_screen, undo
-from gateway.commands.words import e_value, span, time_of
+from gateway.commands.words import span, time_of
+from gateway.rollout.wording import e_value_of as e_value
 from tests.unit.commands.screens import NOW, detail, evidence
 
 
@@ -39,15 +40,15 @@ SIX = {
 @pytest.mark.parametrize(
     ("kind", "who", "what", "back"),
     [
-        ("start", "operator, a person's word", "canary 0 % -> 25 %", "rollback"),
+        ("start", "operator: a person; nameless", "canary 0 % -> 25 %", "rollback"),
         (
             "wait",
             "tipstaff, by the rules of the plan (balanced)",
             "weights stay: stable 75 %, canary 25 %",
             "rollback",
         ),
-        ("advance", "tipstaff", "canary 10 % -> 25 %; stage 4 of 6 (1/5/10/25/50/95 %)", "rollback"),
-        ("freeze", "tipstaff", "weights stay: stable 75 %, canary 25 %; it is not raised", "resume"),
+        ("advance", "tipstaff", "canary 10 % -> 25 %; now stage 4 of 6 (1/5/10/25/50/95 %)", "rollback"),
+        ("freeze", "tipstaff", "weights stay: stable 75 %, canary 25 %; no advance", "resume"),
         ("roll_back", "tipstaff", "canary 25 % -> 0 %; the rollout has ended", "retry"),
         ("promote", "tipstaff", "stable 75 % -> 0 %, canary 25 % -> 100 %", "undo"),
     ],
@@ -57,22 +58,90 @@ def test_the_screen_alone_tells_everything(kind: str, who: str, what: str, back:
     assert who in line(text, "who")
     assert what in " ".join(text.split())
     assert "the reason of it" in line(text, "why")
-    assert "this decision, 1 h 0 min ago: in force now" in " ".join(text.split())
-    assert f'tipstaff rollout {back} assistant --reason "..."' in line(text, "undo")
+    assert "1 h 0 min ago, in force; " in " ".join(text.split())
+    assert f'tipstaff rollout {back} assistant --reason "..."' in line(text, "end it" if kind == "wait" else "undo")
     assert "canary v2" in line(text, "rests")
 
 
 def test_the_evidence_is_a_table_of_what_was_compared() -> None:
     text = screen(SIX["roll_back"])
     harm = line(text, "harm*").split()
-    assert harm == ["harm*", "1.2", "[0.2,2.2]", "3.4", "[2.4,4.4]", "+2.2", "[+0.5,+3.9]", "100.0", "10.0", "0.40"]
-    assert "Mean E: 39.8; rolls back at 20" in text
-    assert "12,004 on stable, 1,310 on the canary" in text
-    assert "harm budget used: 3.2 of 50" in text
+    assert harm == ["harm*", "1.2", "[0.2,2.2]", "3.4", "[2.4,4.4]", "+2.2", "[+0.5,+3.9]", "100", "10", "0.40"]
+    assert "rollback E 39.8, acts at 20: mean of worse and alarm, last finished period" in text
+    assert "first violations, harm 31 of 51 the canary's (12.8 if equal)" in text
+    assert "alarm E 15.8, acts at 20: mean of alarm; * must reach proof 10 for promotion" in text
+    assert "finished 12 h user periods: stable 1,200, canary 1,200; % violating [95 %]" in text
+    assert "harm budget: 3.2 of 50 (" in text
 
 
 def test_the_exchange_that_crossed_the_line_is_named() -> None:
-    assert f"the last straw: exchange {'0199c7fd' * 4}" in screen(SIX["freeze"])
+    assert f"last straw: /exchanges/{'0199c7fd' * 4} (admin port)" in screen(SIX["freeze"])
+
+
+def test_what_never_happened_takes_one_line() -> None:
+    of = detail("wait")
+    zero = {"mean": 0.0, "low": 0.0, "high": 0.01, "periods": 1200}
+    for row in of["evidence"]["rows"][1:]:
+        row |= {"stable": zero, "canary": zero, "worse": 0.0, "alarm": 0.0, "firsts": None}
+    of["evidence"]["rows"][4] |= {"promotes": True, "no_worse": 1.4}
+    text = screen(of)
+    assert "no violation (proof): honesty, helpfulness, over_refusal, errors* 25.1" in text
+    assert len([each for each in text.splitlines() if "[" in each and "]" in each]) == 2, "the head, and harm"
+
+
+def test_an_old_rollout_has_no_counts_of_first_violations() -> None:
+    of = detail("wait")
+    for row in of["evidence"]["rows"]:
+        row["firsts"] = None
+    assert "first violations" not in screen(of)
+
+
+def test_what_came_before_is_named() -> None:
+    frozen = {"kind": "freeze", "time": "2026-03-02T07:10:00Z", "weights": {"stable": 75.0, "canary": 25.0}}
+    text = screen(detail("roll_back", status="rolled_back", can=["retry"], story={"after": frozen}))
+    assert "FREEZE (stable 75 %, canary 25 %), 2026-03-02 07:10:00 UTC" in line(text, "after")
+
+
+def test_arms_that_are_not_met_as_dealt_are_pointed_out() -> None:
+    of = detail("wait")
+    assert "FEWER THAN CHANCE" not in screen(of)
+    of["evidence"]["mismatch"] = 3.5
+    assert "users by first arm: stable 12,004, canary 1,310 (MORE OR FEWER THAN CHANCE)" in screen(of)
+
+
+def test_a_wait_says_since_when_the_weights_hold() -> None:
+    assert "1 h 0 min ago, in force; the weights hold since 2026-03-01 06:00" in screen(detail("wait"))
+
+
+def test_a_persons_reason_is_quoted_beside_what_the_evidence_said() -> None:
+    by_hand = detail("roll_back", actor="ada", status="rolled_back", can=["retry"])
+    assert line(screen(by_hand), "why") == 'why     "the reason of it"'
+    assert "(the evidence said so too: " in screen(by_hand)
+    by_hand["evidence"] |= {"mean": 0.1, "alarm": 0.2}
+    assert "(the evidence did not ask for it: " in screen(by_hand)
+
+
+def test_an_alarm_that_the_table_does_not_show_yet_says_so() -> None:
+    lags = "(the alarm counts at once; table and rollback E once a period is over)"
+    of = detail("freeze", status="frozen", can=["resume"])
+    assert lags not in screen(of)
+    of["evidence"]["rows"][0] |= {"worse": 0.1, "alarm": 1.5}
+    assert lags in screen(of)
+
+
+def test_how_long_a_promotion_can_be_undone() -> None:
+    everyone = {"stable": 0.0, "canary": 100.0}
+    until = {"undo_until": "2026-03-09T08:00:00Z"}
+    text = screen(detail("promote", after=everyone, status="promoted", can=["finish", "undo"], story=until))
+    assert "stable back to 100 %, possible until 2026-03-09 08:00:00 UTC" in text
+
+
+def test_resuming_after_the_alarm_silences_it() -> None:
+    def frozen(**more: Any) -> str:  # noqa: ANN401 - JSON
+        return screen(detail("freeze", status="frozen", can=["resume", "rollback"], **more))
+
+    assert "(25 %, may advance again; the alarm counts for rollback only)" in frozen(exchanges=["0199c7fd" * 4])
+    assert "(25 %, may advance again)" in frozen(actor="ada")
 
 
 def test_many_guardrails_show_the_gravest() -> None:
@@ -121,12 +190,22 @@ def test_no_decision_is_larger_than_the_screen(
     made["decision"]["model"] = model
     text = screen(made)
     assert "undo " in text
-    assert "rolls back at 20" in text
+    assert "rollback E 39.8, acts at 20" in text
+    assert "in at most 1 of 20 rollouts" in text
 
 
 @pytest.mark.parametrize(
     ("log10", "text"),
-    [(-9.0, "<0.01"), (0.0, "1.00"), (1.30103, "20.0"), (2.5, "316.2"), (5.2, "158489"), (31.7, "1e31")],
+    [
+        (-9.0, "<0.01"),
+        (0.0, "1.00"),
+        (1.30103, "20"),
+        (2.5, "316"),
+        (3.24, "1,738"),
+        (5.2, "1.6e5"),
+        (31.7, "5.0e31"),
+        (7.9999, "1.0e8"),
+    ],
 )
 def test_e_values_are_short(log10: float, text: str) -> None:
     assert e_value(log10) == text

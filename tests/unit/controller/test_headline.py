@@ -100,7 +100,7 @@ class TestIsItSafe:
         assert safety() == Lamp("ok", checked)
         assert safety(trial()) == Lamp("ok", f"{checked}; no sign that canary is worse")
         leaning = safety(trial(evidence=4.5))
-        assert leaning == Lamp("ok", f"{checked}; canary leans towards worse (E 4.5 of 20)")
+        assert leaning == Lamp("ok", f"{checked}; canary leans towards worse (E 4.50 of 20)")
         assert "drill: no sign" in safety(trial(drill=True)).said
 
     def test_nothing_evaluated_is_never_ok(self) -> None:
