@@ -76,9 +76,10 @@ export const rateColumns = (from, to) => [
 
 /** Of the guardrail whose alarm speaks loudest. */
 function firsts(rows) {
-  const told = rows.filter((row) => row.firsts && row.firsts[1].stable + row.firsts[1].canary > 0);
+  const told = rows.filter((row) => row.weight > 0 && row.firsts && row.firsts[1].stable + row.firsts[1].canary > 0);
   if (told.length === 0) return "none";
-  const row = told.reduce((one, other) => (other.alarm > one.alarm ? other : one));
+  const adds = (row) => row.alarm + Math.log10(row.weight);  // to the alarms' mean
+  const row = told.reduce((one, other) => (adds(other) > adds(one) ? other : one));
   const { stable, canary, due } = row.firsts[1];
   return `${words(row.guardrail)}: ${count(canary)} of ${count(stable + canary)} the canary's (${due.toFixed(1)} if it were equal)`;
 }

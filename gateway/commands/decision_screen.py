@@ -33,6 +33,8 @@ _UNDO = {
     "promote": ("undo", "rollback"),
 }
 _BACK = ("rollback", "suspend")
+_STANDS = {"holdout": "at its last stage, before everyone"}
+"""Where a status' own word would say nothing to somebody who doesn't know it."""
 _SHORT = 8
 
 
@@ -43,7 +45,10 @@ def decision_screen(detail: dict[str, Any], now: datetime) -> list[str]:
     table: list[str] = []
     if detail["evidence"] is not None:
         rows = LINES - len(top) - len(end) - NOTES
-        found = evidence_table(detail["evidence"], max(rows, 1), detail["story"]["period"], "at the decision")
+        story = detail["story"]
+        found = evidence_table(
+            detail["evidence"], max(rows, 1), story["period"], "at the decision", compare=story["plan"] == "compare"
+        )
         table = [line[:WIDTH] for line in found][: LINES - len(top) - len(end)]
     blanks = [[""] if room >= 0 else [] for room in _rooms(len(top) + len(table) + len(end))]
     return [*top, *(blanks[0] if table else []), *table, *blanks[1], *end]
@@ -73,12 +78,11 @@ def _story(detail: dict[str, Any], now: datetime) -> Iterator[str]:
     if aside := _aside(detail):
         yield from labelled("", aside, 1)
     if detail["exchanges"]:
-        straws = ", ".join(f"/exchanges/{each}" for each in detail["exchanges"])
-        yield from labelled("", f"last straw: {straws} (admin port)", 1)
+        straws = ", ".join(f"/dashboard/exchanges/{each}" for each in detail["exchanges"])
+        yield from labelled("", f"last straw: {straws}", 1)
     if detail["labels"]:
         yield from labelled("labels", detail["labels"], 2)
-    if story["after"]:
-        before = story["after"]
+    if before := story["preceding"]:
         weights = ", ".join(f"{arm} {percent(weight)}" for arm, weight in before["weights"].items())
         yield from labelled("after", f"{_title(before['kind'])} ({weights}), {stamp(before['time'])}", 1)
     yield from labelled("since", _since(detail, now), 2)
@@ -92,7 +96,7 @@ def _who(made: dict[str, Any], plan: str) -> str:
     if made["actor"] == "config":
         return "the configuration"
     if made["actor"] == "operator":
-        return "operator: a person; nameless, because no admin tokens are set up"
+        return "operator: a person without a name of their own"
     return f"{made['actor']}, a person's word"
 
 
@@ -105,7 +109,11 @@ def _why(made: dict[str, Any]) -> str:
 def _aside(detail: dict[str, Any]) -> str:
     """What keeps the reason and the table from contradicting each other."""
     made, evidence = detail["decision"], detail["evidence"]
-    if evidence is None or made["kind"] not in ("freeze", "suspend", "roll_back"):
+    if (
+        evidence is None
+        or detail["story"]["plan"] == "compare"
+        or made["kind"] not in ("freeze", "suspend", "roll_back")
+    ):
         return ""
     if made["actor"] != "tipstaff":
         asked = evidence["mean"] >= evidence["needs"] or evidence["alarm"] >= evidence["alarm_needs"]
@@ -113,7 +121,9 @@ def _aside(detail: dict[str, Any]) -> str:
             f"(the evidence {'said so too' if asked else 'did not ask for it'}: see rollback E and alarm E below)"
         )
     if any(row["alarm"] >= evidence["alarm_needs"] > row["worse"] for row in evidence["rows"]):
-        return "(the alarm counts at once; table and rollback E once a period is over)"
+        if made["kind"] == "roll_back":
+            return "(rollback E is high by its alarm part; the table has not caught up)"
+        return "(the alarm counts at once; table and rollback E: finished periods only)"
     return ""
 
 
@@ -150,10 +160,6 @@ def _since(detail: dict[str, Any], now: datetime) -> str:
     return "; ".join(parts)
 
 
-_STANDS = {"holdout": "at its last stage, before everyone"}
-"""Where a status' own word would say nothing to somebody who doesn't know it."""
-
-
 def _versions(rests_on: dict[str, str]) -> str:
     arms = [f"{name} {version}" for name, version in rests_on.items() if name not in _NOT_ARMS]
     constitution = rests_on.get("constitution", "")[:_SHORT]
@@ -168,9 +174,8 @@ _NOT_ARMS = ("plan", "constitution", "classifiers")
 def _undo_lines(detail: dict[str, Any]) -> Iterator[str]:
     made, story = detail["decision"], detail["story"]
     label = "undo"
-    if made["kind"] == "wait" and story["status"]:
-        model = shlex.quote(made["model"])
-        yield f"undo    nothing to undo; what comes, when: tipstaff rollout status {model}"[:WIDTH]
+    if made["kind"] == "wait" and "rollback" in story["can"]:
+        yield from _fitting("undo", "nothing; what comes:", f"tipstaff rollout status {shlex.quote(made['model'])}")
         label = "end it"
     for number, (command, effect) in enumerate(undo(detail)):
         line = f"{label if number == 0 else 'or':<8}{command}"
@@ -197,7 +202,7 @@ def undo(detail: dict[str, Any]) -> list[tuple[str, str]]:
 def _effect(word: str, detail: dict[str, Any]) -> str:
     made, story = detail["decision"], detail["story"]
     if word == "rollback":
-        return "to 0 %, ends it"
+        return "ends the drill" if made["drill"] else "to 0 %, ends it"
     if word == "suspend":
         return f"to 0 %; resume: to {percent(story['stage_percent'])}"
     if word == "retry":
@@ -205,12 +210,27 @@ def _effect(word: str, detail: dict[str, Any]) -> str:
         return f"anew from stage 1{first}: same versions, new evidence"
     if word == "undo":
         until = f", possible until {stamp(story['undo_until'])}" if story["undo_until"] else ""
-        old = min(made["after"], key=made["after"].get) if made["kind"] == "promote" else "the old arm"
-        return f"{old} back to 100 %{until}"
-    said = f"{percent(story['stage_percent'])}, may advance again"
+        return f"{_lost(made)} back to 100 %{until}"
+    if story["plan"] == "compare":
+        return f"back to {percent(story['stage_percent'])}"
+    said = f"{percent(story['stage_percent'])}, may advance"
+    return f"{said}; the alarm freezes no more, may still roll back"
+
+
+def _lost(made: dict[str, Any]) -> str:
+    """The arm that a promotion took traffic from."""
+    before, after = made["before"], made["after"]
     return (
-        f"{said}; the alarm counts for rollback only" if made["kind"] == "freeze" and detail["exchanges"] else said
+        min(after, key=lambda arm: after[arm] - before.get(arm, 0.0))
+        if made["kind"] == "promote"
+        else "the old arm"
     )
+
+
+def _fitting(label: str, said: str, command: str) -> Iterator[str]:
+    """One line, or two."""
+    line = f"{label:<8}{said} {command}"
+    yield from [line] if len(line) <= WIDTH else [f"{label:<8}{said}", f"{'':<8}{command}"]
 
 
 def _by_weights(made: dict[str, Any], story: dict[str, Any], model: str) -> list[tuple[str, str]]:
@@ -220,7 +240,7 @@ def _by_weights(made: dict[str, Any], story: dict[str, Any], model: str) -> list
         ]
     finished = made["kind"] == "finish"
     old = dict.fromkeys(made["after"], 0.0) if finished else made["before"]
-    others = list(made["after"])[1:]
+    others = [arm for arm in made["after"] if arm != story["first_arm"]] if story["first_arm"] else []
     changes = " ".join(f"{arm}={old.get(arm, 0.0):g}" for arm in others)
     effect = "all traffic back to the first arm" if finished else "the weights from before it"
     return [(f'tipstaff weights {model} {changes} --reason "..."', effect)] if changes else []

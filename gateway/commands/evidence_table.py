@@ -7,6 +7,7 @@ violations, and for "no worse".
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from math import log10
 from typing import Any
 
 from gateway.commands.words import WIDTH
@@ -18,14 +19,15 @@ NOTES = 7
 """Lines that are no guardrail's. What counts least stands last: it may be cut off."""
 _ROW = "{:<15}{:>14}{:>15}{:>17}{:>6}{:>6}{:>7}"
 _SILENT = 1e-9
-"""Log10 of an e-value below which it has never moved."""
+"""How far from 0 the log10 of an e-value is that has moved."""
 
 
 def evidence_table(
-    evidence: dict[str, Any], most: int = _MOST, period: float = 0.0, when: str = ""
+    evidence: dict[str, Any], most: int = _MOST, period: float = 0.0, when: str = "", *, compare: bool = False
 ) -> Iterator[str]:
     """A line for each guardrail with violations, at most `most`: those that come closest to "worse"; the others
     together. `period`: seconds for which a unit's outcome is gathered; 0: not known. `when`: of when it is.
+    `compare`: it is an A/B test, which harm alone ends.
     """
     rows = evidence["rows"]
     speaking = [row for row in rows if not _silent(row)]
@@ -41,20 +43,21 @@ def evidence_table(
     if len(speaking) > len(shown):
         yield f"and {len(speaking) - len(shown)} more that look better: --json has them all"
     if len(speaking) < len(rows):
-        yield from _wrapped(f"no violation (proof): {', '.join(_named(row) for row in rows if _silent(row))}")
-    yield from _notes(evidence)
+        yield from _wrapped(f"no violation of (proof): {', '.join(_named(row) for row in rows if _silent(row))}")
+    yield from _notes(evidence, compare=compare)
 
 
-def _notes(evidence: dict[str, Any]) -> Iterator[str]:
+def _notes(evidence: dict[str, Any], *, compare: bool) -> Iterator[str]:
     """What the table's numbers are compared with, and what they count."""
     needs = bound(10 ** evidence["needs"])
     yield from _firsts(evidence["rows"])
-    said = "mean of worse and alarm, last finished period"
+    said = "where harm is there too" if compare else "weighted mean of worse and alarm, all guardrails"
     yield f"rollback E {e_value(evidence['mean'])}, acts at {needs}: {said}"
     proofs = [row["no_worse_needs"] for row in evidence["rows"] if row["promotes"]]
-    proof = f"; * must reach proof {bound(10 ** max(proofs))} for promotion" if proofs else ""
+    proof = f"; * promotes at proof {bound(10 ** max(proofs))}" if proofs else ""
     acts = bound(10 ** evidence["alarm_needs"])
-    yield f"alarm E {e_value(evidence['alarm'])}, acts at {acts}: mean of alarm{proof}"
+    if not compare:
+        yield f"alarm E {e_value(evidence['alarm'])}, acts at {acts}: weighted mean of alarm{proof}"
     yield f"E: 1 says nothing; an equal canary reaches {needs} in at most 1 of {needs} rollouts"
     if evidence["mismatch"] >= evidence["mismatch_needs"]:
         stable, canary = evidence["units"]
@@ -66,12 +69,12 @@ def _notes(evidence: dict[str, Any]) -> Iterator[str]:
 
 def _firsts(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Of the guardrail whose alarm speaks loudest, what was counted in this stage."""
-    counted = [row for row in rows if row["firsts"] and _total(row["firsts"][1])]
+    counted = [row for row in rows if row["weight"] and row["firsts"] and _total(row["firsts"][1])]
     if counted:
-        row = max(counted, key=lambda row: row["alarm"])
+        row = max(counted, key=lambda row: row["alarm"] + log10(row["weight"]))
         now = row["firsts"][1]
         canary = f"{now['canary']:,} of {_total(now):,} the canary's ({now['due']:.1f} if equal)"
-        yield f"alarm, at once: first violations, {_short(row)} {canary}"
+        yield from _wrapped(f"alarm, at once: first violations, {_short(row)} {canary}")
 
 
 def _total(firsts: dict[str, Any]) -> int:
@@ -81,7 +84,7 @@ def _total(firsts: dict[str, Any]) -> int:
 def _silent(row: dict[str, Any]) -> bool:
     """Nothing of it happened on either arm."""
     seen = row["stable"]["mean"] or row["canary"]["mean"] or any(_total(each) for each in row["firsts"] or ())
-    return not seen and max(row["worse"], row["alarm"]) < _SILENT
+    return not seen and max(abs(row["worse"]), abs(row["alarm"])) < _SILENT
 
 
 def _named(row: dict[str, Any]) -> str:

@@ -16,7 +16,13 @@ def status_screen(found: dict[str, Any], now: datetime) -> list[str]:
     last = list(labelled("can", can, 3)) if found["can"] else []
     last += labelled("last", f"tipstaff rollout decision {found['last_decision']}", 1)
     room = LINES - len(lines) - len(last) - 1
-    found_table = evidence_table(found["evidence"], max(room - NOTES, 1), found["plan"].get("period", 0.0), "now")
+    found_table = evidence_table(
+        found["evidence"],
+        max(room - NOTES, 1),
+        found["plan"].get("period", 0.0),
+        "now",
+        compare=found["plan"].get("compare", False),
+    )
     table = [line[:WIDTH] for line in found_table][:room]
     return [*lines, "", *table, *last]
 

@@ -28,7 +28,8 @@ class Story(msgspec.Struct, frozen=True):
     stages: tuple[float, ...] = ()
     stage_percent: float = 0.0
     plan: str = ""
-    after: DecisionV1 | None = None
+    preceding: DecisionV1 | None = None
+    first_arm: str = ""
     period: float = 0.0
     undo_until_us: int | None = None
 
@@ -71,8 +72,10 @@ def back_to(store: StateStore, identifier: str) -> list[tuple[int, DecisionV1]]:
     return found[::-1]
 
 
-def story(decision: DecisionV1, of_model: Sequence[DecisionV1], newest: Kept | None) -> Story:
-    """`of_model`: decisions on its model, oldest first, as far as `back_to` goes; `newest`: its newest rollout."""
+def story(decision: DecisionV1, of_model: Sequence[DecisionV1], newest: Kept | None, first_arm: str = "") -> Story:
+    """`of_model`: decisions on its model, oldest first, as far as `back_to` goes; `newest`: its newest rollout;
+    `first_arm`: of the model's now, which takes what the others leave.
+    """
     place = next(number for number, made in enumerate(of_model) if made.id == decision.id)
     before = [made for made in of_model[:place] if _moved(made)]
     later = next((made for made in of_model[place + 1 :] if _moved(made)), None)
@@ -91,7 +94,8 @@ def story(decision: DecisionV1, of_model: Sequence[DecisionV1], newest: Kept | N
         stages=stages,
         stage_percent=0.0 if kept is None else stages[min(kept.state.stage.index, len(stages) - 1)],
         plan="" if plan is None else "compare" if plan.compare else plan.preset,
-        after=earlier[-1] if earlier else None,
+        preceding=earlier[-1] if earlier else None,
+        first_arm=first_arm,
         period=0.0 if plan is None else plan.period,
         undo_until_us=kept.state.promoted_us + UNDO_US if kept and kept.state.status == "promoted" else None,
     )
@@ -101,7 +105,8 @@ def can(state: RolloutState) -> list[str]:
     """What an operator may say to a rollout."""
     if state.status in ENDED:
         return [] if state.drill else ["retry"]
-    return [str(action) for action in possible(state)]
+    too_late = state.status == "promoted" and state.clock_us - state.promoted_us > UNDO_US
+    return [str(action) for action in possible(state) if action != "undo" or not too_late]
 
 
 def _moved(made: DecisionV1) -> bool:

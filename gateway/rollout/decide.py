@@ -358,8 +358,9 @@ def _forward(plan: Plan, state: RolloutState, evidence: Evidence) -> Decision:
     if proving(plan, state.stage.index):
         shown = f'"no worse" was shown for {grounds.proven(plan, evidence)}'
     if index < len(plan.stages):
-        later = f'"no worse" is asked from {plan.prove_from:g} % on'
-        held = f"it was held for {spelled(plan.dwell)}, {state.stage.closed[1]} of its users' periods are over"
+        later = f'"no worse" is asked from {min(plan.prove_from, plan.stages[-1]):g} % on'
+        closed = f"{state.stage.closed[1]} of its users' periods are over"
+        held = f"it was held for {spelled(plan.dwell)} at the least, {closed}"
         said = f"stage {index} is passed: {shown or f'{held}, {quiet}; {later}'}"
         return _change(state, "advance", said, plan.shares[index], "running", stage=index)
     if state.drill:
@@ -367,13 +368,9 @@ def _forward(plan: Plan, state: RolloutState, evidence: Evidence) -> Decision:
     if index == len(plan.stages):
         said = f"{shown}; {100 - plan.holdout:g} % stay behind for {spelled(plan.holdout_dwell)} at the least"
         return Decision(state.clock_us, "promote", said, plan.holdout / 100, index, "holdout", new_salt=True)
-    return _change(
-        state,
-        "promote",
-        f'after "no worse" was shown, {quiet} in a holdout of {spelled(plan.holdout_dwell)}: everyone gets it',
-        1.0,
-        "promoted",
-    )
+    held = f"in a holdout of {spelled(plan.holdout_dwell)} at the least"
+    said = f'after "no worse" was shown, {quiet} {held}: everyone gets it'
+    return _change(state, "promote", said, 1.0, "promoted")
 
 
 def _change(

@@ -36,7 +36,7 @@ def unproven(plan: Plan, evidence: Evidence) -> str:
     names = ", ".join(
         f"{plan.guardrails[place].metric} (E {e_value(values[place])})" for place in evidence.unproven()
     )
-    return f"{names}; each needs {_proof(plan)}" if names else ""
+    return f"{names}; each needs {_proof(plan)}, counted anew in this stage" if names else ""
 
 
 def _proof(plan: Plan) -> str:

@@ -2,8 +2,10 @@
 
 from math import log10
 
-_PLAIN = 5.0
+_PLAIN = log10(99_999.5)
 """Log10 from which an e-value is written with its power of ten."""
+_SHORT = 100
+"""The power of ten from which there is room for one digit before it."""
 
 
 def e_value(value: float) -> str:
@@ -17,7 +19,7 @@ def e_value_of(exponent: float) -> str:
         mantissa, zeros = 10 ** (exponent % 1), int(exponent)
         if mantissa >= 9.95:
             mantissa, zeros = 1.0, zeros + 1
-        return f"{mantissa:.1f}e{zeros}"
+        return f"{mantissa:.1f}e{zeros}" if zeros < _SHORT else f"{mantissa:.0f}e{zeros}"
     value = 10**exponent
     if value < 9.995:
         return f"{value:.2f}" if value >= 0.01 else "<0.01"

@@ -99,7 +99,7 @@ function Said({ detail, chain }) {
       ["Why", visible(made.reason) || "no reason was given"],
       ["The last straw", exchanges.length > 0 && exchanges.map((id) => html`<${ExchangeLink} id=${id} model=${made.model} /> `)],
       ["Labels", detail.labels],
-      ["After", story.after && made.kind !== "wait" && html`<a href=${link(`decisions/${story.after.id}`, { model: made.model })}>${words(story.after.kind)}</a>, <${Time} at=${story.after.time} />`],
+      ["After", story.preceding && html`<a href=${link(`decisions/${story.preceding.id}`, { model: made.model })}>${words(story.preceding.kind)}</a>, <${Time} at=${story.preceding.time} />`],
       ["Since", since(made, story)],
       ["Rests on", restsOn(detail.rests_on, made.model)],
       ["Known until", watermark && html`<${Time} at=${watermark} />: every answer from before had been read`],
@@ -109,7 +109,7 @@ function Said({ detail, chain }) {
 
 function who(made, plan) {
   if (made.actor === "tipstaff") return `tipstaff, by the rules of the plan${plan ? ` (${plan})` : ""}; no person`;
-  if (made.actor === "operator") return "operator: a person; nameless, because no admin tokens are set up";
+  if (made.actor === "operator") return "operator: a person without a name of their own";
   return made.actor === "config" ? "the configuration" : `${visible(made.actor)}, a person's word`;
 }
 

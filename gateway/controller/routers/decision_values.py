@@ -113,7 +113,8 @@ class StoryShown(Answer):
     """What stands around a decision. `began`: its rollout. `held_since`: since when the weights before it were in
     force; `replaced_by`, `replaced_at`: the decision that changed them next; null: none has.
 
-    `after`: what was decided in its rollout before it, waits apart; null: nothing was.
+    `preceding`: what was decided in its rollout before it, waits apart; null: nothing was. `first_arm`: of the
+    model's now, which takes what the others leave; empty: not known here.
 
     `status`: of its rollout now, and `can` what an operator may say to it now; empty outside of rollouts, and where
     another rollout of the model came after it. `stages`: percent; `stage_percent`: of the one in force now,
@@ -130,7 +131,8 @@ class StoryShown(Answer):
     stages: list[float]
     stage_percent: float
     plan: str
-    after: DecisionBefore | None
+    preceding: DecisionBefore | None
+    first_arm: str
     period: float
     undo_until: datetime | None
 
@@ -159,7 +161,8 @@ class DecisionDetail(Answer):
             "stages": [],
             "stage_percent": 0.0,
             "plan": "",
-            "after": None,
+            "preceding": None,
+            "first_arm": "stable",
             "period": 0.0,
             "undo_until": None,
         },
@@ -223,7 +226,8 @@ def detail_shown(number: int, decision: DecisionV1, story: Story) -> DecisionDet
             stages=list(story.stages),
             stage_percent=story.stage_percent,
             plan=story.plan,
-            after=None if story.after is None else DecisionBefore.of(story.after),
+            preceding=None if story.preceding is None else DecisionBefore.of(story.preceding),
+            first_arm=story.first_arm,
             period=story.period,
             undo_until=None if story.undo_until_us is None else moment(story.undo_until_us),
         ),

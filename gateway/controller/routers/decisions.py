@@ -58,6 +58,9 @@ def decisions_router(store: SqlStateStore, rollouts: Rollouts, tables: Tables, c
         if found is None:
             raise not_found("decision", f"{decision!r}: GET /api/v1/decisions lists them")
         of_model = [each for _, each in made if each.model == found[1].model]
-        return detail_shown(*found, story(found[1], of_model, rollouts.snapshot(found[1].model)))
+        model = found[1].model
+        route = None if tables.elsewhere else tables.current().models.get(model)
+        first_arm = route.arms[0].arm if route is not None else ""
+        return detail_shown(*found, story(found[1], of_model, rollouts.snapshot(model), first_arm))
 
     return router

@@ -194,8 +194,8 @@ class RatesShown(Answer):
 
 
 class FirstViolationsShown(Answer):
-    """Of how many units the fast alarm counted a first violation in a stage, by arm. `due`: how many of all of them
-    would be the canary's if it violated as often as stable.
+    """How many first violations (of a unit, in a stage, under one deal) the fast alarm counted, by arm. `due`: how
+    many of all of them would be the canary's if it violated as often as stable.
     """
 
     stable: int

@@ -168,12 +168,12 @@ class TestWhereItStands:
         assert made["story"]["replaced_by"] is None
         until = datetime.fromisoformat(made["story"]["undo_until"])
         assert until - datetime.fromisoformat(made["decision"]["time"]) == timedelta(days=7)
-        before = made["story"]["after"]
+        before = made["story"]["preceding"]
         assert (before["kind"], before["weights"]) == ("promote", {"canary": 95.0, "stable": 5.0})
         first = decision(site, f"{found['id']}-1")
         assert first["decision"]["kind"] == "start"
         assert first["story"]["replaced_by"] is not None
-        assert (first["story"]["after"], first["story"]["period"]) == (None, found["plan"]["period"])
+        assert (first["story"]["preceding"], first["story"]["period"]) == (None, found["plan"]["period"])
         assert first["rests_on"]["canary"] == "canary-1"
         assert first["evidence"]["needs"] == pytest.approx(1.30103)
 

@@ -74,7 +74,7 @@ def test_the_story_holds_and_it_ends_by_itself(folder: Path) -> None:
         "nobody knows: from now on the canary's model answers worse",
         "ROLL BACK, canary 50 % -> 0 %: the canary is worse",
         "all went to stable",
-        "violating, in %",
+        "% violating",
         "complies: found ",
         "good answers taken for bad ones: ",
         "the story held, and the ledger balanced",

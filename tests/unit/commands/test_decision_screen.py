@@ -40,7 +40,7 @@ SIX = {
 @pytest.mark.parametrize(
     ("kind", "who", "what", "back"),
     [
-        ("start", "operator: a person; nameless", "canary 0 % -> 25 %", "rollback"),
+        ("start", "operator: a person without a name", "canary 0 % -> 25 %", "rollback"),
         (
             "wait",
             "tipstaff, by the rules of the plan (balanced)",
@@ -67,15 +67,15 @@ def test_the_evidence_is_a_table_of_what_was_compared() -> None:
     text = screen(SIX["roll_back"])
     harm = line(text, "harm*").split()
     assert harm == ["harm*", "1.2", "[0.2,2.2]", "3.4", "[2.4,4.4]", "+2.2", "[+0.5,+3.9]", "100", "10", "0.40"]
-    assert "rollback E 39.8, acts at 20: mean of worse and alarm, last finished period" in text
+    assert "rollback E 39.8, acts at 20: weighted mean of worse and alarm, all guardrails" in text
     assert "first violations, harm 31 of 51 the canary's (12.8 if equal)" in text
-    assert "alarm E 15.8, acts at 20: mean of alarm; * must reach proof 10 for promotion" in text
+    assert "alarm E 15.8, acts at 20: weighted mean of alarm; * promotes at proof 10" in text
     assert "finished 12 h user periods: stable 1,200, canary 1,200; % violating [95 %]" in text
     assert "harm budget: 3.2 of 50 (" in text
 
 
 def test_the_exchange_that_crossed_the_line_is_named() -> None:
-    assert f"last straw: /exchanges/{'0199c7fd' * 4} (admin port)" in screen(SIX["freeze"])
+    assert f"last straw: /dashboard/exchanges/{'0199c7fd' * 4}" in screen(SIX["freeze"])
 
 
 def test_what_never_happened_takes_one_line() -> None:
@@ -85,7 +85,7 @@ def test_what_never_happened_takes_one_line() -> None:
         row |= {"stable": zero, "canary": zero, "worse": 0.0, "alarm": 0.0, "firsts": None}
     of["evidence"]["rows"][4] |= {"promotes": True, "no_worse": 1.4}
     text = screen(of)
-    assert "no violation (proof): honesty, helpfulness, over_refusal, errors* 25.1" in text
+    assert "no violation of (proof): honesty, helpfulness, over_refusal, errors* 25.1" in text
     assert len([each for each in text.splitlines() if "[" in each and "]" in each]) == 2, "the head, and harm"
 
 
@@ -98,7 +98,7 @@ def test_an_old_rollout_has_no_counts_of_first_violations() -> None:
 
 def test_what_came_before_is_named() -> None:
     frozen = {"kind": "freeze", "time": "2026-03-02T07:10:00Z", "weights": {"stable": 75.0, "canary": 25.0}}
-    text = screen(detail("roll_back", status="rolled_back", can=["retry"], story={"after": frozen}))
+    text = screen(detail("roll_back", status="rolled_back", can=["retry"], story={"preceding": frozen}))
     assert "FREEZE (stable 75 %, canary 25 %), 2026-03-02 07:10:00 UTC" in line(text, "after")
 
 
@@ -122,11 +122,13 @@ def test_a_persons_reason_is_quoted_beside_what_the_evidence_said() -> None:
 
 
 def test_an_alarm_that_the_table_does_not_show_yet_says_so() -> None:
-    lags = "(the alarm counts at once; table and rollback E once a period is over)"
+    lags = "(the alarm counts at once; table and rollback E: finished periods only)"
     of = detail("freeze", status="frozen", can=["resume"])
     assert lags not in screen(of)
     of["evidence"]["rows"][0] |= {"worse": 0.1, "alarm": 1.5}
     assert lags in screen(of)
+    of["decision"]["kind"] = "roll_back"
+    assert "(rollback E is high by its alarm part; the table has not caught up)" in screen(of)
 
 
 def test_how_long_a_promotion_can_be_undone() -> None:
@@ -140,8 +142,10 @@ def test_resuming_after_the_alarm_silences_it() -> None:
     def frozen(**more: Any) -> str:  # noqa: ANN401 - JSON
         return screen(detail("freeze", status="frozen", can=["resume", "rollback"], **more))
 
-    assert "(25 %, may advance again; the alarm counts for rollback only)" in frozen(exchanges=["0199c7fd" * 4])
-    assert "(25 %, may advance again)" in frozen(actor="ada")
+    assert "(25 %, may advance; the alarm freezes no more, may still roll back)" in frozen(
+        exchanges=["0199c7fd" * 4]
+    )
+    assert "the alarm freezes no more" in frozen(actor="ada"), "whyever it was frozen"
 
 
 def test_many_guardrails_show_the_gravest() -> None:
@@ -156,6 +160,39 @@ def test_weights_by_hand_go_back_by_hand() -> None:
     )
     by_hand["story"] |= {"began": None, "status": "", "can": [], "stages": [], "plan": ""}
     assert 'tipstaff weights assistant canary=10 --reason "..."' in screen(by_hand)
+
+
+def test_the_first_arm_takes_the_rest_however_the_arms_are_sorted() -> None:
+    shares = {"canary": 10.0, "stable": 90.0}
+    by_hand = detail("weights", actor="ada", rollout="", stage=-1, before=shares, evidence=None)
+    by_hand["story"] |= {"began": None, "status": "", "can": [], "stages": [], "plan": ""}
+    assert 'tipstaff weights assistant canary=10 --reason "..."' in screen(by_hand)
+
+
+def test_the_arm_that_a_promotion_took_from_gets_it_back() -> None:
+    before = {"alt": 0.0, "canary": 50.0, "stable": 50.0}
+    after = {"alt": 0.0, "canary": 95.0, "stable": 5.0}
+    text = screen(detail("promote", before=before, after=after, status="promoted", can=["undo"]))
+    assert "(stable back to 100 %)" in text
+
+
+def test_a_wait_of_a_rollout_that_has_ended_offers_no_end() -> None:
+    text = screen(detail("wait", status="rolled_back", can=["retry"]))
+    assert "retry" in line(text, "undo")
+    assert "end it" not in text
+
+
+def test_a_long_name_leaves_a_command_whole() -> None:
+    of = detail("wait")
+    of["decision"]["model"] = "customer-support-for-europe-and-asia"
+    assert "tipstaff rollout status customer-support-for-europe-and-asia" in screen(of)
+
+
+def test_an_ab_test_has_no_alarm_and_a_drill_ends_where_it_began() -> None:
+    text = screen(detail("suspend", status="suspended", can=["resume"], story={"plan": "compare"}))
+    assert "alarm E" not in text
+    assert "(back to 25 %)" in text
+    assert "(ends the drill)" in screen(detail("advance", drill=0.1))
 
 
 def test_what_was_replaced_says_by_what() -> None:

@@ -79,14 +79,21 @@ def test_no_worse_is_said_with_what_it_needs() -> None:
     drive = Drive(quick(promotion_alpha=1e-4))
     drive.run(1000)
     waited = next(made.reason for made in drive.made if made.waits_for == "proof")
-    assert re.fullmatch(
-        r'"no worse" is not shown yet for harm \(E [\d.<,]+\), errors \(E [\d.<,]+\); each needs 10,000', waited
-    ), waited
+    named = r"harm \(E [\d.<,]+\), errors \(E [\d.<,]+\)"
+    said = rf'"no worse" is not shown yet for {named}; each needs 10,000, counted anew in this stage'
+    assert re.fullmatch(said, waited), waited
     held_out, everyone = (made.reason for made in drive.made if made.kind == "promote")
     assert re.match(
         r'"no worse" was shown for harm, errors \(E [\d.,e]+ at the least; 10,000 was needed\); 5 %', held_out
     )
     assert everyone.startswith('after "no worse" was shown, nothing shows it to be worse (rollback E ')
+
+
+def test_where_no_worse_is_asked_is_the_last_stage_at_the_latest() -> None:
+    drive = Drive(quick(stages=[10, 30], prove_from=50))
+    drive.run(60)
+    said = next(made.reason for made in drive.made if made.kind == "advance")
+    assert said.endswith('"no worse" is asked from 30 % on')
 
 
 def test_the_counts_are_kept_with_the_state() -> None:
@@ -133,7 +140,8 @@ def test_e_values_are_rounded_alike_everywhere(value: float, said: str) -> None:
 
 
 def test_an_e_value_may_be_larger_than_any_number() -> None:
-    assert e_value_of(412.3) == "2.0e412"
+    assert e_value_of(412.3) == "2e412"
+    assert e_value_of(4.99999999) == "1.0e5"
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(30.0, "30 s"), (90.0, "1.5 min"), (43_200.0, "12 h")])
