@@ -96,7 +96,7 @@ def _who(made: dict[str, Any], plan: str) -> str:
     if made["actor"] == "config":
         return "the configuration"
     if made["actor"] == "operator":
-        return "operator: a person without a name of their own"
+        return "operator, the shared login: a person, whose name is not known"
     return f"{made['actor']}, a person's word"
 
 
@@ -123,7 +123,7 @@ def _aside(detail: dict[str, Any]) -> str:
     if any(row["alarm"] >= evidence["alarm_needs"] > row["worse"] for row in evidence["rows"]):
         if made["kind"] == "roll_back":
             return "(rollback E is high by its alarm part; the table has not caught up)"
-        return "(the alarm counts at once; table and rollback E: finished periods only)"
+        return "(the alarm counts at once; rates, proof, rollback E: finished periods)"
     return ""
 
 
@@ -214,7 +214,7 @@ def _effect(word: str, detail: dict[str, Any]) -> str:
     if story["plan"] == "compare":
         return f"back to {percent(story['stage_percent'])}"
     said = f"{percent(story['stage_percent'])}, may advance"
-    return f"{said}; the alarm freezes no more, may still roll back"
+    return f"{said}; alarms freeze this rollout no more, may roll back"
 
 
 def _lost(made: dict[str, Any]) -> str:

@@ -109,7 +109,7 @@ function Said({ detail, chain }) {
 
 function who(made, plan) {
   if (made.actor === "tipstaff") return `tipstaff, by the rules of the plan${plan ? ` (${plan})` : ""}; no person`;
-  if (made.actor === "operator") return "operator: a person without a name of their own";
+  if (made.actor === "operator") return "operator, the shared login: a person, whose name is not known";
   return made.actor === "config" ? "the configuration" : `${visible(made.actor)}, a person's word`;
 }
 

@@ -40,7 +40,7 @@ SIX = {
 @pytest.mark.parametrize(
     ("kind", "who", "what", "back"),
     [
-        ("start", "operator: a person without a name", "canary 0 % -> 25 %", "rollback"),
+        ("start", "operator, the shared login", "canary 0 % -> 25 %", "rollback"),
         (
             "wait",
             "tipstaff, by the rules of the plan (balanced)",
@@ -122,7 +122,7 @@ def test_a_persons_reason_is_quoted_beside_what_the_evidence_said() -> None:
 
 
 def test_an_alarm_that_the_table_does_not_show_yet_says_so() -> None:
-    lags = "(the alarm counts at once; table and rollback E: finished periods only)"
+    lags = "(the alarm counts at once; rates, proof, rollback E: finished periods)"
     of = detail("freeze", status="frozen", can=["resume"])
     assert lags not in screen(of)
     of["evidence"]["rows"][0] |= {"worse": 0.1, "alarm": 1.5}
@@ -142,10 +142,10 @@ def test_resuming_after_the_alarm_silences_it() -> None:
     def frozen(**more: Any) -> str:  # noqa: ANN401 - JSON
         return screen(detail("freeze", status="frozen", can=["resume", "rollback"], **more))
 
-    assert "(25 %, may advance; the alarm freezes no more, may still roll back)" in frozen(
+    assert "(25 %, may advance; alarms freeze this rollout no more, may roll back)" in frozen(
         exchanges=["0199c7fd" * 4]
     )
-    assert "the alarm freezes no more" in frozen(actor="ada"), "whyever it was frozen"
+    assert "alarms freeze this rollout no more" in frozen(actor="ada"), "whyever it was frozen"
 
 
 def test_many_guardrails_show_the_gravest() -> None:
