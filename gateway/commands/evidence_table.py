@@ -50,7 +50,6 @@ def evidence_table(
 def _notes(evidence: dict[str, Any], *, compare: bool) -> Iterator[str]:
     """What the table's numbers are compared with, and what they count."""
     needs = bound(10 ** evidence["needs"])
-    yield from _firsts(evidence["rows"])
     said = "where harm is there too" if compare else "weighted mean of worse and alarm, all guardrails"
     yield f"rollback E {e_value(evidence['mean'])}, acts at {needs}: {said}"
     proofs = [row["no_worse_needs"] for row in evidence["rows"] if row["promotes"]]
@@ -59,6 +58,7 @@ def _notes(evidence: dict[str, Any], *, compare: bool) -> Iterator[str]:
     if not compare:
         yield f"alarm E {e_value(evidence['alarm'])}, acts at {acts}: weighted mean of alarm{proof}"
     yield f"E: 1 says nothing; an equal canary reaches {needs} in at most 1 of {needs} rollouts"
+    yield from _firsts(evidence["rows"])
     if evidence["mismatch"] >= evidence["mismatch_needs"]:
         stable, canary = evidence["units"]
         yield f"users by first arm: stable {stable:,}, canary {canary:,} (MORE OR FEWER THAN CHANCE)"
