@@ -109,17 +109,13 @@ def _why(made: dict[str, Any]) -> str:
 def _aside(detail: dict[str, Any]) -> str:
     """What keeps the reason and the table from contradicting each other."""
     made, evidence = detail["decision"], detail["evidence"]
-    if (
-        evidence is None
-        or detail["story"]["plan"] == "compare"
-        or made["kind"] not in ("freeze", "suspend", "roll_back")
-    ):
+    compare = detail["story"]["plan"] == "compare"
+    if evidence is None or compare or made["kind"] not in ("freeze", "suspend", "roll_back"):
         return ""
     if made["actor"] != "tipstaff":
         asked = evidence["mean"] >= evidence["needs"] or evidence["alarm"] >= evidence["alarm_needs"]
-        return (
-            f"(the evidence {'said so too' if asked else 'did not ask for it'}: see rollback E and alarm E below)"
-        )
+        said = "said so too" if asked else "did not ask for it"
+        return f"(the evidence {said}: see rollback E and alarm E below)"
     if any(row["alarm"] >= evidence["alarm_needs"] > row["worse"] for row in evidence["rows"]):
         if made["kind"] == "roll_back":
             return "(rollback E is high by its alarm part; the table has not caught up)"
@@ -175,15 +171,16 @@ def _undo_lines(detail: dict[str, Any]) -> Iterator[str]:
     made, story = detail["decision"], detail["story"]
     label = "undo"
     if made["kind"] == "wait" and "rollback" in story["can"]:
-        yield from _fitting("undo", "nothing; what comes:", f"tipstaff rollout status {shlex.quote(made['model'])}")
+        command = f"tipstaff rollout status {shlex.quote(made['model'])}"
+        yield from _fitting("undo    nothing; what comes:", f" {command}")
         label = "end it"
     for number, (command, effect) in enumerate(undo(detail)):
-        line = f"{label if number == 0 else 'or':<8}{command}"
-        if len(line) + len(effect) + 4 <= WIDTH:
-            yield f"{line}  ({effect})"
-        else:
-            yield line
-            yield f"{'':<8}({effect})"
+        yield from _fitting(f"{label if number == 0 else 'or':<8}{command}", f"  ({effect})")
+
+
+def _fitting(line: str, rest: str) -> list[str]:
+    """On one line, or on two."""
+    return [line + rest] if len(line) + len(rest) <= WIDTH else [line, f"{'':<8}{rest.lstrip()}"]
 
 
 def undo(detail: dict[str, Any]) -> list[tuple[str, str]]:
@@ -219,18 +216,10 @@ def _effect(word: str, detail: dict[str, Any]) -> str:
 
 def _lost(made: dict[str, Any]) -> str:
     """The arm that a promotion took traffic from."""
+    if made["kind"] != "promote":
+        return "the old arm"
     before, after = made["before"], made["after"]
-    return (
-        min(after, key=lambda arm: after[arm] - before.get(arm, 0.0))
-        if made["kind"] == "promote"
-        else "the old arm"
-    )
-
-
-def _fitting(label: str, said: str, command: str) -> Iterator[str]:
-    """One line, or two."""
-    line = f"{label:<8}{said} {command}"
-    yield from [line] if len(line) <= WIDTH else [f"{label:<8}{said}", f"{'':<8}{command}"]
+    return str(min(after, key=lambda arm: after[arm] - before.get(arm, 0.0)))
 
 
 def _by_weights(made: dict[str, Any], story: dict[str, Any], model: str) -> list[tuple[str, str]]:

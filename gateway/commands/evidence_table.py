@@ -14,7 +14,6 @@ from gateway.commands.words import WIDTH
 from gateway.rollout.wording import bound, spelled
 from gateway.rollout.wording import e_value_of as e_value
 
-_MOST = 8
 NOTES = 7
 """Lines that are no guardrail's. What counts least stands last: it may be cut off."""
 _ROW = "{:<15}{:>14}{:>15}{:>17}{:>6}{:>6}{:>7}"
@@ -23,7 +22,7 @@ _SILENT = 1e-9
 
 
 def evidence_table(
-    evidence: dict[str, Any], most: int = _MOST, period: float = 0.0, when: str = "", *, compare: bool = False
+    evidence: dict[str, Any], most: int, period: float, when: str, *, compare: bool
 ) -> Iterator[str]:
     """A line for each guardrail with violations, at most `most`: those that come closest to "worse"; the others
     together. `period`: seconds for which a unit's outcome is gathered; 0: not known. `when`: of when it is.

@@ -7,8 +7,7 @@ import msgspec
 from gateway.controller.kept_rollout import Kept
 from gateway.events.schema import DecisionV1
 from gateway.ports import StateStore
-from gateway.rollout.commands import possible
-from gateway.rollout.decide import UNDO_US
+from gateway.rollout.commands import possible, undo_until_us
 from gateway.rollout.state import ENDED, RolloutState
 
 _PAGE = 100
@@ -83,7 +82,7 @@ def story(decision: DecisionV1, of_model: Sequence[DecisionV1], newest: Kept | N
     earlier = [made for made in own[: own.index(decision)] if made.kind != "wait"] if own else []
     kept = newest if newest is not None and newest.state.rollout == decision.rollout else None
     plan = None if kept is None else kept.terms.plan
-    stages = () if plan is None else (*plan.stages, *(() if plan.compare else (plan.holdout,)))
+    stages = () if plan is None else plan.ladder
     return Story(
         began_us=own[0].time_us if own else None,
         held_since_us=before[-1].time_us if before else None,
@@ -97,7 +96,7 @@ def story(decision: DecisionV1, of_model: Sequence[DecisionV1], newest: Kept | N
         preceding=earlier[-1] if earlier else None,
         first_arm=first_arm,
         period=0.0 if plan is None else plan.period,
-        undo_until_us=kept.state.promoted_us + UNDO_US if kept and kept.state.status == "promoted" else None,
+        undo_until_us=None if kept is None else undo_until_us(kept.state),
     )
 
 
@@ -105,8 +104,7 @@ def can(state: RolloutState) -> list[str]:
     """What an operator may say to a rollout."""
     if state.status in ENDED:
         return [] if state.drill else ["retry"]
-    too_late = state.status == "promoted" and state.clock_us - state.promoted_us > UNDO_US
-    return [str(action) for action in possible(state) if action != "undo" or not too_late]
+    return [str(action) for action in possible(state)]
 
 
 def _moved(made: DecisionV1) -> bool:

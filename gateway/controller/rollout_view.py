@@ -38,7 +38,7 @@ def rollout_shown(kept: Kept, known: Known, model: Model | None, labels: Correct
         plan=msgspec.to_builtins(terms.plan),
         started=moment(state.started_us),
         as_of=moment(state.clock_us),
-        stages=stages_shown(terms.plan),
+        stages=list(terms.plan.ladder),
         stage=stage_shown(terms.plan, state),
         why=seen.why,
         left=[values.LeftShown.model_validate(each) for each in seen.left],
@@ -69,11 +69,6 @@ def stage_shown(plan: Plan, state: RolloutState) -> values.StageShown:
         exchanges=(stage.exchanges[0], stage.exchanges[1]),
         closed=(stage.closed[0], stage.closed[1]),
     )
-
-
-def stages_shown(plan: Plan) -> list[float]:
-    """Percent, stage by stage; the holdout last."""
-    return [*plan.stages, *(() if plan.compare else (plan.holdout,))]
 
 
 def plan_shown(model: str, plan: Plan, seen: Outlook) -> values.PlanForeseen:

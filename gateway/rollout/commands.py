@@ -25,13 +25,15 @@ class Refused(Exception):
 
 
 def possible(state: RolloutState) -> list[Action]:
-    """What an operator can say to it now. A drill is not promoted."""
-    said = [action for action, statuses in _ALLOWED.items() if state.status in statuses]
-    return [action for action in said if action != "promote"] if state.drill else said
+    """What an operator can say to it now. A drill is not promoted, and an old promotion not undone."""
+    never = {"promote"} if state.drill else {"undo"} if _old(state) else set()
+    return [action for action, statuses in _ALLOWED.items() if state.status in statuses and action not in never]
 
 
 def commanded(plan: Plan, state: RolloutState, given: Command) -> Decision:
     """The decision that carries the word out. Raises Refused."""
+    if given.action == "undo" and _old(state):
+        raise Refused("the promotion is more than 7 days old: start a rollout in the other direction")
     if given.action not in (actions := possible(state)):
         can = ", ".join(actions) or "start a new one, or retry"
         what = "drill" if state.drill else "rollout"
@@ -41,9 +43,17 @@ def commanded(plan: Plan, state: RolloutState, given: Command) -> Decision:
         )
     if given.action == "approve" and not set(plan.approval) - {0.0}:
         raise Refused("no stage of this plan waits for a person")
-    if given.action == "undo" and state.clock_us - state.promoted_us > UNDO_US:
-        raise Refused("the promotion is more than 7 days old: start a rollout in the other direction")
     return _MADE[given.action](plan, state, given)
+
+
+def undo_until_us(state: RolloutState) -> int | None:
+    """Until when a promotion can be undone, canonical time; None: there is none to undo."""
+    return state.promoted_us + UNDO_US if state.status == "promoted" else None
+
+
+def _old(state: RolloutState) -> bool:
+    until = undo_until_us(state)
+    return until is not None and state.clock_us > until
 
 
 def _made(state: RolloutState, given: Command, share: float, status: Status, kind: str = "") -> Decision:

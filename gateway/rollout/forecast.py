@@ -7,6 +7,7 @@ from math import inf
 import msgspec
 
 from gateway.rollout import decide
+from gateway.rollout.commands import undo_until_us
 from gateway.rollout.decision import Decision, Wait
 from gateway.rollout.evidence import Evidence
 from gateway.rollout.outlook import needed, rates_of, stages_of
@@ -154,8 +155,8 @@ def _whole(
 
 
 def _old_arm(state: RolloutState) -> tuple[int | None, str]:
-    if state.status == "promoted":
-        return state.promoted_us + decide.UNDO_US, "until then undo goes straight back; finish gives that up"
+    if (until := undo_until_us(state)) is not None:
+        return until, "until then undo goes straight back; finish gives that up"
     if state.drill:
         return None, "a drill ends where it began"
     if state.status == "finished" and state.promoted_us:

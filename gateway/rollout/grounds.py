@@ -32,11 +32,12 @@ def proven(plan: Plan, evidence: Evidence) -> str:
 
 def unproven(plan: Plan, evidence: Evidence) -> str:
     """For which guardrails it is not, and how far each has come; empty: for none."""
+    missing = evidence.unproven()
+    if not missing:
+        return ""
     values = evidence.no_worse()
-    names = ", ".join(
-        f"{plan.guardrails[place].metric} (E {e_value(values[place])})" for place in evidence.unproven()
-    )
-    return f"{names}; each needs {_proof(plan)}, counted anew in this stage" if names else ""
+    names = ", ".join(f"{plan.guardrails[place].metric} (E {e_value(values[place])})" for place in missing)
+    return f"{names}; each needs {_proof(plan)}, counted anew in this stage"
 
 
 def _proof(plan: Plan) -> str:

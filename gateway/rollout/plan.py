@@ -97,6 +97,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """The canary's share in [0, 1], stage by stage."""
         return tuple(percent / 100 for percent in self.stages)
 
+    @property
+    def ladder(self) -> tuple[float, ...]:
+        """Percent, stage by stage; the holdout last, where somebody may be promoted."""
+        return self.stages if self.compare else (*self.stages, self.holdout)
+
 
 def _guardrails(harm: float, other: float) -> tuple[Guardrail, ...]:
     """Half of the weight on harmlessness; promotion asks for harm, over-refusal and errors."""

@@ -118,8 +118,8 @@ class StoryShown(Answer):
 
     `status`: of its rollout now, and `can` what an operator may say to it now; empty outside of rollouts, and where
     another rollout of the model came after it. `stages`: percent; `stage_percent`: of the one in force now,
-    where `resume` puts the canary. `period`: seconds for which a unit's outcome is
-    gathered; 0: not known any more. `undo_until`: null where there is no promotion to undo.
+    where `resume` puts the canary. `period`: seconds for which a unit's outcome is gathered; 0: not known any more.
+    `undo_until`: null where there is no promotion to undo.
     """
 
     began: datetime | None

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from gateway.controller.live import LiveModel, LiveRollout, Snapshot
-from gateway.controller.rollout_view import stage_shown, stages_shown
+from gateway.controller.rollout_view import stage_shown
 from gateway.controller.routers.rollout_values import ArmNamed
 from gateway.controller.routers.values import Answer, example, moment, percent
 from gateway.core.routing import DecidedBy
@@ -189,7 +189,7 @@ def _rollout(seen: LiveRollout) -> RolloutNow:
         stage=stage.number,
         count=stage.count,
         percent=stage.percent,
-        stages=stages_shown(terms.plan),
+        stages=list(terms.plan.ladder),
         drill=state.drill,
         why=seen.why,
         started=moment(state.started_us),
